@@ -1,0 +1,1 @@
+"""Pipelines: the click-log contract, ingestion, TFX components, the runner and the report."""

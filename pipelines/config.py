@@ -1,0 +1,230 @@
+"""The configuration: one YAML file, one model; an unknown key or a wrong value is named with its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from seriatim_errors import ConfigError
+
+LogFormat = Literal["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit"]
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Section(BaseModel):
+    """A part of the configuration; unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SimulationConfig(Section):
+    """The simulated marketplace that stands in when `data.path` does not exist yet."""
+
+    requests: int = Field(3000, ge=10, description="Requests in the log.")
+    seed: int = Field(0, ge=0, description="Seed of the marketplace; the same seed gives the same log.")
+
+
+class DataConfig(Section):
+    """Where the click log lies and how it is split."""
+
+    path: Path = Field(description="Click log: a file, or a folder that `train` and `evaluation` look into.")
+    format: LogFormat = Field("auto", description="`auto` goes by the file's name.")
+    items: Path | None = Field(None, description="Item catalogue (Parquet: item_id, thumbnail, tag_*).")
+    train: tuple[str, ...] = Field((), description="File patterns under `path` to train on; empty: `path`.")
+    evaluation: tuple[str, ...] = Field((), description="File patterns under `path` to evaluate on.")
+    evaluation_share: Share = Field(0.2, description="Share of requests held out when `evaluation` is empty.")
+    max_bad_share: float = Field(0.01, ge=0, le=1, description="A run stops above this share of bad rows.")
+    simulate: SimulationConfig | None = Field(None, description="Make the log at `path` when it is absent.")
+
+
+class ClicksConfig(Section):
+    """Which clicks to learn from: the log's, or clicks simulated on the base ranker's order."""
+
+    source: Literal["log", "simulate"] = "log"
+    model: Literal["cascade", "diverse_clicks", "similar_clicks"] = "diverse_clicks"
+    eta: float = Field(0.0, ge=0, description="Position i is observed with probability 1 / i**eta.")
+    similarity_quantile: float = Field(0.5, ge=0, le=1, description="Quantile of pairwise distances.")
+    relevant_grade: float = Field(1.0, description="Grades at or above this are relevant.")
+
+
+class TransformConfig(Section):
+    """What happens to features before a neural model reads them."""
+
+    kind: Literal["standardise", "log1p_standardise"] = "standardise"
+
+
+class BaseRankerConfig(Section):
+    """LightGBM LambdaMART, the order that everything later starts from."""
+
+    label: Literal["clicked", "grade"] = "clicked"
+    trees: int = Field(300, ge=1)
+    leaves: int = Field(15, ge=2)
+    learning_rate: float = Field(0.05, gt=0)
+    early_stopping: int = Field(50, ge=0, description="Rounds without gain before training stops; 0: never.")
+    folds: int = Field(3, ge=2, description="Folds of the out-of-fold scores that order training lists.")
+
+
+class GateConfig(Section):
+    """The rate-constrained classifier that drops hopeless candidates before re-ranking."""
+
+    target_recall: Share = Field(0.95, description="Share of positives that must pass.")
+    hidden: tuple[int, ...] = Field((), description="Hidden layer widths; empty: a linear scorer.")
+    epochs: int = Field(20, ge=1)
+    batch_size: int = Field(1024, ge=16)
+    learning_rate: float = Field(0.01, gt=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    folds: int = Field(5, ge=2, description="Folds of the out-of-fold scores that set the final threshold.")
+
+
+class Seq2SlateConfig(Section):
+    """The pointer network that re-ranks the gated candidates into the slate."""
+
+    hidden_size: int = Field(128, ge=1, description="Width rho of encoder, decoder and attention.")
+    loss: Literal["cross_entropy", "smooth_hinge"] = "cross_entropy"
+    training: Literal["greedy", "sampling", "one_step", "reinforce"] = "greedy"
+    decoding: Literal["greedy", "one_step"] = "greedy"
+    max_list_size: int = Field(100, ge=1, description="Candidates read; later ones keep the base order.")
+    epochs: int = Field(10, ge=1)
+    batch_size: int = Field(128, ge=1)
+    learning_rate: float = Field(3e-4, gt=0)
+    dropout: float = Field(0.1, ge=0, lt=1)
+    l2: float = Field(3e-4, ge=0)
+    patience: int = Field(
+        3, ge=1, description="Epochs without gain in validation NDCG before training stops."
+    )
+
+
+class EvaluationConfig(Section):
+    """Metrics, intervals and the rule that blesses a bundle."""
+
+    cutoffs: tuple[int, ...] = (5, 10)
+    bootstrap_samples: int = Field(1000, ge=100)
+    confidence: Share = 0.95
+    blessing_metric: str = "ndcg_at_10"
+    blessing_margin: float = Field(
+        0.02, description="Blessed when the paired difference's lower bound is above minus this."
+    )
+    off_policy: bool = Field(False, description="Estimate the gate policy's value on the logged impressions.")
+
+
+class ServingConfig(Section):
+    """What the bundle promises to the service."""
+
+    slate_size: int = Field(10, ge=1, description="Steps of the exported decoder.")
+    golden_requests: int = Field(8, ge=1, description="Requests stored in the bundle for its self-test.")
+
+
+class PipelineConfig(Section):
+    """The whole configuration of one pipeline."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9_\-]*$", description="Names the run and its bundle folder.")
+    seed: int = Field(0, ge=0)
+    data: DataConfig
+    clicks: ClicksConfig = ClicksConfig()
+    transform: TransformConfig = TransformConfig()
+    base_ranker: BaseRankerConfig | None = BaseRankerConfig()
+    gate: GateConfig | None = GateConfig()
+    seq2slate: Seq2SlateConfig | None = Seq2SlateConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    serving: ServingConfig = ServingConfig()
+    run_root: Path = Path("runs")
+    bundle_root: Path = Path("bundles")
+    beam_options: tuple[str, ...] = Field(
+        ("--runner=DirectRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1"),
+        description="Passed to every Beam pipeline as they are.",
+    )
+
+    @model_validator(mode="after")
+    def _stages_fit_together(self) -> PipelineConfig:
+        if self.seq2slate is not None and self.base_ranker is None:
+            raise ValueError("seq2slate needs base_ranker: it reads candidates in the base ranker's order")
+        if self.clicks.source == "simulate" and self.base_ranker is None:
+            raise ValueError("clicks.source 'simulate' needs base_ranker: clicks fall on its order")
+        if self.gate is None and self.base_ranker is None:
+            raise ValueError("nothing to train: configure base_ranker, gate or both")
+        return self
+
+    @property
+    def run_folder(self) -> Path:
+        """Folder of this pipeline's runs: resolved config, ML Metadata, metrics, report, log."""
+        return self.run_root / self.name
+
+    @property
+    def bundle_folder(self) -> Path:
+        """Folder whose subfolders are this pipeline's pushed bundles."""
+        return self.bundle_root / self.name
+
+
+def load_config(path: Path, overrides: dict[str, Any] | None = None) -> PipelineConfig:
+    """Read and validate a configuration file.
+
+    Args:
+        path: YAML file.
+        overrides: dotted keys to values, laid over the file (`{"data.path": "log.parquet"}`).
+
+    Raises:
+        ConfigError: the file is absent, is not YAML, or holds an unknown key or a wrong value; the message
+            names the key, the line and the value.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"config {path}: {error.strerror}; give a readable YAML file") from None
+    try:
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"config {path} is not valid YAML: {error}") from None
+    if not isinstance(values, dict):
+        raise ConfigError(f"config {path}: expected a mapping of keys, found {type(values).__name__}")
+    for key, value in (overrides or {}).items():
+        _set_dotted(values, key, value)
+    try:
+        return PipelineConfig.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_describe(path, node, error)) from None
+
+
+def _set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
+    *parents, last = key.split(".")
+    for parent in parents:
+        values = values.setdefault(parent, {})
+    values[last] = value
+
+
+def _describe(path: Path, root: yaml.Node, error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        location = problem["loc"]
+        key = ".".join(str(part) for part in location) or "(whole file)"
+        line = _line_of(root, location)
+        if problem["type"] == "extra_forbidden":
+            reason = f"unknown key (its value is {problem['input']!r}); remove it or correct its spelling"
+        elif problem["type"] == "missing":
+            reason = "required key is missing"
+        else:
+            reason = f"{problem['msg']}, got {problem['input']!r}"
+        lines.append(f"config {path}, line {line}: {key}: {reason}")
+    return "\n".join(lines)
+
+
+def _line_of(root: yaml.Node, location: tuple[int | str, ...]) -> int:
+    """1-based line of the deepest node on the way to `location`."""
+    node = root
+    line = node.start_mark.line + 1
+    for part in location:
+        child = None
+        if isinstance(node, yaml.MappingNode):
+            for key_node, value_node in node.value:
+                if key_node.value == str(part):
+                    line, child = key_node.start_mark.line + 1, value_node
+        elif isinstance(node, yaml.SequenceNode) and isinstance(part, int) and part < len(node.value):
+            child = node.value[part]
+            line = child.start_mark.line + 1
+        if child is None:
+            break
+        node = child
+    return line

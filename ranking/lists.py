@@ -1,0 +1,155 @@
+"""Ragged ranking data: the one form in which requests and their candidate items travel between modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seriatim_errors import DataError
+
+ITEM_FIELDS = ("item_ids", "features", "clicks", "grades", "positions", "propensities", "weights")
+
+
+@dataclass(frozen=True)
+class PaddedLists:
+    """A dense batch of lists, padded at the end to one list size.
+
+    `features` is float32 `[batch, list_size, features]` with zeros at padding; `mask` is bool
+    `[batch, list_size]`, true where an item stands; `labels` is float32 `[batch, list_size]`, zero at
+    padding.
+    """
+
+    features: NDArray[np.float32]
+    mask: NDArray[np.bool_]
+    labels: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class RankingLists:
+    """Requests with their candidate items, stored flat: list `i` owns the rows `offsets[i]:offsets[i + 1]`.
+
+    Items stand in the order in which a model reads them (logged order, or a base ranker's order after
+    `reordered`). Context features are repeated on every item of their list, before the item features.
+
+    Attributes:
+        request_ids: object (str) `[lists]`.
+        offsets: int64 `[lists + 1]`, non-decreasing, from 0 to the number of items.
+        item_ids: object (str) `[items]`.
+        features: float32 `[items, features]`, finite.
+        feature_names: one name a column of `features`.
+        clicks: float32 `[items]` in {0, 1}, or None where the source holds no clicks.
+        grades: float32 `[items]`, >= 0, or None where the source holds no graded relevance.
+        positions: int32 `[items]`, 1-based logged position, or None.
+        propensities: float32 `[items]` in (0, 1], the logging policy's, or None.
+        weights: float32 `[items]`, >= 0, or None for weight one.
+
+    Raises:
+        DataError: when the shapes disagree or a feature is not finite.
+    """
+
+    request_ids: NDArray[np.object_]
+    offsets: NDArray[np.int64]
+    item_ids: NDArray[np.object_]
+    features: NDArray[np.float32]
+    feature_names: tuple[str, ...]
+    clicks: NDArray[np.float32] | None = None
+    grades: NDArray[np.float32] | None = None
+    positions: NDArray[np.int32] | None = None
+    propensities: NDArray[np.float32] | None = None
+    weights: NDArray[np.float32] | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.offsets) != len(self.request_ids) + 1:
+            raise DataError(
+                f"offsets: {len(self.offsets)} values for {len(self.request_ids)} requests; "
+                "give one more offset than there are requests"
+            )
+        items = int(self.offsets[-1])
+        for field in ITEM_FIELDS:
+            value = getattr(self, field)
+            if value is not None and len(value) != items:
+                raise DataError(f"{field}: {len(value)} rows for {items} items; give one row an item")
+        if self.features.ndim != 2 or self.features.shape[1] != len(self.feature_names):
+            raise DataError(
+                f"features: shape {self.features.shape} for {len(self.feature_names)} feature names; "
+                "give a matrix with one column a name"
+            )
+        finite = np.isfinite(self.features).all(axis=0)
+        if not finite.all():
+            column = int(np.argmin(finite))
+            row = int(np.argmin(np.isfinite(self.features[:, column])))
+            raise DataError(
+                f"feature {self.feature_names[column]!r} of item {self.item_ids[row]!r} is "
+                f"{self.features[row, column]}; replace or drop values that are not finite"
+            )
+
+    def __len__(self) -> int:
+        """Number of lists."""
+        return len(self.request_ids)
+
+    @property
+    def list_sizes(self) -> NDArray[np.int64]:
+        """Items in each list, int64 `[lists]`."""
+        return np.diff(self.offsets)
+
+    @property
+    def list_index(self) -> NDArray[np.int64]:
+        """For every item the index of its list, int64 `[items]`."""
+        return np.repeat(np.arange(len(self)), self.list_sizes)
+
+    def with_features(self, features: NDArray[np.float32]) -> RankingLists:
+        """The same lists with another feature matrix of equal shape, for instance standardised."""
+        return replace(self, features=np.asarray(features, np.float32))
+
+    def with_clicks(self, clicks: NDArray[np.float32]) -> RankingLists:
+        """The same lists with other clicks, float `[items]`, for instance simulated."""
+        return replace(self, clicks=np.asarray(clicks, np.float32))
+
+    def select(self, lists: Sequence[int] | NDArray[np.integer] | NDArray[np.bool_]) -> RankingLists:
+        """The lists at the given indices (or where a bool `[lists]` is true), in that order."""
+        given = np.asarray(lists)
+        chosen = np.flatnonzero(given) if given.dtype == bool else given.astype(np.int64)
+        sizes = self.list_sizes[chosen]
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        rows = np.repeat(self.offsets[chosen] - offsets[:-1], sizes) + np.arange(offsets[-1])
+        return self._take(rows, self.request_ids[chosen], offsets)
+
+    def reordered(self, scores: NDArray[np.floating]) -> RankingLists:
+        """Every list sorted by descending `scores` (float `[items]`); ties keep their present order."""
+        return self._take(self.descending_order(scores), self.request_ids, self.offsets)
+
+    def descending_order(self, scores: NDArray[np.floating]) -> NDArray[np.int64]:
+        """Row indices that sort each list by descending `scores`, int64 `[items]`; ties keep their order."""
+        return np.lexsort((-np.asarray(scores, np.float64), self.list_index)).astype(np.int64)
+
+    def padded(self, labels: NDArray[np.float32] | None = None, list_size: int | None = None) -> PaddedLists:
+        """A dense batch of all lists, cut or padded to `list_size` (default: the longest list).
+
+        `labels` (float `[items]`) defaults to the clicks, or zeros where there are none.
+        """
+        sizes = self.list_sizes
+        width = int(list_size if list_size is not None else sizes.max(initial=1))
+        mask = np.arange(width)[None, :] < sizes[:, None]
+        rows = np.where(mask, self.offsets[:-1, None] + np.arange(width)[None, :], 0)
+        values = labels if labels is not None else self.clicks
+        features = np.where(mask[..., None], self.features[rows], np.float32(0))
+        dense = np.zeros(mask.shape, np.float32) if values is None else np.where(mask, values[rows], 0)
+        return PaddedLists(features.astype(np.float32), mask, dense.astype(np.float32))
+
+    def batches(self, batch_size: int) -> Iterator[RankingLists]:
+        """Consecutive runs of at most `batch_size` lists, in order."""
+        for start in range(0, len(self), batch_size):
+            yield self.select(np.arange(start, min(start + batch_size, len(self))))
+
+    def _take(
+        self, rows: NDArray[np.int64], request_ids: NDArray[np.object_], offsets: NDArray[np.int64]
+    ) -> RankingLists:
+        taken: dict[str, Any] = {
+            field: None if getattr(self, field) is None else getattr(self, field)[rows]
+            for field in ITEM_FIELDS
+        }
+        return replace(self, request_ids=request_ids, offsets=offsets, **taken)

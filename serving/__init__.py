@@ -1,0 +1,1 @@
+"""Serving: bundles, the runtime that executes them, and the gRPC service. Never imports TensorFlow."""

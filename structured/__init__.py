@@ -1,0 +1,1 @@
+"""Structured outputs: tree-structured multi-label prediction."""

@@ -1,0 +1,1 @@
+"""Vision: committees, compressed backbones, the image codec and sky enhancement."""
