@@ -70,6 +70,8 @@ class BaseRankerConfig(Section):
 class GateConfig(Section):
     """The rate-constrained classifier that drops hopeless candidates before re-ranking."""
 
+    label: Literal["clicked", "grade"] = Field("clicked", description="What counts as a positive.")
+    relevant_grade: float = Field(1.0, description="With label `grade`: grades from here up are positive.")
     target_recall: Share = Field(0.95, description="Share of positives that must pass.")
     hidden: tuple[int, ...] = Field((), description="Hidden layer widths; empty: a linear scorer.")
     epochs: int = Field(20, ge=1)

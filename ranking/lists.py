@@ -126,6 +126,13 @@ class RankingLists:
         """Row indices that sort each list by descending `scores`, int64 `[items]`; ties keep their order."""
         return np.lexsort((-np.asarray(scores, np.float64), self.list_index)).astype(np.int64)
 
+    def top(self, list_size: int) -> RankingLists:
+        """The first `list_size` items of every list."""
+        rank = np.arange(self.offsets[-1]) - self.offsets[self.list_index]
+        rows = np.flatnonzero(rank < list_size)
+        sizes = np.minimum(self.list_sizes, list_size)
+        return self._take(rows, self.request_ids, np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64))
+
     def padded(self, labels: NDArray[np.float32] | None = None, list_size: int | None = None) -> PaddedLists:
         """A dense batch of all lists, cut or padded to `list_size` (default: the longest list).
 
