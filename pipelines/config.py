@@ -36,6 +36,7 @@ class DataConfig(Section):
     train: tuple[str, ...] = Field((), description="File patterns under `path` to train on; empty: `path`.")
     evaluation: tuple[str, ...] = Field((), description="File patterns under `path` to evaluate on.")
     evaluation_share: Share = Field(0.2, description="Share of requests held out when `evaluation` is empty.")
+    ignore_columns: tuple[str, ...] = Field((), description="Columns of the log that are no features.")
     max_bad_share: float = Field(0.01, ge=0, le=1, description="A run stops above this share of bad rows.")
     simulate: SimulationConfig | None = Field(None, description="Make the log at `path` when it is absent.")
 

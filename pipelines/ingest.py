@@ -1,0 +1,189 @@
+"""From a click log to the pipeline's input: validated, split by request, sorted, bad rows kept aside."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute
+import pyarrow.parquet
+from numpy.typing import NDArray
+
+from pipelines.click_log import FeatureColumns, ValidatedLog, validate
+from pipelines.config import DataConfig
+from pipelines.readers.files import concatenate, read_log, resolve_files
+from pipelines.readers.malformed import ReadLog
+from seriatim_errors import DataError
+
+REQUESTS_PER_ROW_GROUP = 512
+TRAIN, EVALUATION = "train", "eval"
+SUMMARY_FILE = "summary.json"
+QUARANTINE_FILE = "quarantine.parquet"
+MALFORMED_FILE = "malformed.parquet"
+
+
+@dataclass(frozen=True)
+class PreparedLog:
+    """A prepared log on disk: `train.parquet`, `eval.parquet`, the bad rows and this summary.
+
+    Attributes:
+        folder: where the files lie; its name is the content's fingerprint.
+        fingerprint: sha256 of the source files and the settings that shape the split, 16 hex digits.
+        columns: the features.
+        requests, rows, clicks: counts by split.
+        quarantined: bad rows by reason, malformed lines included.
+        defaulted: replaced null values by feature.
+    """
+
+    folder: Path
+    fingerprint: str
+    columns: FeatureColumns
+    requests: dict[str, int]
+    rows: dict[str, int]
+    clicks: dict[str, int]
+    quarantined: dict[str, int]
+    defaulted: dict[str, int]
+
+
+def prepare_log(data: DataConfig, seed: int, root: Path) -> PreparedLog:
+    """Read, validate and split the log that `data` names; nothing is done again for unchanged files.
+
+    Raises:
+        DataError: the log breaks its contract, or more than `data.max_bad_share` of its rows are bad. The
+            quarantine file is written before that error is raised.
+    """
+    files = resolve_files(data)
+    fingerprint = _fingerprint(files.all, data, seed)
+    folder = root / fingerprint
+    if (folder / SUMMARY_FILE).exists():
+        return _read_summary(folder)
+    # One call for both splits, so that sparse formats agree on the number of features.
+    logs = read_log(files.all, data.format)
+    splits: dict[str, ReadLog] = {TRAIN: concatenate(logs[: len(files.train)])}
+    if files.evaluation:
+        splits[EVALUATION] = concatenate(logs[len(files.train) :])
+    validated = {
+        split: validate(log.table.drop([c for c in data.ignore_columns if c in log.table.column_names]))
+        for split, log in splits.items()
+    }
+    partial = root / f".{fingerprint}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    quarantined = write_quarantine(
+        list(validated.values()), [log.malformed for log in splits.values()], partial
+    )
+    _refuse_bad_share(validated, quarantined, data, partial)
+    clean = {split: log.clean for split, log in validated.items()}
+    if not files.evaluation:
+        clean = split_requests(clean[TRAIN], data.evaluation_share, seed)
+    for split, table in clean.items():
+        if len(table) == 0:
+            raise DataError(f"the {split} split has no requests; give more data or change the split")
+    prepared = PreparedLog(
+        folder=folder,
+        fingerprint=fingerprint,
+        columns=validated[TRAIN].columns,
+        requests={split: len(pa.compute.unique(table["request_id"])) for split, table in clean.items()},
+        rows={split: len(table) for split, table in clean.items()},
+        clicks={split: _clicks(table) for split, table in clean.items()},
+        quarantined=quarantined,
+        defaulted={name: n for log in validated.values() for name, n in log.defaulted.items()},
+    )
+    for split, table in clean.items():
+        write_sorted(table, partial / f"{split}.parquet")
+    (partial / SUMMARY_FILE).write_text(json.dumps(asdict(prepared), default=str, indent=1))
+    shutil.rmtree(folder, ignore_errors=True)
+    partial.rename(folder)
+    return prepared
+
+
+def split_requests(table: pa.Table, evaluation_share: float, seed: int) -> dict[str, pa.Table]:
+    """Split by a hash of the request id: the same request lands in the same split in every run.
+
+    Returns:
+        `train` and `eval` tables; all rows of a request are in one of them.
+    """
+    held_out = pa.array(request_hash(table["request_id"], seed) < evaluation_share)
+    return {TRAIN: table.filter(pa.compute.invert(held_out)), EVALUATION: table.filter(held_out)}
+
+
+def request_hash(request_ids: pa.ChunkedArray, seed: int) -> NDArray[np.float64]:
+    """A number in [0, 1) for every row that depends on the request id and the seed alone."""
+    key = f"{seed:016d}"
+    hashed = pd.util.hash_array(request_ids.to_pandas().to_numpy(object), hash_key=key, categorize=True)
+    return hashed / 2.0**64
+
+
+def write_sorted(table: pa.Table, path: Path) -> None:
+    """Write a log sorted by request and position, with no request across two row groups."""
+    codes = pd.factorize(table["request_id"].to_pandas())[0]
+    order = np.lexsort((table["position"].to_numpy(), codes))
+    table, codes = table.take(pa.array(order)), codes[order]
+    starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
+    bounds = [*starts[::REQUESTS_PER_ROW_GROUP].tolist(), len(table)]
+    with pa.parquet.ParquetWriter(path, table.schema) as writer:
+        for start, end in zip(bounds, bounds[1:], strict=False):
+            writer.write_table(table.slice(start, end - start), row_group_size=max(end - start, 1))
+
+
+def write_quarantine(logs: list[ValidatedLog], malformed: list[pa.Table], folder: Path) -> dict[str, int]:
+    """Write bad rows and malformed lines to `folder`; returns their number by reason."""
+    counts: dict[str, int] = {}
+    for log in logs:
+        for reason, count in log.reasons.items():
+            counts[reason] = counts.get(reason, 0) + count
+    bad = [log.quarantine for log in logs if len(log.quarantine)]
+    if bad:
+        pa.parquet.write_table(pa.concat_tables(bad, promote=True), folder / QUARANTINE_FILE)
+    lines = pa.concat_tables(malformed)
+    if len(lines):
+        pa.parquet.write_table(lines, folder / MALFORMED_FILE)
+        counts["the line is malformed"] = len(lines)
+    return counts
+
+
+def _refuse_bad_share(
+    validated: dict[str, ValidatedLog], quarantined: dict[str, int], data: DataConfig, partial: Path
+) -> None:
+    bad = sum(quarantined.values())
+    total = bad + sum(len(log.clean) for log in validated.values())
+    if bad <= data.max_bad_share * total:
+        return
+    kept = partial.with_name("refused")
+    shutil.rmtree(kept, ignore_errors=True)
+    partial.rename(kept)
+    worst = max(quarantined, key=lambda reason: quarantined[reason])
+    raise DataError(
+        f"{bad} of {total} rows are bad ({bad / total:.1%}; data.max_bad_share allows {data.max_bad_share:.1%}), "
+        f"most often: {worst} ({quarantined[worst]}); the rows are kept in {kept}"
+    )
+
+
+def _clicks(table: pa.Table) -> int:
+    return int(table["clicked"].to_numpy().sum()) if "clicked" in table.column_names else 0
+
+
+def _fingerprint(files: tuple[Path, ...], data: DataConfig, seed: int) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+            digest.update(file.name.encode())
+            with file.open("rb") as stream:
+                while block := stream.read(1 << 20):
+                    digest.update(block)
+    shape = data.model_dump(mode="json", exclude={"path", "items", "simulate"})
+    digest.update(json.dumps([shape, seed], sort_keys=True).encode())
+    return digest.hexdigest()[:16]
+
+
+def _read_summary(folder: Path) -> PreparedLog:
+    values = json.loads((folder / SUMMARY_FILE).read_text())
+    columns = values.pop("columns")
+    values["columns"] = FeatureColumns(tuple(columns["context"]), tuple(columns["candidate"]))
+    return PreparedLog(**{**values, "folder": folder})

@@ -1,0 +1,91 @@
+"""Find a log's files and read them by format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from pipelines.config import DataConfig, LogFormat
+from pipelines.readers.malformed import SCHEMA, ReadLog
+from pipelines.readers.open_bandit import read_open_bandit
+from pipelines.readers.svmlight import read_letor, read_lightgbm
+from pipelines.readers.tabular import read_csv, read_jsonl, read_parquet
+from seriatim_errors import DataError
+
+FORMAT_BY_SUFFIX = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "letor"}
+
+
+@dataclass(frozen=True)
+class LogFiles:
+    """The files of a log; `evaluation` is empty when the split is drawn from `train`."""
+
+    train: tuple[Path, ...]
+    evaluation: tuple[Path, ...]
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """Every file, training first."""
+        return self.train + self.evaluation
+
+
+def resolve_files(data: DataConfig) -> LogFiles:
+    """The files that `data.path`, `data.train` and `data.evaluation` name.
+
+    Raises:
+        DataError: the path does not exist, or a pattern list finds no file.
+    """
+    path = data.path
+    if not path.exists():
+        raise DataError(f"data.path {path} does not exist; give a click log with --data or in the config")
+    if not data.train and not data.evaluation:
+        return LogFiles((path,), ())
+    if not path.is_dir():
+        raise DataError(f"data.path {path} is a file, but data.train holds patterns; give the folder")
+    return LogFiles(_matches(path, "train", data.train), _matches(path, "evaluation", data.evaluation))
+
+
+def read_log(paths: Sequence[Path], log_format: LogFormat = "auto") -> list[ReadLog]:
+    """Read files of one log, each as a table of the contract's columns.
+
+    Raises:
+        DataError: the format is unknown or a file cannot be read.
+    """
+    chosen = _format_of(paths[0]) if log_format == "auto" else log_format
+    if chosen == "letor":
+        return read_letor(paths)
+    if chosen == "lightgbm":
+        return read_lightgbm(paths)
+    readers = {"parquet": read_parquet, "csv": read_csv, "jsonl": read_jsonl, "open_bandit": read_open_bandit}
+    return [readers[chosen](path) for path in paths]
+
+
+def concatenate(logs: Sequence[ReadLog]) -> ReadLog:
+    """One log from several of the same columns."""
+    malformed = pa.concat_tables([SCHEMA.empty_table(), *(log.malformed for log in logs)])
+    tables = [log.table for log in logs]
+    names = [set(table.column_names) for table in tables]
+    if any(other != names[0] for other in names):
+        different = sorted(set.union(*names) - set.intersection(*names))
+        raise DataError(f"the log's files differ in column {different[0]!r}; all need the same columns")
+    return ReadLog(pa.concat_tables(tables, promote=True), malformed)
+
+
+def _matches(folder: Path, field: str, patterns: Sequence[str]) -> tuple[Path, ...]:
+    found = sorted({file for pattern in patterns for file in folder.glob(pattern) if ".query" not in file.name})
+    if not found:
+        raise DataError(f"data.{field}: no file in {folder} matches {', '.join(patterns)}")
+    return tuple(found)
+
+
+def _format_of(path: Path) -> str:
+    name = path.name.removesuffix(".gz")
+    suffix = Path(name).suffix
+    if path.is_dir() or suffix not in FORMAT_BY_SUFFIX:
+        raise DataError(
+            f"{path}: cannot tell the format from the name; set data.format (or --format) to one of "
+            "parquet, csv, jsonl, letor, lightgbm, open_bandit"
+        )
+    return FORMAT_BY_SUFFIX[suffix]
