@@ -115,8 +115,8 @@ class RankingLists:
         chosen = np.flatnonzero(given) if given.dtype == bool else given.astype(np.int64)
         sizes = self.list_sizes[chosen]
         offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        rows = np.repeat(self.offsets[chosen] - offsets[:-1], sizes) + np.arange(offsets[-1])
-        return self._take(rows, self.request_ids[chosen], offsets)
+        shift: NDArray[np.int64] = np.repeat(self.offsets[chosen] - offsets[:-1], sizes)
+        return self._take(shift + np.arange(offsets[-1]), self.request_ids[chosen], offsets)
 
     def reordered(self, scores: NDArray[np.floating]) -> RankingLists:
         """Every list sorted by descending `scores` (float `[items]`); ties keep their present order."""
@@ -151,6 +151,19 @@ class RankingLists:
         """Consecutive runs of at most `batch_size` lists, in order."""
         for start in range(0, len(self), batch_size):
             yield self.select(np.arange(start, min(start + batch_size, len(self))))
+
+    def rows_by_list_size(self, max_items: int = 1 << 20) -> Iterator[NDArray[np.int64]]:
+        """Rows of lists that share a list size, int64 `[lists, list_size]`, so that they need no padding.
+
+        Every list that has an item comes exactly once; a block holds at most `max_items` rows, or one list.
+        This is how arithmetic a list is vectorised: a loop over distinct sizes, never over lists.
+        """
+        sizes = self.list_sizes
+        for size in np.unique(sizes[sizes > 0]):
+            starts = self.offsets[:-1][sizes == size]
+            lists_a_block = max(1, max_items // int(size))
+            for first in range(0, len(starts), lists_a_block):
+                yield starts[first : first + lists_a_block, None] + np.arange(size)
 
     def _take(
         self, rows: NDArray[np.int64], request_ids: NDArray[np.object_], offsets: NDArray[np.int64]
