@@ -20,7 +20,8 @@ class OffPolicyEstimate:
 
     Attributes:
         estimator: name of the estimator, such as `ips`.
-        value, low, high: estimate and ends of its interval in units of the reward; None when not identifiable.
+        value, low, high: estimate and ends of its interval, in units of the reward; None when not
+            identifiable.
         clipped_value: the same with weights capped at `clip`; None without a cap or when not identifiable.
         clip: the cap on weights, or None.
         identifiable: whether the log can tell the value at all.
@@ -91,7 +92,8 @@ def weigh(
         logged: the log.
         target_probabilities: float `[impressions]` in [0, 1], the policy's probability of the logged choice.
         unsupported_mass: float `[impressions]` in [0, 1], the policy's probability of choices that the logger
-            never makes in that place, where the caller knows both policies fully; None: only what the log shows.
+            never makes in that place, where the caller knows both policies fully; None: only what the log
+            shows.
 
     Raises:
         DataError: the lengths differ or a probability leaves [0, 1].
@@ -125,8 +127,8 @@ def _why_not(logged: LoggedImpressions, diagnostics: WeightDiagnostics) -> str |
             else "the logging policy never makes some of the policy's choices"
         )
         return (
-            f"{logger}: {diagnostics.unsupported_mass:.1%} of the policy's probability has no support in the log; "
-            "collect traffic with exploration"
+            f"{logger}: {diagnostics.unsupported_mass:.1%} of the policy's probability has no support in "
+            "the log; collect traffic with exploration"
         )
     if diagnostics.max_weight == 0:
         return (

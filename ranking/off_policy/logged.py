@@ -48,8 +48,8 @@ class LoggedImpressions:
         if wrong.any():
             row = int(np.argmax(wrong))
             raise DataError(
-                f"propensities: impression {row} has {self.propensities[row]}; what was shown had a probability "
-                "above 0 and at most 1, so correct the log or drop the row"
+                f"propensities: impression {row} has {self.propensities[row]}; what was shown had a "
+                "probability above 0 and at most 1, so correct the log or drop the row"
             )
 
     def __len__(self) -> int:
