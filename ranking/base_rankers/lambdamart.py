@@ -1,0 +1,176 @@
+"""LambdaMART by LightGBM: boosted trees that learn the order of a list."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ranking.base_rankers.relevance_labels import (
+    Label,
+    check_trainable,
+    relevance_labels,
+    with_relevant_items,
+)
+from ranking.lists import RankingLists
+
+if TYPE_CHECKING:
+    import lightgbm
+
+CUTOFF = 10
+HELD_OUT_METRIC = f"ndcg_at_{CUTOFF}"
+
+
+@dataclass(frozen=True)
+class LambdaMART:
+    """A plan for LambdaMART on raw features.
+
+    Do not call `fit` in a process that has run TensorFlow, where LightGBM trains many times slower: see
+    `ranking.base_rankers.isolated`.
+
+    Attributes:
+        label: learn from clicks (`clicked`) or from grades (`grade`).
+        trees: most trees, >= 1.
+        leaves: most leaves of a tree, >= 2.
+        learning_rate: shrinkage of each tree, > 0.
+        early_stopping: trees without gain in held-out NDCG@10 before training stops; 0: never.
+        min_data_in_leaf: fewest items in a leaf.
+        feature_fraction: share of the features that each tree may use, in (0, 1].
+        bagging_fraction: share of the lists that each tree is grown on, in (0, 1].
+        truncation_level: pairs count when one of their items ranks at or above it.
+        seed: fixes what is drawn at random.
+        num_threads: None for one less than there are cores.
+
+    Source: Burges, "From RankNet to LambdaRank to LambdaMART", MSR-TR-2010-82.
+    """
+
+    label: Label = "clicked"
+    trees: int = 400
+    leaves: int = 15
+    learning_rate: float = 0.05
+    early_stopping: int = 50
+    min_data_in_leaf: int = 20
+    feature_fraction: float = 1.0
+    bagging_fraction: float = 1.0
+    truncation_level: int = 1000
+    seed: int = 0
+    num_threads: int | None = None
+
+    def fit(self, train: RankingLists, validation: RankingLists | None = None) -> TrainedLambdaMART:
+        """Train on all of `train`; with `validation`, keep as many trees as rank it best.
+
+        Raises:
+            DataError: the label's column is missing or holds values that are no grades.
+            TrainingError: no list of `train` has an order to learn.
+        """
+        booster = self.booster(train, validation)
+        curve: list[dict[str, float]] = []
+        best, trees = -np.inf, self.trees
+        for step in range(1, self.trees + 1):
+            stopped = booster.update()
+            if validation is not None:
+                score = held_out_score(booster)
+                curve.append({"step": float(step), HELD_OUT_METRIC: score})
+                if score > best:
+                    best, trees = score, step
+                if self.early_stopping and step - trees >= self.early_stopping:
+                    break
+            if stopped:
+                break
+        trees = min(trees, booster.current_iteration())
+        return TrainedLambdaMART(booster.model_to_string(num_iteration=trees), trees, tuple(curve))
+
+    def booster(self, train: RankingLists, validation: RankingLists | None) -> lightgbm.Booster:
+        """A LightGBM booster without trees yet, with `validation` (lists with a relevant item) attached."""
+        import lightgbm
+
+        check_trainable(train, self.label)
+        data = self._dataset(train)
+        booster = lightgbm.Booster(self._parameters(), data)
+        if validation is not None:
+            counted = with_relevant_items(validation, self.label)
+            booster.add_valid(self._dataset(counted, reference=data), "held_out")
+        return booster
+
+    def _dataset(self, lists: RankingLists, reference: lightgbm.Dataset | None = None) -> lightgbm.Dataset:
+        import lightgbm
+
+        sizes = lists.list_sizes
+        return lightgbm.Dataset(
+            lists.features,
+            relevance_labels(lists, self.label),
+            group=sizes[sizes > 0],
+            weight=lists.weights,
+            reference=reference,
+            feature_name=_tree_names(lists.feature_names),
+            params={"verbosity": -1},
+        )
+
+    def _parameters(self) -> dict[str, Any]:
+        return {
+            "objective": "lambdarank",
+            "metric": "ndcg",
+            "eval_at": [CUTOFF],
+            "num_leaves": self.leaves,
+            "learning_rate": self.learning_rate,
+            "min_data_in_leaf": self.min_data_in_leaf,
+            "feature_fraction": self.feature_fraction,
+            "bagging_fraction": self.bagging_fraction,
+            "bagging_freq": int(self.bagging_fraction < 1),
+            "bagging_by_query": True,
+            "lambdarank_truncation_level": self.truncation_level,
+            "seed": self.seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "num_threads": self.num_threads or default_threads(),
+            "verbosity": -1,
+        }
+
+
+@dataclass(frozen=True)
+class TrainedLambdaMART:
+    """Trees in LightGBM's text form.
+
+    Attributes:
+        model_text: what LightGBM loads; reads features in the order of the training lists' columns.
+        trees: how many trees it has.
+        curve: held-out NDCG@10 (lists without a relevant item left out) after each tree: `step` and
+            `ndcg_at_10`; empty when nothing was held out.
+    """
+
+    model_text: str
+    trees: int
+    curve: tuple[dict[str, float], ...] = ()
+
+    def score(self, lists: RankingLists) -> NDArray[np.float64]:
+        """Sums of leaf values, float64 `[items]`."""
+        if len(lists.item_ids) == 0:
+            return np.zeros(0)
+        return np.asarray(self._booster.predict(lists.features, num_threads=1), np.float64)
+
+    @cached_property
+    def _booster(self) -> lightgbm.Booster:
+        import lightgbm
+
+        return lightgbm.Booster(model_str=self.model_text)
+
+
+def held_out_score(booster: lightgbm.Booster) -> float:
+    """NDCG@10 of the lists attached to `booster` as validation; nan when none of them has a relevant item."""
+    return float(booster.eval_valid()[0][2])
+
+
+def default_threads() -> int:
+    """One thread less than there are cores, at least one: LightGBM slows down when it fights for the last."""
+    return max(1, len(os.sched_getaffinity(0)) - 1)
+
+
+def _tree_names(names: tuple[str, ...]) -> list[str] | str:
+    """The names for the model text, or LightGBM's own where one holds a character that it refuses."""
+    safe = all(re.fullmatch(r"[\w.\-]+", name, re.ASCII) for name in names)
+    return list(names) if safe and len(set(names)) == len(names) else "auto"
