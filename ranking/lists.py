@@ -141,11 +141,14 @@ class RankingLists:
         sizes = self.list_sizes
         width = int(list_size if list_size is not None else sizes.max(initial=1))
         mask = np.arange(width)[None, :] < sizes[:, None]
-        rows = np.where(mask, self.offsets[:-1, None] + np.arange(width)[None, :], 0)
+        rows = (self.offsets[:-1, None] + np.arange(width))[mask]
         values = labels if labels is not None else self.clicks
-        features = np.where(mask[..., None], self.features[rows], np.float32(0))
-        dense = np.zeros(mask.shape, np.float32) if values is None else np.where(mask, values[rows], 0)
-        return PaddedLists(features.astype(np.float32), mask, dense.astype(np.float32))
+        features = np.zeros((*mask.shape, len(self.feature_names)), np.float32)
+        features[mask] = self.features[rows]
+        dense = np.zeros(mask.shape, np.float32)
+        if values is not None:
+            dense[mask] = values[rows]
+        return PaddedLists(features, mask, dense)
 
     def batches(self, batch_size: int) -> Iterator[RankingLists]:
         """Consecutive runs of at most `batch_size` lists, in order."""
