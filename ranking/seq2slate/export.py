@@ -1,0 +1,86 @@
+"""Export a trained seq2slate: ONNX for our service, SavedModel for TensorFlow Serving."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import tensorflow as tf
+
+from ranking.seq2slate.decoding import decode, greedy_choice
+from ranking.seq2slate.model import Seq2Slate
+from ranking.seq2slate.onnx_graph import build_onnx
+from ranking.standardisation import Standardisation
+from seriatim_errors import TrainingError
+
+LOGIT_TOLERANCE = 1e-4
+PARITY_LIST_SIZES = (1, 7, 16)
+
+
+def export_onnx(model: Seq2Slate, standardisation: Standardisation, steps: int, path: Path) -> None:
+    """Write the graph of `build_onnx` to `path` after checking that it decides as the model does.
+
+    Raises:
+        TrainingError: ONNX Runtime's logits differ from the model's by more than 1e-4, or a slate differs
+            where no near-tie explains it.
+    """
+    proto = build_onnx(model, standardisation, steps)
+    _check_parity(model, standardisation, steps, proto.SerializeToString())
+    path.write_bytes(proto.SerializeToString())
+
+
+def export_saved_model(model: Seq2Slate, standardisation: Standardisation, steps: int, folder: Path) -> None:
+    """Write a SavedModel whose serving signature maps raw `features` and `mask` to greedy slates."""
+
+    class Served(tf.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.model = model
+
+        @tf.function(
+            input_signature=[
+                tf.TensorSpec([None, None, model.feature_count], tf.float32, name="features"),
+                tf.TensorSpec([None, None], tf.bool, name="mask"),
+            ]
+        )
+        def serve(self, features: tf.Tensor, mask: tf.Tensor) -> dict[str, tf.Tensor]:
+            decoded = decode(self.model, standardisation.apply_tensor(features), mask, steps, greedy_choice())
+            return {
+                "order": decoded.order,
+                "log_probabilities": decoded.log_probabilities,
+                "first_logits": decoded.logits[:, 0],
+            }
+
+    served = Served()
+    tf.saved_model.save(
+        served, str(folder), signatures={"serving_default": served.serve.get_concrete_function()}
+    )
+
+
+def _check_parity(model: Seq2Slate, standardisation: Standardisation, steps: int, graph: bytes) -> None:
+    session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+    width = max(PARITY_LIST_SIZES)
+    mask = np.arange(width)[None, :] < np.array(PARITY_LIST_SIZES)[:, None]
+    standard = np.random.default_rng(0).normal(size=(*mask.shape, model.feature_count))
+    features = (standard * standardisation.scale + standardisation.mean).astype(np.float32)
+    order, _, first = session.run(
+        ["order", "log_probabilities", "first_logits"],
+        {
+            "features": features,
+            "mask": mask,
+            "noise": np.zeros((len(mask), steps, width), np.float32),
+            "temperature": np.array(1, np.float32),
+        },
+    )
+    decoded = decode(
+        model, tf.constant(standardisation.apply(features)), tf.constant(mask), steps, greedy_choice()
+    )
+    difference = np.abs(np.where(mask, first - decoded.logits[:, 0].numpy(), 0)).max()
+    if difference > LOGIT_TOLERANCE:
+        raise TrainingError(f"seq2slate export: ONNX logits differ from the model's by {difference:.2e}")
+    unequal = (order != decoded.order.numpy()).any(axis=1)
+    top_two = -np.sort(-decoded.logits.numpy(), axis=2)[:, :, :2]
+    margin = (top_two[:, :, 0] - top_two[:, :, -1]).min(axis=1)
+    if (unequal & (margin > LOGIT_TOLERANCE)).any():
+        raise TrainingError("seq2slate export: the ONNX graph builds other slates than the model")

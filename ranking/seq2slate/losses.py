@@ -1,0 +1,80 @@
+"""Losses of one decoding step, and their weighted sum along a path (section 3.2 of the paper)."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from ranking.seq2slate.decoding import Decoded
+
+HINGE_SMOOTHNESS = 1.0
+
+
+def cross_entropy(logits: tf.Tensor, remaining: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
+    """Cross-entropy of the next item against the clicks spread evenly over the remaining clicked items.
+
+    `l = - sum_i yhat_i log p_i` with `yhat_i = y_i / sum_{k in A} y_k` over the remaining set A.
+
+    Args:
+        logits: float `[..., list_size]`, very negative at items that do not remain.
+        remaining: bool `[..., list_size]`, the set A.
+        labels: float `[..., list_size]` in {0, 1}.
+
+    Returns:
+        float `[...]`, >= 0; 0 where no clicked item remains.
+    """
+    positives = tf.where(remaining, labels, tf.zeros_like(labels))
+    total = tf.reduce_sum(positives, axis=-1, keepdims=True)
+    target = tf.math.divide_no_nan(positives, total)
+    log_p = tf.nn.log_softmax(logits)
+    # where, not a product: 0 * (-inf) would be NaN.
+    return -tf.reduce_sum(tf.where(target > 0, target * log_p, tf.zeros_like(log_p)), axis=-1)
+
+
+def smooth_hinge(
+    logits: tf.Tensor, remaining: tf.Tensor, labels: tf.Tensor, smoothness: float = HINGE_SMOOTHNESS
+) -> tf.Tensor:
+    """A smooth form of `max(0, 1 - min_{clicked} s + max_{not clicked} s)` over the remaining items.
+
+    Minimum, maximum and the hinge itself are softened by `smoothness` (gamma); arguments as in
+    `cross_entropy`.
+
+    Returns:
+        float `[...]`, >= 0; 0 where no clicked or no unclicked item remains.
+    """
+    positive = tf.logical_and(remaining, labels > 0)
+    negative = tf.logical_and(remaining, labels <= 0)
+    defined = tf.logical_and(tf.reduce_any(positive, axis=-1), tf.reduce_any(negative, axis=-1))
+    gamma = tf.cast(smoothness, logits.dtype)
+    lowest_positive = -gamma * _masked_logsumexp(-logits / gamma, positive)
+    highest_negative = gamma * _masked_logsumexp(logits / gamma, negative)
+    hinge = gamma * tf.nn.softplus((1.0 + highest_negative - lowest_positive) / gamma)
+    return tf.where(defined, hinge, tf.zeros_like(hinge))
+
+
+STEP_LOSSES = {"cross_entropy": cross_entropy, "smooth_hinge": smooth_hinge}
+
+
+def slate_loss(decoded: Decoded, labels: tf.Tensor, loss: str) -> tf.Tensor:
+    """`L_pi = sum_j w_j l_j` with `w_j = 1 / log(j + 1)`, natural logarithm.
+
+    Args:
+        decoded: a path through the lists.
+        labels: float `[batch, list_size]` in {0, 1}.
+        loss: `cross_entropy` or `smooth_hinge`.
+
+    Returns:
+        float `[batch]`.
+    """
+    steps = decoded.logits.shape[1]
+    weights = tf.constant(1.0 / np.log(np.arange(1, steps + 1) + 1.0), decoded.logits.dtype)
+    repeated = tf.repeat(tf.cast(labels, decoded.logits.dtype)[:, tf.newaxis, :], steps, axis=1)
+    per_step = STEP_LOSSES[loss](decoded.logits, decoded.remaining, repeated)
+    return tf.reduce_sum(weights * per_step, axis=1)
+
+
+def _masked_logsumexp(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+    """logsumexp over the last axis where `mask` holds; 0, with zero gradient, where it holds nowhere."""
+    lowest = tf.cast(-1e9, values.dtype)
+    total = tf.reduce_logsumexp(tf.where(mask, values, lowest), axis=-1)
+    return tf.where(tf.reduce_any(mask, axis=-1), total, tf.zeros_like(total))

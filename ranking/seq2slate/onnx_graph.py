@@ -1,0 +1,182 @@
+"""The pointer network as an ONNX graph: the native LSTM operator, then the decoder unrolled to k steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from ranking.seq2slate.model import MASKED_LOGIT, Seq2Slate
+from ranking.standardisation import Standardisation
+
+OPSET = 15
+
+
+class _Graph:
+    """Collects nodes and constants under fresh names."""
+
+    def __init__(self) -> None:
+        self.nodes: list[onnx.NodeProto] = []
+        self.constants: list[onnx.TensorProto] = []
+        self._known: dict[str, str] = {}
+
+    def constant(self, value: NDArray, name: str) -> str:
+        if name not in self._known:
+            self.constants.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
+            self._known[name] = name
+        return name
+
+    def add(self, operator: str, *inputs: str, outputs: int = 1, **attributes: object) -> str:
+        names = self.add_many(operator, *inputs, outputs=outputs, **attributes)
+        return names[0]
+
+    def add_many(self, operator: str, *inputs: str, outputs: int, **attributes: object) -> list[str]:
+        names = [f"{operator.lower()}_{len(self.nodes)}_{index}" for index in range(outputs)]
+        self.nodes.append(helper.make_node(operator, list(inputs), names, **attributes))
+        return names
+
+    def ints(self, *values: int) -> str:
+        return self.constant(np.array(values, np.int64), "ints_" + "_".join(str(v) for v in values))
+
+
+def build_onnx(model: Seq2Slate, standardisation: Standardisation, steps: int) -> onnx.ModelProto:
+    """The model with its standardisation as a graph over raw features.
+
+    Inputs: `features` f32 `[batch, list_size, features]` in base order, `mask` bool `[batch, list_size]`,
+    `noise` f32 `[batch, steps, list_size]` (Gumbel noise; zeros for the greedy slate), `temperature` f32.
+    Outputs: `order` i64 `[batch, steps]` (-1 when exhausted), `log_probabilities` f32 `[batch, steps]` of the
+    chosen items at that temperature (0 when exhausted), `first_logits` f32 `[batch, list_size]`.
+
+    The network is written out here rather than traced: the encoder becomes one LSTM operator, which a
+    traced `while` loop does not, and padding ends a list exactly through its sequence lengths.
+    """
+    graph = _Graph()
+    items = _standardised(graph, standardisation)
+    masked = graph.constant(np.float32(MASKED_LOGIT), "masked_logit")
+    zero = graph.constant(np.float32(0), "zero")
+    projected, hidden, cell = _encoder(graph, model, items)
+    go = graph.constant(model.first_input.numpy()[None, None, :].astype(np.float32), "go")
+    batch = graph.add("Shape", "mask", start=0, end=1)
+    inputs = graph.add("Expand", go, graph.add("Concat", batch, graph.ints(1, 1), axis=0))
+    weights, recurrence, bias = _lstm_weights(*model.decoder.get_weights())
+    decoder = (
+        graph.constant(weights, "decoder_weights"),
+        graph.constant(recurrence, "decoder_recurrence"),
+        graph.constant(bias, "decoder_bias"),
+    )
+    projection = graph.constant(model.decoder_projection.get_weights()[0], "decoder_projection")
+    attention = graph.constant(model.attention.numpy()[:, None], "attention")
+    positions = graph.add(
+        "Range",
+        graph.constant(np.int64(0), "range_start"),
+        graph.add("Squeeze", graph.add("Shape", "mask", start=1, end=2), graph.ints(0)),
+        graph.constant(np.int64(1), "range_step"),
+    )
+    remaining, orders, chosen_log_probabilities, first_logits = "mask", [], [], ""
+    for step in range(steps):
+        # The LSTM operator wants [time, batch, features]; one step has time 1, and batch comes first here.
+        time_first = graph.add("Transpose", inputs, perm=[1, 0, 2])
+        _, hidden, cell = graph.add_many(
+            "LSTM", time_first, *decoder, "", hidden, cell, outputs=3, hidden_size=model.hidden_size
+        )
+        pointed = graph.add("MatMul", graph.add("Transpose", hidden, perm=[1, 0, 2]), projection)
+        logits = graph.add(
+            "Squeeze",
+            graph.add("MatMul", graph.add("Tanh", graph.add("Add", projected, pointed)), attention),
+            graph.ints(2),
+        )
+        logits = graph.add("Where", remaining, logits, masked)
+        if step == 0:
+            first_logits = graph.add("Identity", logits)
+        tempered = graph.add("Where", remaining, graph.add("Div", logits, "temperature"), masked)
+        noise = graph.add("Gather", "noise", graph.constant(np.int64(step), f"step_{step}"), axis=1)
+        perturbed = graph.add("Where", remaining, graph.add("Add", tempered, noise), masked)
+        choice = graph.add("ArgMax", perturbed, axis=1, keepdims=1)
+        chosen_here = graph.add("Equal", positions, choice)
+        chosen_float = graph.add("Cast", chosen_here, to=TensorProto.FLOAT)
+        log_p = graph.add("LogSoftmax", tempered, axis=1)
+        log_p = graph.add(
+            "ReduceSum", graph.add("Where", chosen_here, log_p, zero), graph.ints(1), keepdims=1
+        )
+        remaining_int = graph.add("Cast", remaining, to=TensorProto.INT64)
+        available = graph.add(
+            "Cast", graph.add("ReduceMax", remaining_int, axes=[1], keepdims=1), to=TensorProto.BOOL
+        )
+        orders.append(graph.add("Where", available, choice, graph.constant(np.int64(-1), "exhausted")))
+        chosen_log_probabilities.append(graph.add("Where", available, log_p, zero))
+        inputs = graph.add("MatMul", graph.add("Unsqueeze", chosen_float, graph.ints(1)), items)
+        remaining = graph.add("And", remaining, graph.add("Not", chosen_here))
+    for name, parts in (("order", orders), ("log_probabilities", chosen_log_probabilities)):
+        graph.nodes.append(helper.make_node("Concat", parts, [name], axis=1))
+    graph.nodes.append(helper.make_node("Identity", [first_logits], ["first_logits"]))
+    return _as_model(graph, model.feature_count, steps)
+
+
+def _standardised(graph: _Graph, standardisation: Standardisation) -> str:
+    features = "features"
+    if standardisation.log1p:
+        one = graph.constant(np.float32(1), "one")
+        grown = graph.add("Log", graph.add("Add", graph.add("Abs", features), one))
+        features = graph.add("Mul", graph.add("Sign", features), grown)
+    centred = graph.add("Sub", features, graph.constant(standardisation.mean, "mean"))
+    return graph.add("Div", centred, graph.constant(standardisation.scale, "scale"))
+
+
+def _encoder(graph: _Graph, model: Seq2Slate, items: str) -> tuple[str, str, str]:
+    """`W_enc e_i` as `[batch, list_size, rho]` and the last state, each `[1, batch, rho]`."""
+    weights, recurrence, bias = _lstm_weights(*model.encoder.get_weights())
+    lengths = graph.add(
+        "ReduceSum", graph.add("Cast", "mask", to=TensorProto.INT32), graph.ints(1), keepdims=0
+    )
+    outputs, hidden, cell = graph.add_many(
+        "LSTM",
+        graph.add("Transpose", items, perm=[1, 0, 2]),
+        graph.constant(weights, "encoder_weights"),
+        graph.constant(recurrence, "encoder_recurrence"),
+        graph.constant(bias, "encoder_bias"),
+        lengths,
+        outputs=3,
+        hidden_size=model.hidden_size,
+    )
+    by_batch = graph.add("Squeeze", graph.add("Transpose", outputs, perm=[2, 1, 0, 3]), graph.ints(1))
+    projection = graph.constant(model.encoder_projection.get_weights()[0], "encoder_projection")
+    return graph.add("MatMul", by_batch, projection), hidden, cell
+
+
+def _lstm_weights(kernel: NDArray, recurrent: NDArray, bias: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Keras' `[in, 4 rho]` in gate order i, f, c, o as ONNX' `[1, 4 rho, in]` in gate order i, o, f, c."""
+
+    def reordered(matrix: NDArray) -> NDArray:
+        i, f, c, o = np.split(matrix, 4, axis=-1)
+        return np.concatenate([i, o, f, c], axis=-1).astype(np.float32)
+
+    both = np.concatenate([reordered(bias), np.zeros_like(bias, np.float32)])
+    return reordered(kernel).T[None], reordered(recurrent).T[None], both[None]
+
+
+def _as_model(graph: _Graph, feature_count: int, steps: int) -> onnx.ModelProto:
+    inputs = [
+        ("features", TensorProto.FLOAT, ["batch", "list_size", feature_count]),
+        ("mask", TensorProto.BOOL, ["batch", "list_size"]),
+        ("noise", TensorProto.FLOAT, ["batch", steps, "list_size"]),
+        ("temperature", TensorProto.FLOAT, []),
+    ]
+    outputs = [
+        ("order", TensorProto.INT64, ["batch", steps]),
+        ("log_probabilities", TensorProto.FLOAT, ["batch", steps]),
+        ("first_logits", TensorProto.FLOAT, ["batch", "list_size"]),
+    ]
+    proto = helper.make_model(
+        helper.make_graph(
+            graph.nodes,
+            "seq2slate",
+            [helper.make_tensor_value_info(*spec) for spec in inputs],
+            [helper.make_tensor_value_info(*spec) for spec in outputs],
+            graph.constants,
+        ),
+        opset_imports=[helper.make_opsetid("", OPSET)],
+    )
+    proto.ir_version = 8
+    onnx.checker.check_model(proto)
+    return proto
