@@ -213,9 +213,7 @@ def _timestamps(column: pa.ChunkedArray, checks: _RowChecks) -> pa.Array:
     return pa.array(values, pa.int64()).cast(pa.timestamp("us"))
 
 
-def _numbers(
-    table: pa.Table, name: str, checks: _RowChecks
-) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def _numbers(table: pa.Table, name: str, checks: _RowChecks) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """The column as float64 with nulls as 0, and where it is null; unreadable texts reject their rows."""
     column = table[name]
     kind = column.type

@@ -78,7 +78,7 @@ class GateConfig(Section):
     epochs: int = Field(20, ge=1)
     batch_size: int = Field(1024, ge=16)
     learning_rate: float = Field(0.01, gt=0)
-    weight_decay: float = Field(1e-4, ge=0)
+    weight_decay: float = Field(1e-3, ge=0)
     folds: int = Field(5, ge=2, description="Folds of the out-of-fold scores that set the final threshold.")
 
 

@@ -10,21 +10,25 @@ import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.components.base.base_node import BaseNode
-from tfx.orchestration.local.local_dag_runner import LocalDagRunner
-from tfx.orchestration.metadata import sqlite_metadata_connection_config
+from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
+from tfx.orchestration.local import runner_utils
+from tfx.orchestration.metadata import Metadata, sqlite_metadata_connection_config
 from tfx.orchestration.pipeline import Pipeline
+from tfx.orchestration.portable import runtime_parameter_utils
+from tfx.orchestration.portable.launcher import Launcher
+from tfx.orchestration.portable.tfx_runner import IrBasedRunner
+from tfx.proto.orchestration import pipeline_pb2
 
 from seriatim_errors import PipelineError
 
 METADATA_FILE = "metadata.sqlite"
 LOG_FILE = "log.txt"
-# What LocalDagRunner logs around every component; the one hook it offers.
-RUNNING, FINISHED = "Component %s is running.", "Component %s is finished."
 
 
 @dataclass(frozen=True)
@@ -71,54 +75,65 @@ def run_pipeline(
         metadata_connection_config=connection,
         beam_pipeline_args=list(beam_options),
     )
-    watch = _ComponentWatch(connection, on_start, on_finish)
-    with _logged_to(run_folder / LOG_FILE, watch):
+    runner = _WatchedRunner(on_start, on_finish)
+    with _logged_to(run_folder / LOG_FILE):
         try:
-            LocalDagRunner().run(pipeline)
+            runner.run(pipeline)
         except Exception as error:
             traceback.print_exc()
             raise PipelineError(
-                f"component {watch.current} failed: {type(error).__name__}: {error}\n"
+                f"component {runner.current} failed: {type(error).__name__}: {error}\n"
                 f"the log is {run_folder / LOG_FILE}; finished components are kept, run again to continue"
             ) from error
-    return watch.finished
+    return runner.finished
 
 
-class _ComponentWatch(logging.Handler):
-    """Turns the runner's log lines into calls."""
+class _WatchedRunner(IrBasedRunner):
+    """TFX's local runner with a call before and after every component; its own offers no such hook."""
 
-    def __init__(
-        self,
-        connection: metadata_store_pb2.ConnectionConfig,
-        on_start: Callable[[str], None],
-        on_finish: Callable[[ComponentRun], None],
-    ) -> None:
-        super().__init__(logging.INFO)
+    def __init__(self, on_start: Callable[[str], None], on_finish: Callable[[ComponentRun], None]) -> None:
         self.finished: list[ComponentRun] = []
         self.current = "(none)"
-        self._connection, self._on_start, self._on_finish = connection, on_start, on_finish
-        self._since = 0.0
+        self._on_start, self._on_finish = on_start, on_finish
 
-    def emit(self, record: logging.LogRecord) -> None:
-        if record.msg == RUNNING:
-            self.current, self._since = str(record.args[0]), time.perf_counter()  # type: ignore[index]
+    def run_with_ir(
+        self,
+        pipeline: pipeline_pb2.Pipeline,
+        run_options: pipeline_pb2.RunOptions | None = None,
+    ) -> None:
+        """Launch the nodes of `pipeline`, which stand in topological order; `run_options` is not used."""
+        runtime_parameter_utils.substitute_runtime_parameter(
+            pipeline, {PIPELINE_RUN_ID_PARAMETER_NAME: datetime.now(timezone.utc).isoformat()}
+        )
+        deployment = runner_utils.extract_local_deployment_config(pipeline)
+        chosen = deployment.metadata_connection_config.WhichOneof("connection_config")
+        connection = getattr(deployment.metadata_connection_config, chosen)
+        for node in pipeline.nodes:
+            self.current = node.pipeline_node.node_info.id
             self._on_start(self.current)
-        elif record.msg == FINISHED:
-            run = ComponentRun(
-                self.current, round(time.perf_counter() - self._since, 3), self._was_cached(self.current)
-            )
-            self.finished.append(run)
-            self._on_finish(run)
+            since = time.perf_counter()
+            Launcher(
+                pipeline_node=node.pipeline_node,
+                mlmd_connection=Metadata(connection),
+                pipeline_info=pipeline.pipeline_info,
+                pipeline_runtime_spec=pipeline.runtime_spec,
+                executor_spec=runner_utils.extract_executor_spec(deployment, self.current),
+                custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, self.current),
+            ).launch()
+            seconds = round(time.perf_counter() - since, 3)
+            self.finished.append(ComponentRun(self.current, seconds, _was_cached(connection, self.current)))
+            self._on_finish(self.finished[-1])
 
-    def _was_cached(self, component: str) -> bool:
-        store = MetadataStore(self._connection)
-        [context] = [c for c in store.get_contexts_by_type("node") if c.name.endswith(f".{component}")]
-        newest = max(store.get_executions_by_context(context.id), key=lambda execution: execution.id)
-        return newest.last_known_state == metadata_store_pb2.Execution.CACHED
+
+def _was_cached(connection: metadata_store_pb2.ConnectionConfig, component: str) -> bool:
+    store = MetadataStore(connection)
+    [context] = [c for c in store.get_contexts_by_type("node") if c.name.endswith(f".{component}")]
+    newest = max(store.get_executions_by_context(context.id), key=lambda execution: execution.id)
+    return newest.last_known_state == metadata_store_pb2.Execution.CACHED
 
 
 @contextlib.contextmanager
-def _logged_to(path: Path, watch: logging.Handler) -> Iterator[None]:
+def _logged_to(path: Path) -> Iterator[None]:
     """Send Python logging and everything on standard error, C++ included, to the log file."""
     absl_logger = logging.getLogger("absl")
     sys.stderr.flush()
@@ -130,11 +145,9 @@ def _logged_to(path: Path, watch: logging.Handler) -> Iterator[None]:
         os.dup2(log.fileno(), 2)
         absl_logger.setLevel(logging.INFO)
         absl_logger.addHandler(handler)
-        absl_logger.addHandler(watch)
         try:
             yield
         finally:
-            absl_logger.removeHandler(watch)
             absl_logger.removeHandler(handler)
             absl_logger.setLevel(level)
             sys.stderr.flush()

@@ -58,5 +58,3 @@ def served_ranking(ranker: SlateRanker, lists: RankingLists, slate_size: int) ->
         )
         scores[rows] = -np.asarray(slate.ranks, np.float64)
     return scores
-
-

@@ -15,7 +15,13 @@ from pipelines.readers.svmlight import read_letor, read_lightgbm
 from pipelines.readers.tabular import read_csv, read_jsonl, read_parquet
 from seriatim_errors import DataError
 
-FORMAT_BY_SUFFIX = {".parquet": "parquet", ".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".txt": "letor"}
+FORMAT_BY_SUFFIX = {
+    ".parquet": "parquet",
+    ".csv": "csv",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".txt": "letor",
+}
 
 
 @dataclass(frozen=True)
@@ -74,7 +80,9 @@ def concatenate(logs: Sequence[ReadLog]) -> ReadLog:
 
 
 def _matches(folder: Path, field: str, patterns: Sequence[str]) -> tuple[Path, ...]:
-    found = sorted({file for pattern in patterns for file in folder.glob(pattern) if ".query" not in file.name})
+    found = sorted(
+        {file for pattern in patterns for file in folder.glob(pattern) if ".query" not in file.name}
+    )
     if not found:
         raise DataError(f"data.{field}: no file in {folder} matches {', '.join(patterns)}")
     return tuple(found)

@@ -5,39 +5,11 @@ from __future__ import annotations
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, helper
 
+from ranking.onnx_builder import OnnxBuilder
 from ranking.seq2slate.model import MASKED_LOGIT, Seq2Slate
 from ranking.standardisation import Standardisation
-
-OPSET = 15
-
-
-class _Graph:
-    """Collects nodes and constants under fresh names."""
-
-    def __init__(self) -> None:
-        self.nodes: list[onnx.NodeProto] = []
-        self.constants: list[onnx.TensorProto] = []
-        self._known: dict[str, str] = {}
-
-    def constant(self, value: NDArray, name: str) -> str:
-        if name not in self._known:
-            self.constants.append(numpy_helper.from_array(np.asarray(value, order="C"), name))
-            self._known[name] = name
-        return name
-
-    def add(self, operator: str, *inputs: str, outputs: int = 1, **attributes: object) -> str:
-        names = self.add_many(operator, *inputs, outputs=outputs, **attributes)
-        return names[0]
-
-    def add_many(self, operator: str, *inputs: str, outputs: int, **attributes: object) -> list[str]:
-        names = [f"{operator.lower()}_{len(self.nodes)}_{index}" for index in range(outputs)]
-        self.nodes.append(helper.make_node(operator, list(inputs), names, **attributes))
-        return names
-
-    def ints(self, *values: int) -> str:
-        return self.constant(np.array(values, np.int64), "ints_" + "_".join(str(v) for v in values))
 
 
 def build_onnx(model: Seq2Slate, standardisation: Standardisation, steps: int) -> onnx.ModelProto:
@@ -51,8 +23,8 @@ def build_onnx(model: Seq2Slate, standardisation: Standardisation, steps: int) -
     The network is written out here rather than traced: the encoder becomes one LSTM operator, which a
     traced `while` loop does not, and padding ends a list exactly through its sequence lengths.
     """
-    graph = _Graph()
-    items = _standardised(graph, standardisation)
+    graph = OnnxBuilder()
+    items = graph.standardised("features", standardisation)
     masked = graph.constant(np.float32(MASKED_LOGIT), "masked_logit")
     zero = graph.constant(np.float32(0), "zero")
     projected, hidden, cell = _encoder(graph, model, items)
@@ -113,17 +85,7 @@ def build_onnx(model: Seq2Slate, standardisation: Standardisation, steps: int) -
     return _as_model(graph, model.feature_count, steps)
 
 
-def _standardised(graph: _Graph, standardisation: Standardisation) -> str:
-    features = "features"
-    if standardisation.log1p:
-        one = graph.constant(np.float32(1), "one")
-        grown = graph.add("Log", graph.add("Add", graph.add("Abs", features), one))
-        features = graph.add("Mul", graph.add("Sign", features), grown)
-    centred = graph.add("Sub", features, graph.constant(standardisation.mean, "mean"))
-    return graph.add("Div", centred, graph.constant(standardisation.scale, "scale"))
-
-
-def _encoder(graph: _Graph, model: Seq2Slate, items: str) -> tuple[str, str, str]:
+def _encoder(graph: OnnxBuilder, model: Seq2Slate, items: str) -> tuple[str, str, str]:
     """`W_enc e_i` as `[batch, list_size, rho]` and the last state, each `[1, batch, rho]`."""
     weights, recurrence, bias = _lstm_weights(*model.encoder.get_weights())
     lengths = graph.add(
@@ -155,7 +117,7 @@ def _lstm_weights(kernel: NDArray, recurrent: NDArray, bias: NDArray) -> tuple[N
     return reordered(kernel).T[None], reordered(recurrent).T[None], both[None]
 
 
-def _as_model(graph: _Graph, feature_count: int, steps: int) -> onnx.ModelProto:
+def _as_model(graph: OnnxBuilder, feature_count: int, steps: int) -> onnx.ModelProto:
     inputs = [
         ("features", TensorProto.FLOAT, ["batch", "list_size", feature_count]),
         ("mask", TensorProto.BOOL, ["batch", "list_size"]),
@@ -167,16 +129,4 @@ def _as_model(graph: _Graph, feature_count: int, steps: int) -> onnx.ModelProto:
         ("log_probabilities", TensorProto.FLOAT, ["batch", steps]),
         ("first_logits", TensorProto.FLOAT, ["batch", "list_size"]),
     ]
-    proto = helper.make_model(
-        helper.make_graph(
-            graph.nodes,
-            "seq2slate",
-            [helper.make_tensor_value_info(*spec) for spec in inputs],
-            [helper.make_tensor_value_info(*spec) for spec in outputs],
-            graph.constants,
-        ),
-        opset_imports=[helper.make_opsetid("", OPSET)],
-    )
-    proto.ir_version = 8
-    onnx.checker.check_model(proto)
-    return proto
+    return graph.model("seq2slate", inputs, outputs)
