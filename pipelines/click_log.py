@@ -227,9 +227,7 @@ def _numbers(table: pa.Table, name: str, checks: _RowChecks) -> tuple[NDArray[np
     if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
         if pa.types.is_null(kind):
             return np.zeros(len(table)), np.ones(len(table), bool)
-        raise DataError(
-            f"column {name!r} holds {kind}; give numbers, or leave the column out with data.ignore_columns"
-        )
+        raise DataError(f"column {name!r} holds {kind}; give numbers, or leave the column out with data.ignore_columns")
     missing = pc.is_null(column).to_numpy()
     numbers = pc.fill_null(pc.cast(column, pa.float64(), safe=False), 0.0).to_numpy()
     return numbers, missing
@@ -244,9 +242,7 @@ def _refuse_wrong_type(name: str, column: pa.ChunkedArray, bad: NDArray[np.bool_
         )
 
 
-def _check_requests(
-    values: dict[str, pa.Array | pa.ChunkedArray], columns: FeatureColumns, checks: _RowChecks
-) -> None:
+def _check_requests(values: dict[str, pa.Array | pa.ChunkedArray], columns: FeatureColumns, checks: _RowChecks) -> None:
     """Checks across the rows of one request; the first good row is the one that stays."""
     requests = pd.factorize(values["request_id"].to_pandas())[0].astype(np.int64)
     items = pd.factorize(values["item_id"].to_pandas())[0].astype(np.int64)

@@ -95,9 +95,7 @@ class Seq2SlateConfig(Section):
     learning_rate: float = Field(3e-4, gt=0)
     dropout: float = Field(0.1, ge=0, lt=1)
     l2: float = Field(3e-4, ge=0)
-    patience: int = Field(
-        3, ge=1, description="Epochs without gain in validation NDCG before training stops."
-    )
+    patience: int = Field(3, ge=1, description="Epochs without gain in validation NDCG before training stops.")
 
 
 class EvaluationConfig(Section):

@@ -51,9 +51,7 @@ def read_lists(examples: Path, split: str, columns: FeatureColumns) -> RankingLi
 def read_standardisation(transform: Path, log1p: bool) -> Standardisation:
     """The constants of the Transform graph in `transform` (the folder of a TransformGraph artifact), exact."""
     outputs = transform_outputs(transform, tf.constant([tf.train.Example().SerializeToString()]))
-    return Standardisation(
-        mean=outputs[MEAN_OUTPUT].numpy()[0], scale=outputs[SCALE_OUTPUT].numpy()[0], log1p=log1p
-    )
+    return Standardisation(mean=outputs[MEAN_OUTPUT].numpy()[0], scale=outputs[SCALE_OUTPUT].numpy()[0], log1p=log1p)
 
 
 def transform_outputs(transform: Path, serialised: tf.Tensor) -> dict[str, Any]:

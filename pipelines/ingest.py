@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import shutil
 from dataclasses import asdict, dataclass
@@ -75,9 +76,7 @@ def prepare_log(data: DataConfig, seed: int, root: Path) -> PreparedLog:
     partial = root / f".{fingerprint}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    quarantined = write_quarantine(
-        list(validated.values()), [log.malformed for log in splits.values()], partial
-    )
+    quarantined = write_quarantine(list(validated.values()), [log.malformed for log in splits.values()], partial)
     _refuse_bad_share(validated, quarantined, data, partial)
     clean = {split: log.clean for split, log in validated.items()}
     if not files.evaluation:
@@ -128,7 +127,7 @@ def write_sorted(table: pa.Table, path: Path) -> None:
     starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
     bounds = [*starts[::REQUESTS_PER_ROW_GROUP].tolist(), len(table)]
     with pa.parquet.ParquetWriter(path, table.schema) as writer:
-        for start, end in zip(bounds, bounds[1:], strict=False):
+        for start, end in itertools.pairwise(bounds):
             writer.write_table(table.slice(start, end - start), row_group_size=max(end - start, 1))
 
 

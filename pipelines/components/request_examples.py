@@ -21,7 +21,7 @@ class RowGroup(NamedTuple):
     """One row group of a prepared log; it holds whole requests."""
 
     path: str
-    index: int
+    number: int
 
 
 def row_groups(path: str) -> list[RowGroup]:
@@ -31,7 +31,7 @@ def row_groups(path: str) -> list[RowGroup]:
 
 def request_examples(group: RowGroup) -> Iterator[tf.train.Example]:
     """The examples of one row group: its columns become arrays once, each request takes slices of them."""
-    table = pa.parquet.ParquetFile(group.path).read_row_group(group.index)
+    table = pa.parquet.ParquetFile(group.path).read_row_group(group.number)
     columns = {name: _values(table[name]) for name in table.column_names if not name.startswith(TAG_PREFIX)}
     request_ids = columns["request_id"]
     starts = np.flatnonzero(np.concatenate([[True], request_ids[1:] != request_ids[:-1]]))

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranking.lists import RankingLists
 from serving.runtime.ranker import SlateQuery, SlateRanker
-from serving.runtime.seq2slate import Seq2SlateStage
 
 TITLES = {
     "logged": "Order as logged",

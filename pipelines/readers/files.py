@@ -80,9 +80,7 @@ def concatenate(logs: Sequence[ReadLog]) -> ReadLog:
 
 
 def _matches(folder: Path, field: str, patterns: Sequence[str]) -> tuple[Path, ...]:
-    found = sorted(
-        {file for pattern in patterns for file in folder.glob(pattern) if ".query" not in file.name}
-    )
+    found = sorted({file for pattern in patterns for file in folder.glob(pattern) if ".query" not in file.name})
     if not found:
         raise DataError(f"data.{field}: no file in {folder} matches {', '.join(patterns)}")
     return tuple(found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pyarrow as pa
 
@@ -19,7 +19,7 @@ class ReadLog:
     """
 
     table: pa.Table
-    malformed: pa.Table = SCHEMA.empty_table()
+    malformed: pa.Table = field(default_factory=SCHEMA.empty_table)
 
 
 def malformed_lines(file: str, lines: list[tuple[int, str]]) -> pa.Table:

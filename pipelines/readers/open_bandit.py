@@ -96,9 +96,7 @@ def _load(path: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
         raise DataError(f"{path}: column {missing[0]!r} is missing; give an Open Bandit Dataset log")
     unknown = set(log["item_id"]) - set(items["item_id"])
     if unknown:
-        raise DataError(
-            f"{path}: item_id {min(unknown)} is not in {context}; the files do not belong together"
-        )
+        raise DataError(f"{path}: item_id {min(unknown)} is not in {context}; the files do not belong together")
     return log, items.sort_values("item_id")
 
 
@@ -118,7 +116,5 @@ def _item_index(items: pd.DataFrame, item_ids: pd.Series) -> NDArray[np.int64]:
 
 def _affinities(log: pd.DataFrame) -> NDArray[np.float32]:
     """float32 `[rows, actions]`, by ascending item id."""
-    columns = sorted(
-        (name for name in log if name.startswith(AFFINITY)), key=lambda name: int(name[len(AFFINITY) :])
-    )
+    columns = sorted((name for name in log if name.startswith(AFFINITY)), key=lambda name: int(name[len(AFFINITY) :]))
     return log[columns].to_numpy(np.float32)

@@ -6,6 +6,7 @@ import gzip
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -78,8 +79,8 @@ def _load(paths: Sequence[Path], feature_count: int | None, query_id: bool) -> l
     return [tuple(flat[start : start + width]) for start in range(0, len(flat), width)]
 
 
-def _open(path: Path):  # noqa: ANN202  (gzip and plain files share no public type)
-    return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")
+def _open(path: Path) -> IO[bytes]:
+    return gzip.open(path) if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
 def _first_line(path: Path) -> bytes:

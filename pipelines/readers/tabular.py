@@ -82,8 +82,8 @@ def read_jsonl(path: Path) -> ReadLog:
 def _read_jsonl_by_line(path: Path) -> ReadLog:
     rows: list[dict[str, Any]] = []
     bad: list[tuple[int, str]] = []
-    opened = gzip.open(path, "rt", errors="replace") if path.suffix == ".gz" else path.open(errors="replace")
-    with opened as lines:
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", errors="replace") as lines:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue

@@ -33,14 +33,10 @@ def train_reranker(
 
     A tenth of the training requests decides when to stop; the evaluation split is not touched.
     """
-    lists = base_ordered(
-        data.lists(TRAIN), read_scores(base_ranker, TRAIN), standardisation, config.max_list_size
-    )
+    lists = base_ordered(data.lists(TRAIN), read_scores(base_ranker, TRAIN), standardisation, config.max_list_size)
     shuffled = np.random.default_rng(seed).permutation(len(lists))
     held_out = max(1, round(VALIDATION_SHARE * len(lists)))
-    settings = Seq2SlateSettings(
-        **config.model_dump(exclude={"decoding", "max_list_size"}), steps=steps, seed=seed
-    )
+    settings = Seq2SlateSettings(**config.model_dump(exclude={"decoding", "max_list_size"}), steps=steps, seed=seed)
     trained = train_seq2slate(
         lists.select(np.sort(shuffled[held_out:])), lists.select(np.sort(shuffled[:held_out])), settings
     )

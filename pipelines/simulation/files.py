@@ -1,0 +1,83 @@
+"""Write a simulated marketplace as files."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+from PIL import Image
+
+from pipelines.simulation.catalogue import TAG_TREE, TAGS, Catalogue
+from pipelines.simulation.marketplace import SimulationSettings, simulate_marketplace
+
+
+@dataclass(frozen=True)
+class SimulatedFiles:
+    """Where the parts lie, and the log's counts."""
+
+    clicks: Path
+    items: Path
+    truth: Path
+    parameters: Path
+    rows: int
+    clicked: int
+
+
+def write_marketplace(
+    settings: SimulationSettings, folder: Path, log_format: Literal["parquet", "csv", "jsonl"] = "parquet"
+) -> SimulatedFiles:
+    """Simulate and write `clicks.<format>`, `items.parquet`, `truth.parquet` and `simulation.json`."""
+    market = simulate_marketplace(settings)
+    folder.mkdir(parents=True, exist_ok=True)
+    files = SimulatedFiles(
+        clicks=folder / f"clicks.{log_format}",
+        items=folder / "items.parquet",
+        truth=folder / "truth.parquet",
+        parameters=folder / "simulation.json",
+        rows=len(market.log),
+        clicked=int(market.log["clicked"].to_numpy().sum()),
+    )
+    pa.parquet.write_table(catalogue_table(market.catalogue), files.items)
+    pa.parquet.write_table(market.truth, files.truth)
+    parameters = {"settings": settings.as_dict(), "tags": TAGS, "tag_tree": TAG_TREE}
+    files.parameters.write_text(json.dumps(parameters, indent=1), encoding="utf-8")
+    # The log comes last and under its name only when complete: its presence means that all is there.
+    partial = files.clicks.with_name(f".{files.clicks.name}.partial")
+    _write_log(market.log, partial, log_format)
+    partial.rename(files.clicks)
+    return files
+
+
+def catalogue_table(catalogue: Catalogue) -> pa.Table:
+    """The item catalogue: item_id, thumbnail (PNG bytes) and `tag_*` (1, 0, or null where unknown)."""
+    columns: dict[str, pa.Array] = {
+        "item_id": pa.array([f"i{index:04d}" for index in range(len(catalogue))]),
+        "thumbnail": pa.array([_png(image) for image in catalogue.thumbnails], pa.binary()),
+    }
+    for index, tag in enumerate(TAGS):
+        values = catalogue.tags[:, index]
+        columns[f"tag_{tag}"] = pa.array(values, pa.int8(), mask=values < 0)
+    return pa.table(columns)
+
+
+def _png(image: object) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _write_log(log: pa.Table, path: Path, log_format: str) -> None:
+    if log_format == "parquet":
+        pa.parquet.write_table(log, path)
+    elif log_format == "csv":
+        pa.csv.write_csv(log, path)
+    else:
+        frame = log.to_pandas()
+        frame["timestamp"] = frame["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%S.%f")
+        frame.to_json(path, orient="records", lines=True, double_precision=9)

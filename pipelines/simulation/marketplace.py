@@ -1,0 +1,214 @@
+"""Requests, the logging ranker that explores, and users who click."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from pipelines.simulation.catalogue import CATEGORIES, DIGIT_APPEAL, STYLES, Catalogue, make_catalogue
+from ranking.click_models import Cascade, DiverseClicks
+from ranking.lists import RankingLists
+
+START = np.datetime64("2024-01-01T00:00:00", "us")
+WEEK_MICROSECONDS = 7 * 24 * 3600 * 10**6
+CONTEXT_FEATURES = (
+    "context_hour_sin",
+    "context_hour_cos",
+    "context_mobile",
+    "context_budget",
+    *(f"context_taste_{index}" for index in range(STYLES)),
+)
+ITEM_FEATURES = (
+    "item_price",
+    "item_quality",
+    "item_freshness",
+    "item_brightness",
+    *(f"item_style_{index}" for index in range(STYLES)),
+    *(f"item_category_{index}" for index in range(CATEGORIES)),
+    "price_over_budget",
+)
+
+
+@dataclass(frozen=True)
+class SimulationSettings:
+    """Size and parameters of the marketplace; see docs/marketplace.md for the model.
+
+    Attributes:
+        requests: number of requests.
+        items: size of the catalogue.
+        min_candidates, max_candidates: candidates of a request, uniformly.
+        relevant_share: share of a request's candidates that the user would want.
+        eta: position i is examined with probability `1 / i ** eta`.
+        similarity_quantile: a wanted item is skipped when it lies nearer to an item already clicked than
+            this quantile of the request's pairwise distances.
+        temperature: of the logging ranker's Plackett-Luce draw; higher explores more.
+        noise: standard deviation of what the logging ranker does not know.
+        seed: fixes everything.
+    """
+
+    requests: int = 3000
+    items: int = 600
+    min_candidates: int = 20
+    max_candidates: int = 40
+    relevant_share: float = 0.25
+    eta: float = 0.3
+    similarity_quantile: float = 0.3
+    temperature: float = 0.5
+    noise: float = 0.8
+    seed: int = 0
+
+    def as_dict(self) -> dict[str, float]:
+        """Plain values, for `simulation.json`."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Marketplace:
+    """A simulated log and its truth, row by row in shown order.
+
+    Attributes:
+        catalogue: the items.
+        log: the click log by its contract.
+        truth: request_id, item_id, utility float64, relevant bool: what no logged column says.
+    """
+
+    catalogue: Catalogue
+    log: pa.Table
+    truth: pa.Table
+
+
+def simulate_marketplace(settings: SimulationSettings) -> Marketplace:
+    """Draw a marketplace: the same settings give the same log."""
+    rng = np.random.default_rng(settings.seed)
+    catalogue = make_catalogue(settings.items, rng)
+    sizes = rng.integers(settings.min_candidates, settings.max_candidates + 1, size=settings.requests)
+    width = settings.max_candidates
+    mask = np.arange(width)[None, :] < sizes[:, None]
+    # The first columns of a random permutation: candidates without repetition.
+    candidates = np.argsort(rng.random((settings.requests, settings.items)), axis=1)[:, :width]
+    context, hour = _contexts(settings.requests, rng)
+    utility = _utility(catalogue, candidates, context, rng)
+    cut = _row_quantile(utility, mask, 1 - settings.relevant_share)
+    relevant = mask & (utility >= cut[:, None])
+    logging = catalogue.quality[candidates] - 0.3 * catalogue.price[candidates]
+    logging = logging + rng.normal(scale=settings.noise, size=logging.shape)
+    order, propensity = plackett_luce(logging / settings.temperature, mask, rng)
+    shown = np.take_along_axis(candidates, order, axis=1)
+    relevant_shown = np.take_along_axis(relevant, order, axis=1)[mask]
+    item_rows = shown[mask]
+    request_rows = np.repeat(np.arange(settings.requests), sizes)
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+    lists = RankingLists(
+        request_ids=np.array([f"r{index:06d}" for index in range(settings.requests)], dtype=object),
+        offsets=offsets,
+        item_ids=np.array([f"i{index:04d}" for index in item_rows], dtype=object),
+        features=catalogue.style[item_rows].astype(np.float32),
+        feature_names=tuple(f"item_style_{index}" for index in range(STYLES)),
+    )
+    user = DiverseClicks(Cascade(settings.eta), settings.similarity_quantile)
+    clicks = user.clicks(lists, relevant_shown.astype(np.float32), rng)
+    times = np.sort(rng.integers(WEEK_MICROSECONDS, size=settings.requests))
+    columns: dict[str, pa.Array] = {
+        "request_id": pa.array(lists.request_ids[request_rows], pa.string()),
+        "timestamp": pa.array((START + times.astype("timedelta64[us]"))[request_rows]),
+        "item_id": pa.array(lists.item_ids, pa.string()),
+        "position": pa.array((np.arange(len(item_rows)) - offsets[request_rows] + 1).astype(np.int32)),
+        "clicked": pa.array(clicks.astype(np.int8)),
+        "propensity": pa.array(propensity[mask]),
+        "user_id": pa.array([f"u{index % 997:03d}" for index in request_rows], pa.string()),
+    }
+    features = _features(catalogue, item_rows, context[request_rows], hour[request_rows])
+    for name in CONTEXT_FEATURES + ITEM_FEATURES:
+        columns[name] = pa.array(features[name].astype(np.float32))
+    truth = pa.table(
+        {
+            "request_id": columns["request_id"],
+            "item_id": columns["item_id"],
+            "utility": pa.array(np.take_along_axis(utility, order, axis=1)[mask]),
+            "relevant": pa.array(relevant_shown),
+        }
+    )
+    return Marketplace(catalogue, pa.table(columns), truth)
+
+
+def plackett_luce(
+    logits: NDArray[np.float64], mask: NDArray[np.bool_], rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Draw orders item by item with probability proportional to `exp(logit)` among the remaining.
+
+    Args:
+        logits: float `[requests, width]`.
+        mask: bool `[requests, width]`, true where a candidate stands.
+        rng: source of chance.
+
+    Returns:
+        The order, int64 `[requests, width]`, candidates first, and the probability of each choice given
+        those before it, float64 `[requests, width]`, 1 at padding.
+    """
+    hidden = np.where(mask, logits, -np.inf)
+    order = np.argsort(-np.where(mask, logits + rng.gumbel(size=logits.shape), -np.inf), axis=1, kind="stable")
+    sorted_logits = np.take_along_axis(hidden, order, axis=1)
+    with np.errstate(invalid="ignore"):
+        remaining = np.logaddexp.accumulate(sorted_logits[:, ::-1], axis=1)[:, ::-1]
+        probability = np.exp(sorted_logits - remaining)
+    return order, np.where(np.isfinite(sorted_logits), probability, 1.0)
+
+
+def _row_quantile(values: NDArray[np.float64], mask: NDArray[np.bool_], level: float) -> NDArray[np.float64]:
+    """The value below which `level` of each row's masked entries lie."""
+    ascending = np.sort(np.where(mask, values, np.inf), axis=1)
+    index = np.floor(level * mask.sum(axis=1)).astype(np.int64)
+    return ascending[np.arange(len(values)), index]
+
+
+def _contexts(requests: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Context `[requests, 2 + styles]` (mobile, budget, taste) and the hour of day `[requests]`."""
+    mobile = rng.uniform(size=requests) < 0.6
+    budget = np.exp(rng.normal(scale=0.4, size=requests))
+    taste = rng.normal(size=(requests, STYLES))
+    return np.column_stack([mobile, budget, taste]), rng.uniform(0, 24, size=requests)
+
+
+def _utility(
+    catalogue: Catalogue,
+    candidates: NDArray[np.int64],
+    context: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """What an item is worth to the user of a request, `[requests, width]`; not linear in any feature."""
+    budget, taste = context[:, 1], context[:, 2:]
+    match = np.einsum("rws,rs->rw", np.tanh(catalogue.style[candidates]), taste)
+    overspent = np.maximum(catalogue.price[candidates] - budget[:, None], 0)
+    appeal = DIGIT_APPEAL[catalogue.digit[candidates]]
+    quality = 2.0 * catalogue.quality[candidates] * (1 + 0.5 * catalogue.freshness[candidates])
+    return match + quality - 1.5 * overspent + 0.7 * appeal + rng.normal(scale=0.4, size=candidates.shape)
+
+
+def _features(
+    catalogue: Catalogue,
+    item_rows: NDArray[np.int64],
+    context: NDArray[np.float64],
+    hour: NDArray[np.float64],
+) -> dict[str, NDArray[np.float64]]:
+    """The logged features by name, each `[rows]`; the thumbnail shows only by its brightness."""
+    angle = 2 * np.pi * hour / 24
+    columns = {
+        "context_hour_sin": np.sin(angle),
+        "context_hour_cos": np.cos(angle),
+        "context_mobile": context[:, 0],
+        "context_budget": context[:, 1],
+        "item_price": catalogue.price[item_rows],
+        "item_quality": catalogue.quality[item_rows],
+        "item_freshness": catalogue.freshness[item_rows],
+        "item_brightness": catalogue.thumbnails[item_rows].mean(axis=(1, 2)) / 255,
+        "price_over_budget": catalogue.price[item_rows] / context[:, 1],
+    }
+    for index in range(STYLES):
+        columns[f"context_taste_{index}"] = context[:, 2 + index]
+        columns[f"item_style_{index}"] = catalogue.style[item_rows, index]
+    for index in range(CATEGORIES):
+        columns[f"item_category_{index}"] = (catalogue.category[item_rows] == index).astype(float)
+    return columns

@@ -1,0 +1,31 @@
+"""Model bundles: everything the service needs to rank, written once, never changed, checked on loading."""
+
+from serving.bundle.golden import GoldenRequests, self_test
+from serving.bundle.manifest import (
+    BaseRankerStage,
+    Features,
+    GateStage,
+    Manifest,
+    RateTarget,
+    Seq2SlateStage,
+    TrainingDataSummary,
+)
+from serving.bundle.reader import Bundle, bundle_versions, newest_bundle, open_bundle
+from serving.bundle.writer import write_bundle
+
+__all__ = [
+    "BaseRankerStage",
+    "Bundle",
+    "Features",
+    "GateStage",
+    "GoldenRequests",
+    "Manifest",
+    "RateTarget",
+    "Seq2SlateStage",
+    "TrainingDataSummary",
+    "bundle_versions",
+    "newest_bundle",
+    "open_bundle",
+    "self_test",
+    "write_bundle",
+]

@@ -1,0 +1,108 @@
+"""The manifest of a bundle: what its files are, which features it reads, and where it came from."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA_VERSION = 1
+MANIFEST_FILE = "manifest.json"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Features(_Part):
+    """Names of the features in model order: context first, then the candidates'."""
+
+    context: tuple[str, ...] = ()
+    item: tuple[str, ...]
+    defaults: dict[str, float] = Field(default_factory=dict, description="Value of an item's missing feature.")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns of the models' input matrix."""
+        return self.context + self.item
+
+
+class BaseRankerStage(_Part):
+    """A LightGBM text model over raw features."""
+
+    kind: Literal["base_ranker"] = "base_ranker"
+    file: str
+    trees: int = Field(ge=1)
+
+
+class RateTarget(_Part):
+    """The rate a gate promises, and the interval it was measured with."""
+
+    rate: Literal["recall"] = "recall"
+    value: float = Field(gt=0, le=1)
+    low: float
+    high: float
+
+
+class GateStage(_Part):
+    """An ONNX graph `features [items, features] -> scores [items]`; an item passes at `>= threshold`."""
+
+    kind: Literal["gate"] = "gate"
+    file: str
+    threshold: float
+    target: RateTarget
+
+
+class Seq2SlateStage(_Part):
+    """An ONNX graph that places `slate_size` items; see docs/bundle.md for its inputs and outputs."""
+
+    kind: Literal["seq2slate"] = "seq2slate"
+    file: str
+    slate_size: int = Field(ge=1)
+    max_list_size: int = Field(ge=1)
+    decoding: Literal["greedy", "one_step"] = "greedy"
+
+
+Stage = Annotated[BaseRankerStage | GateStage | Seq2SlateStage, Field(discriminator="kind")]
+
+
+class TrainingDataSummary(_Part):
+    """The data a bundle was trained on."""
+
+    fingerprint: str
+    requests: int = Field(ge=0)
+    rows: int = Field(ge=0)
+
+
+class FileEntry(_Part):
+    """Checksum and size of one file of the bundle."""
+
+    sha256: str
+    bytes: int
+
+
+class Manifest(_Part):
+    """`manifest.json`."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    version: str
+    name: str
+    created: str = Field(description="ISO 8601, UTC.")
+    features: Features
+    stages: tuple[Stage, ...] = Field(min_length=1)
+    metrics: dict[str, float] = Field(default_factory=dict)
+    training_data: TrainingDataSummary
+    config_fingerprint: str
+    seed: int
+    files: dict[str, FileEntry] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _one_stage_a_kind(self) -> Manifest:
+        kinds = [stage.kind for stage in self.stages]
+        if len(set(kinds)) != len(kinds):
+            raise ValueError(f"stages: {kinds} holds a kind twice; give each stage once")
+        return self
+
+    def stage(self, kind: str) -> Stage | None:
+        """The stage of this kind, or None."""
+        return next((stage for stage in self.stages if stage.kind == kind), None)

@@ -1,0 +1,53 @@
+"""`seriatim serve`: answer slate requests with a bundle."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from serving.runtime import SlateRanker
+
+DEFAULT_PORT = 8500
+
+
+@click.command()
+@click.option(
+    "--bundles",
+    type=click.Path(path_type=Path),
+    default=Path("bundles/marketplace"),
+    show_default=True,
+    help="Folder of bundles; the newest is served.",
+)
+@click.option("--bundle", type=click.Path(path_type=Path), help="Serve this one bundle instead.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=DEFAULT_PORT, show_default=True, help="Port to listen on; 0 picks a free one.")
+def serve(bundles: Path, bundle: Path | None, host: str, port: int) -> None:
+    """Answer slate requests over gRPC until interrupted."""
+    from serving.bundle import newest_bundle, open_bundle, self_test
+    from serving.runtime import SlateRanker
+
+    opened = open_bundle(bundle) if bundle is not None else newest_bundle(bundles)
+    ranker = SlateRanker(opened)
+    self_test(ranker, opened.golden())
+    stages = ", ".join(stage.kind for stage in opened.manifest.stages)
+    click.echo(f"bundle {opened.manifest.version} ({stages}) passed its self-test")
+    asyncio.run(_serve(ranker, host, port))
+
+
+async def _serve(ranker: SlateRanker, host: str, port: int) -> None:
+    from serving.server import RankingServer
+
+    server = RankingServer(ranker, host, port)
+    bound = await server.start()
+    click.echo(f"serving seriatim.v1.RankingService on {host}:{bound}; stop with Ctrl-C")
+    stopping = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    await stopping.wait()
+    click.echo("stopping: calls in flight are finished")
+    await server.stop()

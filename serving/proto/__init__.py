@@ -1,0 +1,1 @@
+"""Generated gRPC code; see the `.proto` files for the documentation."""

@@ -1,0 +1,119 @@
+"""What the runtime is asked and what it answers, with the checks on what it is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seriatim_errors import DataError
+
+if TYPE_CHECKING:
+    from serving.bundle.manifest import Features
+
+MAX_CANDIDATES = 1000
+
+
+class InvalidRequestError(DataError):
+    """A request breaks the API's contract; `field` names the part of it that does."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+        self.description = message
+
+
+@dataclass(frozen=True)
+class SlateQuery:
+    """One request.
+
+    Attributes:
+        request_id: the caller's name for it; seeds exploration.
+        item_ids: candidates, all different, in the caller's order.
+        context: float32 `[context features]`, in the bundle's order.
+        features: float32 `[candidates, item features]`, in the bundle's order.
+        slate_size: items to place, 1 to the number of candidates.
+        explore: sample the slate instead of taking the most probable one.
+        temperature: > 0, of the sampling.
+    """
+
+    request_id: str
+    item_ids: tuple[str, ...]
+    context: NDArray[np.float32]
+    features: NDArray[np.float32]
+    slate_size: int
+    explore: bool = False
+    temperature: float = 1.0
+
+
+@dataclass(frozen=True)
+class Slate:
+    """The answer to a `SlateQuery`; rows are positions in its `item_ids`.
+
+    Attributes:
+        order: rows placed, first to last, `slate_size` of them.
+        ranks: int64 `[candidates]`, the 0-based place of every candidate if the list went on: first the
+            slate, then the others in base order.
+        base_scores: float32 `[candidates]`, of the base ranker (of the gate where there is no base ranker).
+        gate_scores: float32 `[candidates]`, or None without a gate.
+        passed: bool `[candidates]`, which candidates passed the gate.
+        probabilities: float64 `[slate_size]`, of each step's choice given the steps before; nan where no
+            model chose (items filled in by base order).
+        propensity: product of the probabilities when exploring, else None: the deterministic slate.
+        version: the bundle that ranked.
+    """
+
+    order: tuple[int, ...]
+    ranks: NDArray[np.int64]
+    base_scores: NDArray[np.float32]
+    gate_scores: NDArray[np.float32] | None
+    passed: NDArray[np.bool_]
+    probabilities: NDArray[np.float64]
+    propensity: float | None
+    version: str
+
+
+def check_query(query: SlateQuery, features: Features) -> None:
+    """Raise `InvalidRequestError`, naming the field and the way out, unless `query` fits the bundle's features."""
+    candidates = len(query.item_ids)
+    if candidates == 0:
+        raise InvalidRequestError("item_ids", "no candidates; give at least one item to rank")
+    if candidates > MAX_CANDIDATES:
+        raise InvalidRequestError("item_ids", f"{candidates} candidates; give at most {MAX_CANDIDATES}")
+    if len(set(query.item_ids)) != candidates:
+        seen: set[str] = set()
+        twice = next(item for item in query.item_ids if item in seen or seen.add(item))  # type: ignore[func-returns-value]
+        raise InvalidRequestError("item_ids", f"item {twice!r} stands twice; give every candidate once")
+    if not 1 <= query.slate_size <= candidates:
+        raise InvalidRequestError(
+            "slate_size",
+            f"{query.slate_size} for {candidates} candidates; give 1 to {candidates}",
+        )
+    if query.context.shape != (len(features.context),):
+        raise InvalidRequestError(
+            "context",
+            f"{query.context.size} values, the model reads {len(features.context)}: {', '.join(features.context)}",
+        )
+    if query.features.shape != (candidates, len(features.item)):
+        raise InvalidRequestError(
+            "features",
+            f"shape {query.features.shape}, expected ({candidates}, {len(features.item)}): one row a candidate, "
+            f"one column a feature of the model",
+        )
+    if not np.isfinite(query.context).all():
+        column = int(np.argmin(np.isfinite(query.context)))
+        raise InvalidRequestError(
+            "context",
+            f"feature {features.context[column]!r} is {query.context[column]}; give finite numbers",
+        )
+    if not np.isfinite(query.features).all():
+        row, column = np.unravel_index(int(np.argmin(np.isfinite(query.features))), query.features.shape)
+        raise InvalidRequestError(
+            "features",
+            f"feature {features.item[column]!r} of item {query.item_ids[row]!r} is {query.features[row, column]}; "
+            "give finite numbers",
+        )
+    if not (np.isfinite(query.temperature) and query.temperature > 0):
+        raise InvalidRequestError("temperature", f"{query.temperature}; give a number above 0, 1 for the model's own")

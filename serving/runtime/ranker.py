@@ -1,0 +1,117 @@
+"""One request through all stages: base order, gate, slate."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from serving.bundle.golden import GoldenRequests
+from serving.bundle.reader import Bundle
+from serving.runtime.base_ranker import BaseRanker
+from serving.runtime.gate import Gate
+from serving.runtime.query import Slate, SlateQuery, check_query
+from serving.runtime.seq2slate import Placed, Seq2Slate
+
+
+class SlateRanker:
+    """Ranks with one bundle; safe to share between threads, for it changes nothing after loading.
+
+    Raises:
+        BundleError: a stage's file cannot be loaded.
+    """
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self.features = bundle.manifest.features
+        self.version = bundle.manifest.version
+        base: Any = bundle.manifest.stage("base_ranker")
+        gate: Any = bundle.manifest.stage("gate")
+        slate: Any = bundle.manifest.stage("seq2slate")
+        width = len(self.features.names)
+        self._base = None if base is None else BaseRanker(bundle.folder / base.file, width)
+        self._gate = None if gate is None else Gate(bundle.folder / gate.file, gate.threshold)
+        self._seq2slate = (
+            None
+            if slate is None
+            else Seq2Slate(bundle.folder / slate.file, slate.slate_size, slate.max_list_size, slate.decoding)
+        )
+
+    def rank(self, query: SlateQuery) -> Slate:
+        """Build the slate of one request.
+
+        The base ranker orders the candidates (ties keep the caller's order). The gate takes out those
+        under its threshold; they follow all that pass. seq2slate places its choice of those that pass, and
+        whatever it does not place follows in base order.
+
+        Raises:
+            InvalidRequestError: the query does not fit the bundle; the message names field, value and way out.
+        """
+        check_query(query, self.features)
+        matrix = self._matrix(query)
+        gate_scores = None if self._gate is None else self._gate.score(matrix)
+        base_scores = self._base_scores(matrix, gate_scores)
+        base_order = np.argsort(-base_scores, kind="stable")
+        passed = np.ones(len(matrix), bool)
+        if self._gate is not None and gate_scores is not None:
+            passed = self._gate.passes(gate_scores)
+        gated = np.concatenate([base_order[passed[base_order]], base_order[~passed[base_order]]])
+        placed = self._place(query, matrix, gated, int(passed.sum()))
+        chosen = gated[placed.order]
+        rest = gated[~np.isin(gated, chosen)]
+        full = np.concatenate([chosen, rest])
+        ranks = np.empty(len(full), np.int64)
+        ranks[full] = np.arange(len(full))
+        probabilities = np.full(query.slate_size, np.nan)
+        known = np.exp(placed.log_probabilities[: query.slate_size])
+        probabilities[: len(known)] = known
+        return Slate(
+            order=tuple(full[: query.slate_size].tolist()),
+            ranks=ranks,
+            base_scores=base_scores,
+            gate_scores=gate_scores,
+            passed=passed,
+            probabilities=probabilities,
+            propensity=float(np.prod(known)) if query.explore else None,
+            version=self.version,
+        )
+
+    def golden_query(self, golden: GoldenRequests, index: int) -> SlateQuery:
+        """Request `index` of the golden requests as a query."""
+        rows = slice(int(golden.offsets[index]), int(golden.offsets[index + 1]))
+        return SlateQuery(
+            request_id=f"golden-{index}",
+            item_ids=tuple(golden.item_ids[rows].tolist()),
+            context=golden.context[index],
+            features=golden.features[rows],
+            slate_size=int(golden.slate_sizes[index]),
+        )
+
+    def _matrix(self, query: SlateQuery) -> NDArray[np.float32]:
+        context = np.broadcast_to(query.context, (len(query.item_ids), len(query.context)))
+        return np.ascontiguousarray(np.concatenate([context, query.features], axis=1), dtype=np.float32)
+
+    def _base_scores(self, matrix: NDArray[np.float32], gate_scores: NDArray[np.float32] | None) -> NDArray[np.float32]:
+        if self._base is not None:
+            return self._base.score(matrix)
+        return gate_scores if gate_scores is not None else np.zeros(len(matrix), np.float32)
+
+    def _place(self, query: SlateQuery, matrix: NDArray[np.float32], gated: NDArray[np.int64], passing: int) -> Placed:
+        """What seq2slate places, as indices into `gated`; nothing without seq2slate or without candidates."""
+        nothing = Placed(np.zeros(0, np.int64), np.zeros(0))
+        if self._seq2slate is None or passing == 0:
+            return nothing
+        read = gated[: min(passing, self._seq2slate.max_list_size)]
+        if query.explore:
+            placed = self._seq2slate.sample(matrix[read], _generator(query.request_id), query.temperature)
+        else:
+            placed = self._seq2slate.place(matrix[read])
+        return Placed(placed.order[: query.slate_size], placed.log_probabilities[: query.slate_size])
+
+
+def _generator(request_id: str) -> np.random.Generator:
+    """The same request id explores in the same way, on every replica."""
+    digest = hashlib.sha256(request_id.encode()).digest()
+    return np.random.default_rng(int.from_bytes(digest[:8], "big"))
