@@ -82,9 +82,7 @@ def read_outcome(folder: Path) -> TrainingOutcome:
     with np.load(folder / OUTCOME_ARRAYS, allow_pickle=False) as arrays:
         out_of_fold, evaluation = arrays["out_of_fold_scores"], arrays["evaluation_scores"]
     curve = json.loads((folder / OUTCOME_CURVE).read_text(encoding="utf-8"))
-    return TrainingOutcome(
-        (folder / OUTCOME_MODEL).read_text(encoding="utf-8"), curve, out_of_fold, evaluation
-    )
+    return TrainingOutcome((folder / OUTCOME_MODEL).read_text(encoding="utf-8"), curve, out_of_fold, evaluation)
 
 
 def _arrays(split: str, lists: RankingLists) -> dict[str, NDArray[Any]]:
@@ -93,9 +91,7 @@ def _arrays(split: str, lists: RankingLists) -> dict[str, NDArray[Any]]:
 
 
 def _lists(split: str, arrays: Any, feature_names: tuple[str, ...]) -> RankingLists:
-    present = {
-        field: arrays[f"{split}_{field}"] for field in ARRAY_FIELDS if f"{split}_{field}" in arrays.files
-    }
+    present = {field: arrays[f"{split}_{field}"] for field in ARRAY_FIELDS if f"{split}_{field}" in arrays.files}
     return RankingLists(
         request_ids=_numbers(len(present["offsets"]) - 1),
         item_ids=_numbers(len(present["features"])),

@@ -1,7 +1,8 @@
 """LambdaMART in a process of its own.
 
-LightGBM trained in a process that has run TensorFlow was measured thirty times slower: the two compete for
-threads. A fresh child process that never loads TensorFlow is free of that.
+LightGBM trained in a process that has run TensorFlow was measured thirty times slower, and on a machine whose
+cores are busy ten times: its threads spin at every barrier while they wait for one that has no core. A fresh
+child process, whose threads sleep instead, is free of both.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Protocol
 
 import ranking
 from ranking.base_rankers.exchange import TrainingOutcome, TrainingTask, read_outcome, write_task
+from ranking.base_rankers.folds import request_folds
 from ranking.base_rankers.lambdamart import LambdaMART
 from ranking.base_rankers.relevance_labels import Label, check_trainable
 from ranking.lists import RankingLists
@@ -79,14 +81,13 @@ def train_isolated(
         seed=seed,
     )
     check_trainable(train, ranker.label)
+    request_folds(len(train), settings.folds, seed)
     with tempfile.TemporaryDirectory(prefix="seriatim-lambdamart-") as name:
         folder = Path(name)
         write_task(TrainingTask(ranker, train, evaluation, settings.folds), folder)
-        # The child must find the packages from any working directory, installed or not.
-        search_path = [str(Path(ranking.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
         finished = subprocess.run(
             [sys.executable, "-m", WORKER, str(folder)],
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, search_path))},
+            env=_environment(),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
@@ -97,11 +98,19 @@ def train_isolated(
         return read_outcome(folder)
 
 
+def _environment() -> dict[str, str]:
+    # The child must find the packages from any working directory, installed or not.
+    search_path = [str(Path(ranking.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
+    return {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(filter(None, search_path)),
+        "OMP_WAIT_POLICY": "PASSIVE",
+    }
+
+
 def _why(finished: subprocess.CompletedProcess[str]) -> str:
     if finished.returncode == -9:
-        return (
-            "the base ranker's training process was killed, most likely for memory; train on fewer requests"
-        )
+        return "the base ranker's training process was killed, most likely for memory; train on fewer requests"
     words = finished.stderr.strip().splitlines()
     return (
         f"the base ranker's training process ended with status {finished.returncode}: "

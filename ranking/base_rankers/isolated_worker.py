@@ -18,9 +18,7 @@ def run_task(task: TrainingTask) -> TrainingOutcome:
     """
     crossed = cross_fit(task.ranker, task.train, task.folds, task.ranker.seed)
     model = replace(task.ranker, trees=crossed.trees).fit(task.train)
-    return TrainingOutcome(
-        model.model_text, list(crossed.curve), crossed.scores, model.score(task.evaluation)
-    )
+    return TrainingOutcome(model.model_text, list(crossed.curve), crossed.scores, model.score(task.evaluation))
 
 
 if __name__ == "__main__":

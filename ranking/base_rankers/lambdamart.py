@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 CUTOFF = 10
 HELD_OUT_METRIC = f"ndcg_at_{CUTOFF}"
+ITEMS_A_THREAD = 20_000
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class LambdaMART:
         bagging_fraction: share of the lists that each tree is grown on, in (0, 1].
         truncation_level: pairs count when one of their items ranks at or above it.
         seed: fixes what is drawn at random.
-        num_threads: None for one less than there are cores.
+        num_threads: None for `default_threads`; the result does not depend on it.
 
     Source: Burges, "From RankNet to LambdaRank to LambdaMART", MSR-TR-2010-82.
     """
@@ -91,7 +92,7 @@ class LambdaMART:
 
         check_trainable(train, self.label)
         data = self._dataset(train)
-        booster = lightgbm.Booster(self._parameters(), data)
+        booster = lightgbm.Booster(self._parameters(len(train.item_ids)), data)
         if validation is not None:
             counted = with_relevant_items(validation, self.label)
             booster.add_valid(self._dataset(counted, reference=data), "held_out")
@@ -111,7 +112,7 @@ class LambdaMART:
             params={"verbosity": -1},
         )
 
-    def _parameters(self) -> dict[str, Any]:
+    def _parameters(self, items: int) -> dict[str, Any]:
         return {
             "objective": "lambdarank",
             "metric": "ndcg",
@@ -127,7 +128,7 @@ class LambdaMART:
             "seed": self.seed,
             "deterministic": True,
             "force_row_wise": True,
-            "num_threads": self.num_threads or default_threads(),
+            "num_threads": self.num_threads or default_threads(items),
             "verbosity": -1,
         }
 
@@ -165,9 +166,12 @@ def held_out_score(booster: lightgbm.Booster) -> float:
     return float(booster.eval_valid()[0][2])
 
 
-def default_threads() -> int:
-    """One thread less than there are cores, at least one: LightGBM slows down when it fights for the last."""
-    return max(1, len(os.sched_getaffinity(0)) - 1)
+def default_threads(items: int) -> int:
+    """Threads to grow trees on `items` items with: one per `ITEMS_A_THREAD`, and one core left to others.
+
+    Each tree is many short parallel loops; on few items their synchronisation costs more than it saves.
+    """
+    return max(1, min(items // ITEMS_A_THREAD, len(os.sched_getaffinity(0)) - 1))
 
 
 def _tree_names(names: tuple[str, ...]) -> list[str] | str:

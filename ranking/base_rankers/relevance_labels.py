@@ -30,8 +30,7 @@ def relevance_labels(lists: RankingLists, label: Label) -> NDArray[np.float32]:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise DataError(
-            f"label {label!r}: item {lists.item_ids[row]!r} has {values[row]}; "
-            f"give whole numbers from 0 to {MAX_GRADE}"
+            f"label {label!r}: item {lists.item_ids[row]!r} has {values[row]}; give whole numbers from 0 to {MAX_GRADE}"
         )
     return values
 
@@ -51,9 +50,7 @@ def check_trainable(lists: RankingLists, label: Label) -> None:
             f"request {request!r} has {longest} candidates; LambdaMART trains on at most "
             f"{MAX_LIST_SIZE} a list, so cut the list or split it"
         )
-    if not any(
-        (values[rows].max(axis=1) > values[rows].min(axis=1)).any() for rows in lists.rows_by_list_size()
-    ):
+    if not any((values[rows].max(axis=1) > values[rows].min(axis=1)).any() for rows in lists.rows_by_list_size()):
         raise TrainingError(
             f"label {label!r}: in each of the {len(lists)} lists all items have the same label, "
             "so there is no order to learn; give lists with both relevant and other items"
