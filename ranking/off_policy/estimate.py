@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ranking.metrics.intervals import MetricInterval
 from ranking.off_policy.logged import LoggedImpressions
 from seriatim_errors import DataError
 
 # Without support for a hundredth of the policy's choices the unseen part may move the value by as much.
 MAX_UNSUPPORTED = 0.01
+# Fewer effective impressions than these leave the value to a handful of weights.
+MIN_EFFECTIVE_COUNT, MIN_EFFECTIVE_SHARE = 50, 0.01
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,7 @@ class OffPolicyEstimate:
         clip: the cap on weights, or None.
         identifiable: whether the log can tell the value at all.
         reason: why not; None when identifiable.
+        caution: why the value, though identifiable, should not be relied on; None when nothing speaks against.
         logged_value: mean reward under the logging policy, the number to compare with.
         count: impressions used.
         diagnostics: how much the weights can be trusted; None without propensities.
@@ -39,6 +43,7 @@ class OffPolicyEstimate:
     clip: float | None
     identifiable: bool
     reason: str | None
+    caution: str | None
     logged_value: float
     count: int
     diagnostics: WeightDiagnostics | None
@@ -49,6 +54,7 @@ class WeightDiagnostics:
     """What importance weights w = target probability / propensity say about an estimate's trustworthiness.
 
     Attributes:
+        count: number of weights.
         effective_sample_size: `(sum w)**2 / sum w**2`, in impressions.
         max_weight: the largest w.
         mean_weight: the mean of w, whose expectation is 1 when the log supports the policy.
@@ -56,6 +62,7 @@ class WeightDiagnostics:
         unsupported_mass: known mean probability of the policy's choices that the logger never makes.
     """
 
+    count: int
     effective_sample_size: float
     max_weight: float
     mean_weight: float
@@ -109,6 +116,7 @@ def weigh(
     weights = target / logged.propensities
     squares = float((weights**2).sum())
     diagnostics = WeightDiagnostics(
+        count=len(logged),
         effective_sample_size=float(weights.sum() ** 2 / squares) if squares > 0 else 0.0,
         max_weight=float(weights.max()),
         mean_weight=float(weights.mean()),
@@ -116,6 +124,26 @@ def weigh(
         unsupported_mass=float(missing.mean()),
     )
     return WeighedLog(weights, diagnostics, _why_not(logged, diagnostics))
+
+
+def caution(diagnostics: WeightDiagnostics, mean_weight: MetricInterval) -> str | None:
+    """What speaks against relying on an identifiable value, or None.
+
+    Args:
+        diagnostics: of the weights.
+        mean_weight: their mean with its interval, which must hold 1 when the propensities are right and every
+            choice of the policy has support.
+    """
+    words = []
+    effective, count = diagnostics.effective_sample_size, diagnostics.count
+    if effective < max(MIN_EFFECTIVE_COUNT, MIN_EFFECTIVE_SHARE * count):
+        words.append(f"{count} impressions weigh no more than {effective:.1f}, so that a few decide the value")
+    if not mean_weight.low <= 1 <= mean_weight.high:
+        words.append(
+            f"the mean weight is {mean_weight.value:.3g} [{mean_weight.low:.3g}, {mean_weight.high:.3g}] and "
+            "should be 1, so propensities are wrong or choices of the policy are missing in the log"
+        )
+    return "; ".join(words) or None
 
 
 def _why_not(logged: LoggedImpressions, diagnostics: WeightDiagnostics) -> str | None:
@@ -131,9 +159,7 @@ def _why_not(logged: LoggedImpressions, diagnostics: WeightDiagnostics) -> str |
             "the log; collect traffic with exploration"
         )
     if diagnostics.max_weight == 0:
-        return (
-            "the policy would have made none of the logged choices; collect traffic that it could have made"
-        )
+        return "the policy would have made none of the logged choices; collect traffic that it could have made"
     return None
 
 

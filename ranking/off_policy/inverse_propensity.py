@@ -6,8 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranking.metrics.intervals import bootstrap_ratio_interval
-from ranking.off_policy.estimate import OffPolicyEstimate, weigh
+from ranking.off_policy.estimate import OffPolicyEstimate, caution, weigh
 from ranking.off_policy.logged import LoggedImpressions
+
+# High, so that a sound log is rarely called unsound.
+MEAN_WEIGHT_CONFIDENCE = 0.99
 
 
 def inverse_propensity_score(
@@ -36,9 +39,7 @@ def inverse_propensity_score(
     Source: Horvitz and Thompson, JASA 1952.
     """
     ones = np.ones(len(logged))
-    return _estimate(
-        "ips", logged, target_probabilities, unsupported_mass, clip, ones, confidence, samples, seed
-    )
+    return _estimate("ips", logged, target_probabilities, unsupported_mass, clip, ones, confidence, samples, seed)
 
 
 def self_normalised_inverse_propensity_score(
@@ -58,9 +59,7 @@ def self_normalised_inverse_propensity_score(
 
     Source: Swaminathan and Joachims, "The self-normalized estimator for counterfactual learning", NIPS 2015.
     """
-    return _estimate(
-        "snips", logged, target_probabilities, unsupported_mass, clip, None, confidence, samples, seed
-    )
+    return _estimate("snips", logged, target_probabilities, unsupported_mass, clip, None, confidence, samples, seed)
 
 
 def _estimate(
@@ -79,7 +78,7 @@ def _estimate(
         raise ValueError(f"clip: {clip}; give a positive cap on the weights, or None")
     weighed = weigh(logged, target_probabilities, unsupported_mass)
     logged_value = float(logged.rewards.mean()) if len(logged) else float("nan")
-    value = low = high = clipped_value = None
+    value = low = high = clipped_value = warning = None
     if weighed.reason is None and weighed.weights is not None:
         weights = weighed.weights
         by_request = np.unique(logged.request_index, return_inverse=True)[1]
@@ -90,6 +89,12 @@ def _estimate(
             samples,
             seed,
         )
+        impressions = np.bincount(by_request).astype(np.float64)
+        mean_weight = bootstrap_ratio_interval(
+            np.bincount(by_request, weights), impressions, MEAN_WEIGHT_CONFIDENCE, samples, seed
+        )
+        assert weighed.diagnostics is not None
+        warning = caution(weighed.diagnostics, mean_weight)
         value, low, high = interval.value, interval.low, interval.high
         if clip is not None:
             capped = np.minimum(weights, clip)
@@ -104,6 +109,7 @@ def _estimate(
         clip=clip,
         identifiable=weighed.reason is None,
         reason=weighed.reason,
+        caution=warning,
         logged_value=logged_value,
         count=len(logged),
         diagnostics=weighed.diagnostics,

@@ -32,18 +32,14 @@ class LoggedImpressions:
     def __post_init__(self) -> None:
         count = len(self.rewards)
         if len(self.request_index) != count:
-            raise DataError(
-                f"request_index: {len(self.request_index)} values for {count} rewards; give one each"
-            )
+            raise DataError(f"request_index: {len(self.request_index)} values for {count} rewards; give one each")
         if not np.isfinite(self.rewards).all():
             row = int(np.argmin(np.isfinite(self.rewards)))
             raise DataError(f"rewards: impression {row} has {self.rewards[row]}; give finite rewards")
         if self.propensities is None:
             return
         if len(self.propensities) != count:
-            raise DataError(
-                f"propensities: {len(self.propensities)} values for {count} rewards; give one each"
-            )
+            raise DataError(f"propensities: {len(self.propensities)} values for {count} rewards; give one each")
         wrong = ~((self.propensities > 0) & (self.propensities <= 1))
         if wrong.any():
             row = int(np.argmax(wrong))

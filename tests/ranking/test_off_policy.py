@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import gzip
 import itertools
+from collections import Counter
+from csv import DictReader
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +22,7 @@ from tests.ranking.generated_lists import lists_of
 
 ESTIMATORS = [inverse_propensity_score, self_normalised_inverse_propensity_score]
 SEEDS = st.integers(0, 1000)
+OPEN_BANDIT = Path(__file__).parents[3] / "shared" / "data" / "open_bandit"
 
 
 def impressions(seed: int, count: int = 40) -> tuple[LoggedImpressions, np.ndarray]:
@@ -85,9 +90,7 @@ def test_the_logging_policy_itself_is_worth_exactly_the_logged_mean(estimate: ob
 
 @given(seed=SEEDS, constant=st.floats(-5, 5))
 @settings(deadline=None)
-def test_snips_moves_with_a_constant_added_to_all_rewards_and_ips_need_not(
-    seed: int, constant: float
-) -> None:
+def test_snips_moves_with_a_constant_added_to_all_rewards_and_ips_need_not(seed: int, constant: float) -> None:
     logged, target = impressions(seed)
     shifted = replace(logged, rewards=logged.rewards + constant)
     before = self_normalised_inverse_propensity_score(logged, target, samples=50)
@@ -112,9 +115,7 @@ def test_snips_stays_within_the_rewards(seed: int) -> None:
 
 @given(seed=SEEDS, clip=st.floats(0.2, 20))
 @settings(deadline=None)
-def test_clipping_is_shown_beside_the_value_and_lowers_ips_of_rewards_above_zero(
-    seed: int, clip: float
-) -> None:
+def test_clipping_is_shown_beside_the_value_and_lowers_ips_of_rewards_above_zero(seed: int, clip: float) -> None:
     logged, target = impressions(seed)
     found = inverse_propensity_score(logged, target, clip=clip, samples=5)
     unclipped = inverse_propensity_score(logged, target, samples=5)
@@ -173,9 +174,7 @@ def test_without_support_there_is_a_reason_and_no_number(
 ) -> None:
     assert callable(estimate)
     given_ = None if propensities is None else np.array(propensities)
-    found = estimate(
-        LoggedImpressions(np.array([1.0, 0.0]), given_, np.arange(2)), np.array(target), clip=2.0
-    )
+    found = estimate(LoggedImpressions(np.array([1.0, 0.0]), given_, np.arange(2)), np.array(target), clip=2.0)
     assert not found.identifiable
     assert reason in found.reason
     assert (found.value, found.low, found.high, found.clipped_value) == (None, None, None, None)
@@ -231,9 +230,7 @@ def test_lists_without_clicks_are_refused() -> None:
         ([1.0, 0.0], [0.5, 0.5], [0], "request_index: 1 values for 2 rewards"),
     ],
 )
-def test_a_bad_log_is_named(
-    rewards: list[float], propensities: list[float], index: list[int], message: str
-) -> None:
+def test_a_bad_log_is_named(rewards: list[float], propensities: list[float], index: list[int], message: str) -> None:
     with pytest.raises(DataError, match=message):
         LoggedImpressions(np.array(rewards), np.array(propensities), np.array(index))
 
@@ -256,3 +253,56 @@ def test_a_cap_that_is_not_positive_is_refused() -> None:
     logged, target = impressions(0)
     with pytest.raises(ValueError, match="clip: 0"):
         inverse_propensity_score(logged, target, clip=0)
+
+
+def test_a_sound_log_of_another_policy_calls_for_no_caution() -> None:
+    rng = np.random.default_rng(0)
+    logging, target = np.array([0.6, 0.4]), np.array([0.3, 0.7])
+    actions = (rng.random(2000) < logging[1]).astype(int)
+    logged = LoggedImpressions(actions.astype(float), logging[actions], np.arange(2000))
+    assert inverse_propensity_score(logged, target[actions]).caution is None
+
+
+def test_weights_that_a_few_impressions_rule_call_for_caution() -> None:
+    propensities = np.full(1000, 0.5)
+    propensities[0] = 1e-6
+    logged = LoggedImpressions(np.ones(1000), propensities, np.arange(1000))
+    found = self_normalised_inverse_propensity_score(logged, np.full(1000, 0.5))
+    assert found.caution is not None
+    assert "1000 impressions weigh no more than 1.0" in found.caution
+
+
+def test_propensities_that_do_not_fit_the_log_call_for_caution() -> None:
+    logged = LoggedImpressions(np.ones(1000), np.full(1000, 0.5), np.arange(1000))
+    found = inverse_propensity_score(logged, np.full(1000, 0.2))
+    assert found.caution is not None
+    assert "the mean weight is 0.4 [0.4, 0.4] and should be 1" in found.caution
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not OPEN_BANDIT.is_dir(), reason="the Open Bandit sample is not beside the checkout")
+def test_the_click_rate_of_thompson_sampling_is_estimated_from_uniform_exploration() -> None:
+    uniform, thompson = (open_bandit_rows(policy) for policy in ("random", "bts"))
+    shown = Counter((row["position"], row["item_id"]) for row in thompson)
+    at_position = Counter(row["position"] for row in thompson)
+    target = [shown[row["position"], row["item_id"]] / at_position[row["position"]] for row in uniform]
+    logged = LoggedImpressions(
+        np.array([float(row["click"]) for row in uniform]),
+        np.array([float(row["propensity_score"]) for row in uniform]),
+        np.arange(len(uniform)),
+    )
+    on_policy = np.mean([float(row["click"]) for row in thompson])
+    for estimate in ESTIMATORS:
+        found = estimate(logged, np.array(target))
+        assert found.low is not None
+        assert found.high is not None
+        assert found.low <= on_policy <= found.high
+        assert found.caution is None
+        assert found.diagnostics is not None
+        assert found.diagnostics.mean_weight == pytest.approx(1.0, abs=0.03)
+
+
+def open_bandit_rows(policy: str) -> list[dict[str, str]]:
+    """The sampled impressions of the women's campaign under one logging policy."""
+    with gzip.open(OPEN_BANDIT / policy / "women" / "women.csv.gz", "rt", encoding="utf-8") as text:
+        return list(DictReader(text))
