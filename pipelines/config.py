@@ -108,7 +108,15 @@ class EvaluationConfig(Section):
     blessing_margin: float = Field(
         0.02, description="Blessed when the paired difference's lower bound is above minus this."
     )
-    off_policy: bool = Field(False, description="Estimate the gate policy's value on the logged impressions.")
+    off_policy: bool = Field(False, description="Estimate the gate's value as a policy on single impressions.")
+
+    @model_validator(mode="after")
+    def _blessing_metric_is_computed(self) -> EvaluationConfig:
+        known = ["map", "mrr", "err", "ndcg", "rank_gain"]
+        known += [f"{stem}_at_{k}" for stem in ("ndcg", "precision", "recall", "hit") for k in self.cutoffs]
+        if self.blessing_metric not in known:
+            raise ValueError(f"blessing_metric is not computed; choose one of {', '.join(known)}")
+        return self
 
 
 class ServingConfig(Section):
@@ -134,7 +142,9 @@ class PipelineConfig(Section):
     run_root: Path = Path("runs")
     bundle_root: Path = Path("bundles")
     beam_options: tuple[str, ...] = Field(
-        ("--runner=DirectRunner", "--direct_running_mode=in_memory", "--direct_num_workers=1"),
+        # DirectRunner works in this process: naming an image keeps TFX from packing itself up for workers,
+        # which takes two seconds a component.
+        ("--runner=DirectRunner", "--direct_running_mode=in_memory", "--sdk_container_image=none"),
         description="Passed to every Beam pipeline as they are.",
     )
 
@@ -144,6 +154,8 @@ class PipelineConfig(Section):
             raise ValueError("seq2slate needs base_ranker: it reads candidates in the base ranker's order")
         if self.clicks.source == "simulate" and self.base_ranker is None:
             raise ValueError("clicks.source 'simulate' needs base_ranker: clicks fall on its order")
+        if self.evaluation.off_policy and (self.data.format != "open_bandit" or self.gate is None):
+            raise ValueError("evaluation.off_policy needs data.format 'open_bandit' and a gate")
         if self.gate is None and self.base_ranker is None:
             raise ValueError("nothing to train: configure base_ranker, gate or both")
         return self

@@ -1,0 +1,80 @@
+"""`seriatim run`: click log in, validated model bundle out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from pipelines.report.metrics_file import ComponentTime
+
+
+@click.command()
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path),
+    default=Path("configs/marketplace.yaml"),
+    show_default=True,
+    help="Configuration of the pipeline.",
+)
+@click.option("--data", type=click.Path(path_type=Path), help="Click log, in place of the config's data.path.")
+@click.option("--name", help="Name of the run, in place of the config's.")
+def run(config_path: Path, data: Path | None, name: str | None) -> None:
+    """Train, evaluate, bless and push models from a click log; unchanged steps are not run again."""
+    from pipelines.config import load_config
+    from pipelines.report.page import write_report
+    from pipelines.report.summary import print_summary
+    from pipelines.run import RunProgress
+    from pipelines.run import run as run_pipeline
+
+    overrides = {"data.path": data and str(data), "name": name}
+    config = load_config(config_path, {key: value for key, value in overrides.items() if value is not None})
+    shown = _Progress()
+    try:
+        finished = run_pipeline(config, RunProgress(shown.say, shown.plan, shown.start, shown.finish))
+    finally:
+        shown.stop()
+    page = write_report(finished.metrics, finished.folder)
+    print_summary(finished.metrics, page)
+    if finished.bundle is not None:
+        click.echo(f"bundle: {finished.bundle}")
+
+
+class _Progress:
+    """A line a component on the terminal: what runs now, what is done, what was cached."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._console = Console()
+        self._bar = Progress(
+            TextColumn("{task.description:<24}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            console=self._console,
+            transient=True,
+        )
+        self._task = None
+
+    def say(self, message: str) -> None:
+        self._console.print(message, highlight=False, soft_wrap=True)
+
+    def plan(self, components: list[str]) -> None:
+        self._bar.start()
+        self._task = self._bar.add_task("starting", total=len(components))
+
+    def start(self, component: str) -> None:
+        self._bar.update(self._task, description=component)
+
+    def finish(self, run: ComponentTime) -> None:
+        self._bar.advance(self._task)
+        took = "cached" if run.cached else f"{run.seconds:6.1f} s"
+        self._bar.console.print(f"  {run.component:<24} {took:>9}", highlight=False)
+
+    def stop(self) -> None:
+        self._bar.stop()

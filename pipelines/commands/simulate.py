@@ -1,0 +1,24 @@
+"""`seriatim simulate`: make a seeded marketplace click log."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.option("--out", type=click.Path(path_type=Path), default=Path("data/marketplace"), show_default=True)
+@click.option("--requests", type=click.IntRange(min=10), default=3000, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--format", "log_format", type=click.Choice(["parquet", "csv", "jsonl"]), default="parquet", show_default=True
+)
+def simulate(out: Path, requests: int, seed: int, log_format: str) -> None:
+    """Make a click log, an item catalogue and the truth behind them; the same seed gives the same files."""
+    from pipelines.simulation import SimulationSettings, write_marketplace
+
+    files = write_marketplace(SimulationSettings(requests=requests, seed=seed), out, log_format)  # type: ignore[arg-type]
+    click.echo(f"{files.clicks}: {requests} requests, {files.rows} impressions, {files.clicked} clicks")
+    click.echo(f"{files.items}: the item catalogue with thumbnails and tags")
+    click.echo(f"{files.truth}: utilities and relevance, which the log does not show")

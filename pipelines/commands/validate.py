@@ -1,0 +1,78 @@
+"""`seriatim validate`: check a click log against its contract."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from seriatim_errors import DataError
+
+if TYPE_CHECKING:
+    from pipelines.click_log import ValidatedLog
+
+FORMATS = ["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit"]
+
+
+@click.command()
+@click.argument("log", type=click.Path(path_type=Path))
+@click.option("--format", "log_format", type=click.Choice(FORMATS), default="auto", show_default=True)
+@click.option("--quarantine", type=click.Path(path_type=Path), help="Folder to write the bad rows to.")
+@click.option(
+    "--max-bad-share", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Refuse the log above it."
+)
+def validate(log: Path, log_format: str, quarantine: Path | None, max_bad_share: float) -> None:
+    """Check LOG: its columns, every row, and what is consistent within a request."""
+    from pipelines.click_log import validate as validate_table
+    from pipelines.ingest import write_quarantine
+    from pipelines.readers import read_log
+
+    if not log.exists():
+        raise DataError(f"{log} does not exist; give the path of a click log")
+    [read] = read_log([log], log_format)  # type: ignore[arg-type]
+    validated = validate_table(read.table)
+    malformed = len(read.malformed)
+    _print_verdict(log, validated, malformed)
+    if quarantine is not None:
+        quarantine.mkdir(parents=True, exist_ok=True)
+        write_quarantine([validated], [read.malformed], quarantine)
+        click.echo(f"bad rows are in {quarantine}")
+    bad, total = len(validated.quarantine) + malformed, len(read.table) + malformed
+    if bad > max_bad_share * total:
+        raise DataError(
+            f"{log}: {bad} of {total} rows are bad ({bad / total:.1%}), more than --max-bad-share {max_bad_share:.1%}; "
+            "mend them (see --quarantine) or allow more"
+        )
+    click.echo(f"accepted: {len(validated.clean)} of {total} rows")
+
+
+def _print_verdict(log: Path, validated: ValidatedLog, malformed: int) -> None:
+    import pyarrow.compute as pc
+    from rich.console import Console
+    from rich.table import Table
+
+    console, clean = Console(), validated.clean
+    facts = Table(title=str(log), show_header=False, title_justify="left")
+    facts.add_row("rows that keep the contract", f"{len(clean):,}")
+    facts.add_row("requests", f"{len(pc.unique(clean['request_id'])):,}")
+    facts.add_row("items", f"{len(pc.unique(clean['item_id'])):,}")
+    for name, fact in (("clicked", "click rate"), ("grade", "mean grade"), ("propensity", "mean propensity")):
+        if name in clean.column_names and len(clean):
+            facts.add_row(fact, f"{pc.mean(clean[name]).as_py():.4f}")
+    console.print(facts)
+    features = Table("feature", "of the", "lowest", "mean", "highest", "nulls set to 0", title_justify="left")
+    for kind, names in (("request", validated.columns.context), ("item", validated.columns.candidate)):
+        for name in names:
+            span = pc.min_max(clean[name]).as_py()
+            numbers = [span["min"], pc.mean(clean[name]).as_py(), span["max"]]
+            shown = ["-" if number is None else f"{number:.4g}" for number in numbers]
+            features.add_row(name, kind, *shown, str(validated.defaulted.get(name, 0)))
+    console.print(features)
+    if validated.reasons or malformed:
+        bad = Table("bad rows", "reason", title_justify="left")
+        for reason, count in sorted(validated.reasons.items(), key=lambda entry: -entry[1]):
+            bad.add_row(f"{count:,}", reason)
+        if malformed:
+            bad.add_row(f"{malformed:,}", "the line is malformed")
+        console.print(bad)

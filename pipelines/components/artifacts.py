@@ -1,0 +1,9 @@
+"""Artifact types beyond TFX's standard ones."""
+
+from tfx.types.artifact import Artifact
+
+
+class SimulatedClicks(Artifact):
+    """Clicks of every item of both splits, simulated on the base ranker's order."""
+
+    TYPE_NAME = "SimulatedClicks"

@@ -1,0 +1,38 @@
+"""Fingerprints that decide whether a component's cached outputs still hold."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import ranking
+import serving
+from pipelines.config import PipelineConfig
+
+CODE_FOLDERS = ("components", "evaluation", "stages")
+
+
+def fingerprint(values: Any) -> str:
+    """sha256 of the values' canonical JSON, 16 hex digits."""
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def settings_of(config: PipelineConfig) -> str:
+    """All of the configuration that shapes results, as JSON: where files lie does not, so it is levelled."""
+    data = config.data.model_copy(update={"path": Path("log"), "items": None, "simulate": None})
+    places = {"run_root": Path("runs"), "bundle_root": Path("bundles"), "beam_options": ()}
+    return config.model_copy(update={"data": data, **places}).model_dump_json()
+
+
+@functools.cache
+def code_fingerprint() -> str:
+    """Fingerprint of the code that trains, evaluates and bundles: another release trains anew."""
+    here = Path(__file__).parent
+    folders = [here / name for name in CODE_FOLDERS]
+    folders += [Path(ranking.__file__).parent, Path(serving.__file__).parent / "bundle"]
+    folders += [Path(serving.__file__).parent / "runtime"]
+    files = sorted(file for folder in folders for file in folder.rglob("*.py"))
+    return fingerprint([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])

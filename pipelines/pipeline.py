@@ -1,0 +1,139 @@
+"""The pipeline, top to bottom: click log in, validated and pushed bundle out."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from tfx.components.example_validator.component import ExampleValidator
+from tfx.components.schema_gen.component import SchemaGen
+from tfx.components.statistics_gen.component import StatisticsGen
+from tfx.components.transform.component import Transform
+from tfx.dsl.components.base.base_node import BaseNode
+
+from pipelines.components.example_gen import ClickLogExampleGen
+from pipelines.components.publishers import BundleBuilder, BundleEvaluator, BundlePusher, ServingValidator
+from pipelines.components.trainers import BaseRanker, ClickSimulator, GateTrainer, Seq2SlateTrainer
+from pipelines.config import PipelineConfig
+from pipelines.fingerprints import code_fingerprint, settings_of
+from pipelines.ingest import PreparedLog
+from pipelines.stages.training_data import columns_to_json
+
+PREPROCESSING = "pipelines.components.preprocessing.preprocessing_fn"
+
+
+@dataclass(frozen=True)
+class PipelineInputs:
+    """What a pipeline is built from: configuration, prepared log, and the bundle it must not fall behind."""
+
+    config: PipelineConfig
+    log: PreparedLog
+    baseline: Path | None
+
+
+def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
+    """The components in order; stages that the configuration leaves out have none."""
+    config, log = inputs.config, inputs.log
+    log1p = config.transform.kind == "log1p_standardise"
+    shared = {"columns": columns_to_json(log.columns), "code": code_fingerprint()}
+    trained = {**shared, "seed": config.seed}
+    standardised = {**trained, "log1p": log1p}
+
+    example_gen = ClickLogExampleGen(log_folder=str(log.folder.resolve()), fingerprint=log.fingerprint)
+    examples = example_gen.outputs["examples"]
+    statistics = StatisticsGen(examples=examples)
+    # Item lists differ in length from request to request, so a feature has no fixed shape.
+    schema = SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=False)
+    validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
+    # The stages read standardisation constants from the graph, so nothing needs materialising.
+    transform = Transform(
+        examples=examples,
+        schema=schema.outputs["schema"],
+        preprocessing_fn=PREPROCESSING,
+        custom_config={
+            "context": list(log.columns.context),
+            "candidate": list(log.columns.candidate),
+            "log1p": log1p,
+        },
+        materialize=False,
+        disable_statistics=True,
+    )
+    graph = transform.outputs["transform_graph"]
+    components: list[BaseNode] = [example_gen, statistics, schema, validator, transform]
+    stages, clicks = {}, {}
+
+    if config.base_ranker is not None:
+        base_ranker = BaseRanker(examples=examples, settings=config.base_ranker.model_dump_json(), **trained)
+        stages["base_ranker"] = base_ranker.outputs["model"]
+        components.append(base_ranker)
+    if config.clicks.source == "simulate":
+        simulator = ClickSimulator(
+            examples=examples,
+            transform_graph=graph,
+            base_ranker=stages["base_ranker"],
+            settings=config.clicks.model_dump_json(),
+            **standardised,
+        )
+        clicks["clicks"] = simulator.outputs["clicks"]
+        components.append(simulator)
+    if config.gate is not None:
+        gate = GateTrainer(
+            examples=examples,
+            transform_graph=graph,
+            settings=config.gate.model_dump_json(),
+            **clicks,
+            **standardised,
+        )
+        stages["gate"] = gate.outputs["model"]
+        components.append(gate)
+    if config.seq2slate is not None:
+        seq2slate = Seq2SlateTrainer(
+            examples=examples,
+            transform_graph=graph,
+            base_ranker=stages["base_ranker"],
+            settings=config.seq2slate.model_dump_json(),
+            slate_size=config.serving.slate_size,
+            **clicks,
+            **standardised,
+        )
+        stages["seq2slate"] = seq2slate.outputs["model"]
+        components.append(seq2slate)
+
+    described = {**shared, "config": settings_of(config), "data": _described(log)}
+    evaluator = BundleEvaluator(
+        examples=examples,
+        baseline=str(inputs.baseline.resolve()) if inputs.baseline else "",
+        log_path=str(config.data.path.resolve()) if config.evaluation.off_policy else "",
+        **stages,
+        **clicks,
+        **described,
+    )
+    builder = BundleBuilder(examples=examples, evaluation=evaluator.outputs["evaluation"], **stages, **described)
+    serving_validator = ServingValidator(bundle=builder.outputs["bundle"], code=shared["code"])
+    pusher = BundlePusher(
+        bundle=builder.outputs["bundle"],
+        model_blessing=evaluator.outputs["blessing"],
+        infra_blessing=serving_validator.outputs["blessing"],
+        bundle_folder=str(config.bundle_folder.resolve()),
+        code=shared["code"],
+    )
+    return [*components, evaluator, builder, serving_validator, pusher]
+
+
+def _described(log: PreparedLog) -> str:
+    """The prepared log's summary as it goes into the metrics file and the manifest."""
+    return json.dumps(
+        {
+            "fingerprint": log.fingerprint,
+            "counts": {
+                "requests": log.requests,
+                "rows": log.rows,
+                "clicks": log.clicks,
+                "quarantined": sum(log.quarantined.values()),
+                "quarantine_reasons": log.quarantined,
+                "features": len(log.columns.names),
+            },
+        },
+        sort_keys=True,
+    )

@@ -1,0 +1,1 @@
+"""Offline metrics: the metrics file and the page that people decide from."""

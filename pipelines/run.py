@@ -1,0 +1,120 @@
+"""One run of a pipeline: prepare the log, run the components, leave metrics, report and config behind."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from pipelines.config import PipelineConfig
+from pipelines.fingerprints import code_fingerprint, fingerprint, settings_of
+from pipelines.ingest import PreparedLog, prepare_log
+from pipelines.report.metrics_file import METRICS_FILE, ComponentTime, Metrics, load_metrics
+from pipelines.simulation import SimulationSettings, write_marketplace
+from seriatim_errors import BundleError
+from serving.bundle import bundle_versions, open_bundle
+from serving.bundle.manifest import MANIFEST_FILE, Manifest
+
+CONFIG_FILE = "config.yaml"
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """Calls a run makes as it goes on, for people who watch."""
+
+    say: Callable[[str], None]
+    plan: Callable[[list[str]], None]
+    start: Callable[[str], None]
+    finish: Callable[[ComponentTime], None]
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What a run left: its metrics, where they lie, and the bundle it pushed (None when not blessed)."""
+
+    folder: Path
+    metrics: Metrics
+    bundle: Path | None
+
+
+def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
+    """Run the pipeline that `config` describes.
+
+    Raises:
+        DataError: the log breaks its contract.
+        PipelineError: a component failed; run again to continue.
+    """
+    data = config.data
+    if data.simulate is not None and not data.path.exists():
+        progress.say(f"simulating a marketplace of {data.simulate.requests} requests into {data.path.parent}")
+        settings = SimulationSettings(requests=data.simulate.requests, seed=data.simulate.seed)
+        write_marketplace(settings, data.path.parent)
+    folder = config.run_folder
+    log = prepare_log(data, config.seed, folder / "input")
+    progress.say(_describe(log))
+    folder.mkdir(parents=True, exist_ok=True)
+    resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    (folder / CONFIG_FILE).write_text(resolved, encoding="utf-8")
+    progress.say("loading TFX")
+    # TFX takes many seconds to import; everything that can fail for a user's mistake comes before.
+    from pipelines.pipeline import PipelineInputs, build_pipeline
+    from pipelines.runner import run_pipeline
+
+    components = build_pipeline(PipelineInputs(config, log, baseline_bundle(config, log)))
+    progress.plan([component.id for component in components])
+    runs = run_pipeline(
+        components,
+        config.name,
+        folder,
+        config.beam_options,
+        progress.start,
+        lambda run: progress.finish(ComponentTime(component=run.component, seconds=run.seconds, cached=run.cached)),
+    )
+    times = tuple(ComponentTime(component=r.component, seconds=r.seconds, cached=r.cached) for r in runs)
+    return _conclude(config, folder, times)
+
+
+def baseline_bundle(config: PipelineConfig, log: PreparedLog) -> Path | None:
+    """The newest pushed bundle that another configuration, code or log has made; None for the first.
+
+    A run's own earlier bundle is no baseline: then repeating a run would compare it with itself, and never
+    find its cached evaluation again.
+    """
+    own = (fingerprint([settings_of(config), code_fingerprint()]), log.fingerprint)
+    for version in reversed(bundle_versions(config.bundle_folder)):
+        folder = config.bundle_folder / version
+        manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
+        if (manifest.config_fingerprint, manifest.training_data.fingerprint) != own:
+            try:
+                return open_bundle(folder).folder
+            except BundleError:
+                continue
+    return None
+
+
+def _conclude(config: PipelineConfig, folder: Path, times: tuple[ComponentTime, ...]) -> FinishedRun:
+    """Copy the evaluation's metrics into the run folder with what only the whole run knows."""
+    newest = max((folder / "artifacts" / "BundleEvaluator" / "evaluation").iterdir(), key=lambda path: int(path.name))
+    metrics = load_metrics(newest / METRICS_FILE)
+    bundle = None
+    if metrics.blessing.blessed:
+        own = metrics.run.config_fingerprint, metrics.run.data_fingerprint
+        for version in reversed(bundle_versions(config.bundle_folder)):
+            manifest = open_bundle(config.bundle_folder / version).manifest
+            if (manifest.config_fingerprint, manifest.training_data.fingerprint) == own:
+                bundle = config.bundle_folder / version
+                break
+    run_summary = metrics.run.model_copy(update={"bundle_version": bundle.name if bundle else None})
+    metrics = metrics.model_copy(update={"components": times, "run": run_summary})
+    metrics.save(folder / METRICS_FILE)
+    return FinishedRun(folder, metrics, bundle)
+
+
+def _describe(log: PreparedLog) -> str:
+    quarantined = sum(log.quarantined.values())
+    return (
+        f"click log {log.fingerprint}: {log.requests['train']} training and {log.requests['eval']} evaluation "
+        f"requests, {sum(log.rows.values())} rows, {len(log.columns.names)} features, {quarantined} rows quarantined"
+    )
