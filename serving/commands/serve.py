@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -44,7 +45,9 @@ async def _serve(ranker: SlateRanker, host: str, port: int) -> None:
 
     server = RankingServer(ranker, host, port)
     bound = await server.start()
+    # The first line a caller may wait for: without the flush it would stay in the pipe.
     click.echo(f"serving seriatim.v1.RankingService on {host}:{bound}; stop with Ctrl-C")
+    sys.stdout.flush()
     stopping = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)

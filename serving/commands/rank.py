@@ -1,0 +1,170 @@
+"""`seriatim rank`: ask a running service for one slate and print it as a table."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seriatim_errors import DataError, ServiceError
+
+if TYPE_CHECKING:
+    from serving.client import RankedSlate
+
+READY_LINE = "serving seriatim.v1.RankingService on "
+
+
+@dataclass(frozen=True)
+class RankRequest:
+    """The parts of a request as a JSON file gives them; see docs/serving.md."""
+
+    request_id: str
+    item_ids: list[str]
+    features: list[list[float]]
+    context: list[float]
+    slate_size: int
+    feature_names: list[str]
+    context_names: list[str]
+
+
+@click.command()
+@click.option("--target", default="127.0.0.1:8500", show_default=True, help="Address of the service.")
+@click.option("--serve", "own_service", is_flag=True, help="Start a service for this one call instead.")
+@click.option(
+    "--bundles",
+    type=click.Path(path_type=Path),
+    default=Path("bundles/marketplace"),
+    show_default=True,
+    help="Where --serve and the default request find a bundle.",
+)
+@click.option("--request", "request_file", type=click.Path(path_type=Path), help="Request as JSON.")
+@click.option("--slate-size", type=int, help="Items to place, in place of the request's.")
+@click.option("--explore", type=float, metavar="TEMPERATURE", help="Sample the slate at this temperature.")
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+def rank(
+    target: str,
+    own_service: bool,
+    bundles: Path,
+    request_file: Path | None,
+    slate_size: int | None,
+    explore: float | None,
+    as_json: bool,
+) -> None:
+    """Send one request, by default the newest bundle's first golden request, and print the slate."""
+    from serving.client import RankingClient
+
+    request = read_request(request_file) if request_file is not None else golden_request(bundles)
+    with contextlib.ExitStack() as stack:
+        if own_service:
+            target = stack.enter_context(started_service(bundles))
+        client = stack.enter_context(RankingClient(target))
+        slate = client.rank(
+            request.request_id,
+            request.item_ids,
+            request.features,
+            request.slate_size if slate_size is None else slate_size,
+            context=request.context,
+            feature_names=request.feature_names,
+            context_names=request.context_names,
+            temperature=explore,
+        )
+    if as_json:
+        import dataclasses
+
+        click.echo(json.dumps(dataclasses.asdict(slate), indent=1))
+    else:
+        _print_slate(slate)
+
+
+def read_request(path: Path) -> RankRequest:
+    """Read a request from a JSON file.
+
+    Raises:
+        DataError: the file is missing, is not JSON or lacks a field; the message names it.
+    """
+    try:
+        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"request {path}: {error.strerror}; give a readable JSON file") from None
+    except ValueError as error:
+        raise DataError(f"request {path} is not JSON: {error}") from None
+    known = set(RankRequest.__dataclass_fields__)
+    for name in values:
+        if name not in known:
+            raise DataError(f"request {path}: unknown field {name!r}; known are {', '.join(sorted(known))}")
+    for name in ("request_id", "item_ids", "features", "slate_size"):
+        if name not in values:
+            raise DataError(f"request {path}: field {name!r} is missing")
+    widths = {len(row) if isinstance(row, list) else -1 for row in values["features"]}
+    if len(widths) > 1 or -1 in widths:
+        raise DataError(f"request {path}: features: rows of different length; give one list of numbers a candidate")
+    optional: dict[str, list] = {"context": [], "feature_names": [], "context_names": []}
+    return RankRequest(**{**optional, **values})
+
+
+def golden_request(bundles: Path) -> RankRequest:
+    """The first golden request of the newest bundle."""
+    from serving.bundle import newest_bundle
+
+    golden = newest_bundle(bundles).golden()
+    rows = slice(0, int(golden.offsets[1]))
+    return RankRequest(
+        request_id="golden-0",
+        item_ids=golden.item_ids[rows].tolist(),
+        features=golden.features[rows].tolist(),
+        context=golden.context[0].tolist(),
+        slate_size=int(golden.slate_sizes[0]),
+        feature_names=[],
+        context_names=[],
+    )
+
+
+@contextlib.contextmanager
+def started_service(bundles: Path) -> Iterator[str]:
+    """A service on a free port in a process of its own; yields its address and stops it at the end.
+
+    Raises:
+        ServiceError: the service did not start; the message is its own.
+    """
+    command = [sys.executable, "-m", "seriatim", "serve", "--bundles", str(bundles), "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    try:
+        for line in process.stdout:
+            if line.startswith(READY_LINE):
+                yield line.removeprefix(READY_LINE).split(";")[0].strip()
+                break
+        else:
+            raise ServiceError(f"the service did not start: {process.stderr.read().strip()}")
+    finally:
+        process.terminate()
+        process.communicate()
+
+
+def _print_slate(slate: RankedSlate) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=f"slate of {slate.request_id}, bundle {slate.bundle_version}", title_justify="left")
+    for heading in ("rank", "item", "base score", "gate score", "passed", "probability"):
+        table.add_column(heading, justify="left" if heading == "item" else "right")
+    for place, item in enumerate(slate.items, start=1):
+        table.add_row(
+            str(place),
+            item.item_id,
+            f"{item.base_score:.4f}",
+            "-" if item.gate_score is None else f"{item.gate_score:.4f}",
+            "yes" if item.passed_gate else "no",
+            "-" if item.probability is None else f"{item.probability:.3f}",
+        )
+    Console().print(table)
+    if slate.propensity is not None:
+        click.echo(f"propensity of this slate: {slate.propensity:.3e}")
