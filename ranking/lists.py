@@ -172,7 +172,6 @@ class RankingLists:
         self, rows: NDArray[np.int64], request_ids: NDArray[np.object_], offsets: NDArray[np.int64]
     ) -> RankingLists:
         taken: dict[str, Any] = {
-            field: None if getattr(self, field) is None else getattr(self, field)[rows]
-            for field in ITEM_FIELDS
+            field: None if getattr(self, field) is None else getattr(self, field)[rows] for field in ITEM_FIELDS
         }
         return replace(self, request_ids=request_ids, offsets=offsets, **taken)

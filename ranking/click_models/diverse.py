@@ -34,9 +34,7 @@ class DiverseClicks:
     def __post_init__(self) -> None:
         checked_quantile(self.quantile)
 
-    def clicks(
-        self, lists: RankingLists, relevance: ArrayLike, rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def clicks(self, lists: RankingLists, relevance: ArrayLike, rng: np.random.Generator) -> NDArray[np.float32]:
         """Clicks on the items of `lists`; see `ClickModel.clicks`."""
         standing = self.clicked_by.clicks(lists, relevance, rng) > 0
         for rows, similar in similar_pairs_by_list_size(lists, self.quantile):

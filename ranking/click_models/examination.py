@@ -15,9 +15,7 @@ from seriatim_errors import ConfigError, DataError
 class ClickModel(Protocol):
     """A user who is shown lists in their present order and clicks."""
 
-    def clicks(
-        self, lists: RankingLists, relevance: ArrayLike, rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def clicks(self, lists: RankingLists, relevance: ArrayLike, rng: np.random.Generator) -> NDArray[np.float32]:
         """Clicks on the items of `lists`, float32 `[items]` in {0, 1}.
 
         Args:
@@ -60,9 +58,7 @@ class Cascade:
         """Whether each item of `lists` is looked at, bool `[items]`."""
         return rng.random(len(lists.item_ids)) < _ranks(lists) ** -float(self.eta)
 
-    def clicks(
-        self, lists: RankingLists, relevance: ArrayLike, rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def clicks(self, lists: RankingLists, relevance: ArrayLike, rng: np.random.Generator) -> NDArray[np.float32]:
         """Clicks on the items of `lists`; see `ClickModel.clicks`."""
         return clicks_where_examined(self, lists, relevance, rng)
 
@@ -82,9 +78,7 @@ class PositionBased:
 
     def __post_init__(self) -> None:
         if not self.examination or not all(0 <= theta <= 1 for theta in self.examination):
-            raise ConfigError(
-                f"examination: {self.examination}; give a probability in [0, 1] for rank 1, 2, ..."
-            )
+            raise ConfigError(f"examination: {self.examination}; give a probability in [0, 1] for rank 1, 2, ...")
 
     def examined(self, lists: RankingLists, rng: np.random.Generator) -> NDArray[np.bool_]:
         """Whether each item of `lists` is looked at, bool `[items]`."""
@@ -92,9 +86,7 @@ class PositionBased:
         theta = np.asarray(self.examination)[np.minimum(_ranks(lists).astype(np.int64) - 1, last)]
         return rng.random(len(theta)) < theta
 
-    def clicks(
-        self, lists: RankingLists, relevance: ArrayLike, rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def clicks(self, lists: RankingLists, relevance: ArrayLike, rng: np.random.Generator) -> NDArray[np.float32]:
         """Clicks on the items of `lists`; see `ClickModel.clicks`."""
         return clicks_where_examined(self, lists, relevance, rng)
 
@@ -127,9 +119,7 @@ def _ranks(lists: RankingLists) -> NDArray[np.float64]:
 def _checked_relevance(lists: RankingLists, relevance: ArrayLike) -> NDArray[np.float64]:
     probability = np.asarray(relevance, np.float64)
     if probability.shape != (len(lists.item_ids),):
-        raise DataError(
-            f"relevance: shape {probability.shape} for {len(lists.item_ids)} items; give one value an item"
-        )
+        raise DataError(f"relevance: shape {probability.shape} for {len(lists.item_ids)} items; give one value an item")
     wrong = ~((probability >= 0) & (probability <= 1))
     if wrong.any():
         row = int(np.argmax(wrong))

@@ -33,9 +33,7 @@ class SimilarClicks:
     def __post_init__(self) -> None:
         checked_quantile(self.quantile)
 
-    def clicks(
-        self, lists: RankingLists, relevance: ArrayLike, rng: np.random.Generator
-    ) -> NDArray[np.float32]:
+    def clicks(self, lists: RankingLists, relevance: ArrayLike, rng: np.random.Generator) -> NDArray[np.float32]:
         """Clicks on the items of `lists`; see `ClickModel.clicks`."""
         examined, clicked = examined_and_attracted(self.clicked_by, lists, relevance, rng)
         for rows, similar in similar_pairs_by_list_size(lists, self.quantile):

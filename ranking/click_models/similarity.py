@@ -76,7 +76,5 @@ def checked_quantile(quantile: float) -> float:
         ConfigError: it does not.
     """
     if not 0 <= quantile <= 1:
-        raise ConfigError(
-            f"quantile: {quantile}; give a share in [0, 1] of a list's pairs that count as similar"
-        )
+        raise ConfigError(f"quantile: {quantile}; give a share in [0, 1] of a list's pairs that count as similar")
     return quantile

@@ -128,9 +128,7 @@ def _checked_labels(lists: RankingLists, labels: NDArray[np.floating]) -> NDArra
     bad = ~np.isfinite(values) | (values < 0)
     if bad.any():
         row = int(np.argmax(bad))
-        raise DataError(
-            f"labels: item {lists.item_ids[row]!r} has {values[row]}; give finite labels of at least 0"
-        )
+        raise DataError(f"labels: item {lists.item_ids[row]!r} has {values[row]}; give finite labels of at least 0")
     return values
 
 

@@ -72,9 +72,7 @@ def paired_difference_interval(
     """
     one, other = np.asarray(candidate, np.float64), np.asarray(reference, np.float64)
     if one.shape != other.shape:
-        raise ValueError(
-            f"candidate has shape {one.shape}, reference {other.shape}; compare the same requests"
-        )
+        raise ValueError(f"candidate has shape {one.shape}, reference {other.shape}; compare the same requests")
     return bootstrap_interval(one - other, confidence, samples, seed)
 
 

@@ -26,9 +26,7 @@ def reciprocal_rank(labels: ArrayLike) -> NDArray[np.float64]:
     return defined_where_relevant(1.0 / (np.argmax(values > 0, axis=-1) + 1.0), values)
 
 
-def expected_reciprocal_rank(
-    labels: ArrayLike, max_grade: float, cutoff: int | None = None
-) -> NDArray[np.float64]:
+def expected_reciprocal_rank(labels: ArrayLike, max_grade: float, cutoff: int | None = None) -> NDArray[np.float64]:
     """ERR@k: the expected reciprocal of the rank at which a user who scans from the top is satisfied.
 
     An item of grade g satisfies with probability `(2**g - 1) / 2**max_grade`, and the scan ends there.
@@ -48,9 +46,7 @@ def expected_reciprocal_rank(
     """
     values = np.asarray(labels, np.float64)
     if values.size and values.max() > max_grade:
-        raise ValueError(
-            f"labels: {values.max()} is above max_grade {max_grade}; raise max_grade to the scale's top"
-        )
+        raise ValueError(f"labels: {values.max()} is above max_grade {max_grade}; raise max_grade to the scale's top")
     satisfied = (np.exp2(head(values, cutoff)) - 1.0) / np.exp2(max_grade)
     reached = np.cumprod(1.0 - satisfied, axis=-1) / (1.0 - satisfied)
     ranks = np.arange(1, satisfied.shape[-1] + 1)
