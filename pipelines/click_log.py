@@ -119,10 +119,12 @@ def validate(table: pa.Table) -> ValidatedLog:
     defaulted: dict[str, int] = {}
     for name in columns.names:
         numbers, missing = _numbers(table, name, checks)
-        checks.reject(~missing & ~np.isfinite(numbers.astype(np.float32)), f"{name} is not finite")
+        with np.errstate(over="ignore"):
+            single = np.where(missing, 0.0, numbers).astype(np.float32)
+        checks.reject(~np.isfinite(single), f"{name} is not finite")
         if missing.any():
             defaulted[name] = int(missing.sum())
-        values[name] = pa.array(np.where(missing, 0.0, numbers).astype(np.float32))
+        values[name] = pa.array(single)
     for name in table.column_names:
         if name.startswith(TAG_PREFIX):
             values[name] = table[name]

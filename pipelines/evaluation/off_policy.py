@@ -81,6 +81,7 @@ def _row(policy: str, estimate: OffPolicyEstimate) -> OffPolicyMetrics:
         mean_weight=None if diagnostics is None else diagnostics.mean_weight,
         identifiable=estimate.identifiable,
         reason=estimate.reason,
+        caution=estimate.caution,
         logged_value=estimate.logged_value,
         count=estimate.count,
     )

@@ -96,6 +96,7 @@ class OffPolicyMetrics(_Part):
     mean_weight: float | None
     identifiable: bool
     reason: str | None
+    caution: str | None = None
     logged_value: float
     count: int
 
