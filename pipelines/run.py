@@ -73,7 +73,8 @@ def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
         lambda run: progress.finish(ComponentTime(component=run.component, seconds=run.seconds, cached=run.cached)),
     )
     times = tuple(ComponentTime(component=r.component, seconds=r.seconds, cached=r.cached) for r in runs)
-    return _conclude(config, folder, times)
+    [evaluation] = [r.outputs["evaluation"] for r in runs if r.component == "BundleEvaluator"]
+    return _conclude(config, load_metrics(evaluation / METRICS_FILE), times)
 
 
 def baseline_bundle(config: PipelineConfig, log: PreparedLog) -> Path | None:
@@ -94,10 +95,8 @@ def baseline_bundle(config: PipelineConfig, log: PreparedLog) -> Path | None:
     return None
 
 
-def _conclude(config: PipelineConfig, folder: Path, times: tuple[ComponentTime, ...]) -> FinishedRun:
+def _conclude(config: PipelineConfig, metrics: Metrics, times: tuple[ComponentTime, ...]) -> FinishedRun:
     """Copy the evaluation's metrics into the run folder with what only the whole run knows."""
-    newest = max((folder / "artifacts" / "BundleEvaluator" / "evaluation").iterdir(), key=lambda path: int(path.name))
-    metrics = load_metrics(newest / METRICS_FILE)
     bundle = None
     if metrics.blessing.blessed:
         own = metrics.run.config_fingerprint, metrics.run.data_fingerprint
@@ -108,8 +107,8 @@ def _conclude(config: PipelineConfig, folder: Path, times: tuple[ComponentTime, 
                 break
     run_summary = metrics.run.model_copy(update={"bundle_version": bundle.name if bundle else None})
     metrics = metrics.model_copy(update={"components": times, "run": run_summary})
-    metrics.save(folder / METRICS_FILE)
-    return FinishedRun(folder, metrics, bundle)
+    metrics.save(config.run_folder / METRICS_FILE)
+    return FinishedRun(config.run_folder, metrics, bundle)
 
 
 def _describe(log: PreparedLog) -> str:

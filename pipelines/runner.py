@@ -33,11 +33,19 @@ LOG_FILE = "log.txt"
 
 @dataclass(frozen=True)
 class ComponentRun:
-    """One component in a finished run: wall seconds, and whether ML Metadata had its outputs already."""
+    """One component in a finished run.
+
+    Attributes:
+        component: its name.
+        seconds: wall time.
+        cached: whether ML Metadata had its outputs already.
+        outputs: folders of its output artifacts by name.
+    """
 
     component: str
     seconds: float
     cached: bool
+    outputs: dict[str, Path]
 
 
 def run_pipeline(
@@ -121,15 +129,22 @@ class _WatchedRunner(IrBasedRunner):
                 custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, self.current),
             ).launch()
             seconds = round(time.perf_counter() - since, 3)
-            self.finished.append(ComponentRun(self.current, seconds, _was_cached(connection, self.current)))
+            cached, outputs = _published(connection, self.current)
+            self.finished.append(ComponentRun(self.current, seconds, cached, outputs))
             self._on_finish(self.finished[-1])
 
 
-def _was_cached(connection: metadata_store_pb2.ConnectionConfig, component: str) -> bool:
+def _published(connection: metadata_store_pb2.ConnectionConfig, component: str) -> tuple[bool, dict[str, Path]]:
+    """Whether the component's newest execution was a cache hit, and the folders of its outputs by name."""
     store = MetadataStore(connection)
     [context] = [c for c in store.get_contexts_by_type("node") if c.name.endswith(f".{component}")]
     newest = max(store.get_executions_by_context(context.id), key=lambda execution: execution.id)
-    return newest.last_known_state == metadata_store_pb2.Execution.CACHED
+    outputs = {}
+    for event in store.get_events_by_execution_ids([newest.id]):
+        if event.type == metadata_store_pb2.Event.OUTPUT:
+            [artifact] = store.get_artifacts_by_id([event.artifact_id])
+            outputs[event.path.steps[0].key] = Path(artifact.uri)
+    return newest.last_known_state == metadata_store_pb2.Execution.CACHED, outputs
 
 
 @contextlib.contextmanager

@@ -20,7 +20,7 @@ class BaseRanker:
 
     def __init__(self, path: Path, feature_count: int) -> None:
         try:
-            self._model = lightgbm.Booster(model_file=str(path), params={"num_threads": 1, "verbosity": -1})
+            self._model = lightgbm.Booster(model_file=str(path))
         except lightgbm.basic.LightGBMError as error:
             raise BundleError(f"{path} is no LightGBM model: {error}; use another version") from None
         if self._model.num_feature() != feature_count:

@@ -1,0 +1,156 @@
+"""Small real bundles, made without TensorFlow."""
+
+from pathlib import Path
+
+import lightgbm
+import numpy as np
+from onnx import TensorProto
+
+from ranking.onnx_builder import OnnxBuilder
+from ranking.standardisation import Standardisation
+from serving.bundle import (
+    BaseRankerStage,
+    Bundle,
+    Features,
+    GateStage,
+    GoldenRequests,
+    Manifest,
+    RateTarget,
+    Seq2SlateStage,
+    TrainingDataSummary,
+    open_bundle,
+    write_bundle,
+)
+from serving.runtime import SlateQuery, SlateRanker
+
+CONTEXT, ITEM = ("context_hour",), ("price", "quality", "age")
+WIDTH = len(CONTEXT) + len(ITEM)
+STEPS = 4
+IDENTITY = Standardisation(np.zeros(WIDTH, np.float32), np.ones(WIDTH, np.float32))
+
+
+def make_bundle(root: Path, version="20240101T000000Z-00000000", kinds=("base_ranker", "gate", "seq2slate"), **changes):
+    """Write a bundle with the stages `kinds` under `root` and open it; `changes` go into the manifest."""
+    sources = root / f"sources-{version}"
+    sources.mkdir(parents=True)
+    stages, files = [], {}
+    if "base_ranker" in kinds:
+        files["base_ranker/model.txt"] = _base_ranker(sources / "model.txt")
+        stages.append(BaseRankerStage(file="base_ranker/model.txt", trees=5))
+    if "gate" in kinds:
+        files["gate/model.onnx"] = _gate(sources / "gate.onnx")
+        target = RateTarget(value=0.95, low=0.9, high=0.99)
+        stages.append(GateStage(file="gate/model.onnx", threshold=-0.5, target=target))
+    if "seq2slate" in kinds:
+        files["seq2slate/model.onnx"] = _pointer(sources / "seq2slate.onnx")
+        stages.append(Seq2SlateStage(file="seq2slate/model.onnx", slate_size=STEPS, max_list_size=6))
+    manifest = Manifest(
+        version=version,
+        name="small",
+        created="2024-01-01T00:00:00+00:00",
+        features=Features(context=CONTEXT, item=ITEM),
+        stages=tuple(stages),
+        training_data=TrainingDataSummary(fingerprint="f", requests=1, rows=1),
+        config_fingerprint="c",
+        seed=0,
+    ).model_copy(update=changes)
+    draft = write_bundle(root / f"draft-{version}", manifest, files, golden_requests(None))
+    ranker = SlateRanker(Bundle(draft, manifest))
+    return open_bundle(write_bundle(root / "bundles", manifest, files, golden_requests(ranker)))
+
+
+def golden_requests(ranker):
+    """Two requests with the ranker's answers (or none)."""
+    rng = np.random.default_rng(1)
+    sizes = np.array([5, 8])
+    golden = GoldenRequests(
+        offsets=np.array([0, 5, 13]),
+        item_ids=np.array([f"i{row}" for row in range(13)]),
+        context=rng.normal(size=(2, 1)).astype(np.float32),
+        features=rng.normal(size=(13, 3)).astype(np.float32),
+        slate_sizes=np.array([3, 4]),
+        slates=np.full((2, 4), -1),
+        base_scores=np.zeros(13, np.float32),
+    )
+    if ranker is None:
+        return golden
+    answers = [ranker.rank(ranker.golden_query(golden, index)) for index in range(len(sizes))]
+    for row, answer in enumerate(answers):
+        golden.slates[row, : len(answer.order)] = answer.order
+    golden.base_scores[:] = np.concatenate([answer.base_scores for answer in answers])
+    return golden
+
+
+def make_query(candidates=8, seed=0, **changes):
+    """A valid query; `changes` replace its fields."""
+    rng = np.random.default_rng(seed)
+    fields = {
+        "request_id": f"q{seed}",
+        "item_ids": tuple(f"i{row}" for row in range(candidates)),
+        "context": rng.normal(size=1).astype(np.float32),
+        "features": rng.normal(size=(candidates, 3)).astype(np.float32),
+        "slate_size": min(4, candidates),
+    }
+    return SlateQuery(**{**fields, **changes})
+
+
+def _base_ranker(path):
+    rng = np.random.default_rng(0)
+    features = rng.normal(size=(400, WIDTH))
+    labels = features[:, 1] - 0.5 * features[:, 2]
+    parameters = {"objective": "regression", "num_leaves": 7, "verbosity": -1, "num_threads": 1, "seed": 0}
+    lightgbm.train(parameters, lightgbm.Dataset(features, labels), num_boost_round=5).save_model(path)
+    return path
+
+
+def _gate(path):
+    graph = OnnxBuilder()
+    weights = graph.constant(np.array([[0.0], [1.0], [0.0], [0.5]], np.float32), "weights")
+    scores = graph.add("MatMul", graph.standardised("features", IDENTITY), weights)
+    graph.rename(graph.add("Squeeze", scores, graph.ints(1)), "scores")
+    inputs, outputs = [("features", TensorProto.FLOAT, ["items", WIDTH])], [("scores", TensorProto.FLOAT, ["items"])]
+    path.write_bytes(graph.model("gate", inputs, outputs).SerializeToString())
+    return path
+
+
+def _pointer(path):
+    """A pointer network without memory: each step draws from `softmax(quality)` of what remains."""
+    graph = OnnxBuilder()
+    weights = graph.constant(np.array([[0.0], [0.0], [1.0], [0.0]], np.float32), "weights")
+    logits = graph.add("Squeeze", graph.add("MatMul", "features", weights), graph.ints(2))
+    masked = graph.constant(np.float32(-1e9), "masked")
+    positions = graph.add(
+        "Range",
+        graph.constant(np.int64(0), "zero"),
+        graph.add("Squeeze", graph.add("Shape", "mask", start=1, end=2), graph.ints(0)),
+        graph.constant(np.int64(1), "one"),
+    )
+    remaining, orders, logs = "mask", [], []
+    for step in range(STEPS):
+        left = graph.add("Where", remaining, graph.add("Div", logits, "temperature"), masked)
+        noise = graph.add("Gather", "noise", graph.constant(np.int64(step), f"step_{step}"), axis=1)
+        noisy = graph.add("Where", remaining, graph.add("Add", left, noise), masked)
+        choice = graph.add("ArgMax", noisy, axis=1, keepdims=1)
+        here = graph.add("Equal", positions, choice)
+        chosen = graph.add("GatherElements", graph.add("LogSoftmax", left, axis=1), choice, axis=1)
+        count = graph.add("ReduceSum", graph.add("Cast", remaining, to=TensorProto.INT64), graph.ints(1), keepdims=1)
+        available = graph.add("Greater", count, graph.ints(0))
+        orders.append(graph.add("Where", available, choice, graph.constant(np.int64(-1), "exhausted")))
+        logs.append(graph.add("Where", available, chosen, graph.constant(np.float32(0), "nothing")))
+        remaining = graph.add("And", remaining, graph.add("Not", here))
+    graph.rename(graph.add("Concat", *orders, axis=1), "order")
+    graph.rename(graph.add("Concat", *logs, axis=1), "log_probabilities")
+    graph.rename(graph.add("Where", "mask", logits, masked), "first_logits")
+    inputs = [
+        ("features", TensorProto.FLOAT, ["batch", "list_size", WIDTH]),
+        ("mask", TensorProto.BOOL, ["batch", "list_size"]),
+        ("noise", TensorProto.FLOAT, ["batch", STEPS, "list_size"]),
+        ("temperature", TensorProto.FLOAT, []),
+    ]
+    outputs = [
+        ("order", TensorProto.INT64, ["batch", STEPS]),
+        ("log_probabilities", TensorProto.FLOAT, ["batch", STEPS]),
+        ("first_logits", TensorProto.FLOAT, ["batch", "list_size"]),
+    ]
+    path.write_bytes(graph.model("seq2slate", inputs, outputs).SerializeToString())
+    return path

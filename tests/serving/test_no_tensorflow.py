@@ -1,0 +1,22 @@
+"""The service never loads TensorFlow, nor anything that would."""
+
+import subprocess
+import sys
+
+PROGRAM = """
+import importlib, pkgutil, sys
+import serving
+for module in pkgutil.walk_packages(serving.__path__, "serving."):
+    importlib.import_module(module.name)
+from pathlib import Path
+from serving.check import check_bundle
+check_bundle(Path(sys.argv[1]))
+heavy = {"tensorflow", "keras", "tfx", "apache_beam", "ranking", "pipelines", "structured", "vision_components"}
+print(sorted(heavy & set(sys.modules)))
+"""
+
+
+def test_importing_all_of_serving_and_ranking_loads_no_tensorflow_and_no_other_package(bundle):
+    command = [sys.executable, "-c", PROGRAM, str(bundle.folder)]
+    finished = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert finished.stdout.strip() == "[]"

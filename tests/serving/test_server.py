@@ -1,0 +1,174 @@
+"""The service over a real connection on loopback."""
+
+import asyncio
+import threading
+
+import grpc
+import numpy as np
+import pytest
+from google.rpc import code_pb2, error_details_pb2
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_status import rpc_status
+
+from seriatim_errors import ServiceError
+from serving.client import RankingClient
+from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
+from serving.runtime import InvalidRequestError
+from serving.server import SERVICE, RankingServer
+from tests.serving.small_bundles import ITEM, make_query
+
+
+class RunningServer:
+    """A server with its event loop in a thread."""
+
+    def __init__(self, ranker):
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever)
+        self._thread.start()
+        self._server = RankingServer(ranker)
+        self.port = asyncio.run_coroutine_threadsafe(self._server.start(), self._loop).result(20)
+        self.target = f"127.0.0.1:{self.port}"
+
+    def stop(self):
+        asyncio.run_coroutine_threadsafe(self._server.stop(0), self._loop).result(20)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(20)
+        self._loop.close()
+
+
+@pytest.fixture(scope="module")
+def server(ranker):
+    running = RunningServer(ranker)
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def client(server):
+    with RankingClient(server.target) as connected:
+        yield connected
+
+
+@pytest.fixture
+def channel(server):
+    with grpc.insecure_channel(server.target) as opened:
+        yield opened
+
+
+def ask(client, query, **changes):
+    arguments = {
+        "request_id": query.request_id,
+        "item_ids": query.item_ids,
+        "features": query.features,
+        "slate_size": query.slate_size,
+        "context": query.context,
+    }
+    return client.rank(**{**arguments, **changes})
+
+
+def test_the_service_answers_what_the_runtime_ranks(client, ranker):
+    query = make_query(12, seed=8)
+    slate, expected = ask(client, query), ranker.rank(query)
+    assert [item.item_id for item in slate.items] == [query.item_ids[row] for row in expected.order]
+    assert slate.bundle_version == ranker.version
+    assert slate.propensity is None
+    np.testing.assert_allclose(
+        [item.base_score for item in slate.items], expected.base_scores[list(expected.order)], rtol=1e-6
+    )
+    assert [item.passed_gate for item in slate.items] == expected.passed[list(expected.order)].tolist()
+
+
+def test_exploring_answers_the_propensity(client):
+    slate = ask(client, make_query(12, seed=8), temperature=1.0)
+    assert slate.propensity == pytest.approx(np.prod([item.probability for item in slate.items]))
+
+
+def test_named_features_may_come_in_any_order(client):
+    query = make_query(12, seed=8)
+    shuffled = ask(
+        client, query, features=query.features[:, [2, 0, 1]], feature_names=[ITEM[2], ITEM[0], ITEM[1]],
+        context_names=["context_hour"],
+    )  # fmt: skip
+    assert shuffled.items == ask(client, query).items
+
+
+@pytest.mark.parametrize(
+    ("changes", "field", "message"),
+    [
+        ({"request_id": ""}, "request_id", "empty"),
+        ({"feature_names": ["price", "quality", "colour"]}, "features.names", "unknown feature 'colour'"),
+        (
+            {"feature_names": ["price", "quality"], "features": np.zeros((8, 2))},
+            "features.names",
+            "feature 'age' is missing",
+        ),
+        (
+            {"feature_names": ["price", "quality", "age", "age"], "features": np.zeros((8, 4))},
+            "features.names",
+            "named twice",
+        ),
+        ({"features": np.zeros((8, 2))}, "features.values", "64 bytes, expected 96"),
+        ({"context": [1.0, 2.0]}, "context", "2 values"),
+        ({"context": [1.0, 2.0], "context_names": ["context_hour"]}, "context.values", "2 values for 1 names"),
+        ({"features": np.full((8, 3), np.nan)}, "features", "feature 'price' of item 'i0' is nan"),
+        ({"slate_size": 9}, "slate_size", "9 for 8 candidates"),
+        ({"item_ids": [], "features": []}, "item_ids", "no candidates"),
+        ({"temperature": -1.0}, "temperature", "above 0"),
+    ],
+)
+def test_a_bad_request_comes_back_as_the_same_named_error(client, changes, field, message):
+    with pytest.raises(InvalidRequestError, match=message) as caught:
+        ask(client, make_query(), **changes)
+    assert caught.value.field == field
+
+
+def test_the_status_carries_a_bad_request_detail(channel):
+    stub = ranking_pb2_grpc.RankingServiceStub(channel)
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.RankSlate(ranking_pb2.RankSlateRequest(request_id="r"), timeout=10)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+    status = rpc_status.from_call(caught.value)
+    assert status.code == code_pb2.INVALID_ARGUMENT
+    detail = error_details_pb2.BadRequest()
+    assert status.details[0].Unpack(detail)
+    assert detail.field_violations[0].field == "item_ids"
+
+
+def test_health_answers_for_the_server_and_the_service(channel):
+    stub = health_pb2_grpc.HealthStub(channel)
+    for name in ("", SERVICE):
+        status = stub.Check(health_pb2.HealthCheckRequest(service=name), timeout=10).status
+        assert status == health_pb2.HealthCheckResponse.SERVING
+
+
+def test_reflection_lists_the_service(channel):
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    [answer] = stub.ServerReflectionInfo(iter([request]), timeout=10)
+    assert SERVICE in [service.name for service in answer.list_services_response.service]
+
+
+def test_a_port_in_use_is_a_named_error(ranker, server):
+    async def second():
+        await RankingServer(ranker, port=server.port).start()
+
+    with pytest.raises(ServiceError, match=f"cannot listen on 127.0.0.1:{server.port}"):
+        asyncio.run(second())
+
+
+def test_a_service_that_is_not_there_is_a_named_error(ranker):
+    stopped = RunningServer(ranker)
+    stopped.stop()
+    with (
+        RankingClient(stopped.target, timeout=2) as client,
+        pytest.raises(ServiceError, match="no service answers at"),
+    ):
+        ask(client, make_query())
+
+
+def test_malformed_bytes_do_not_bring_the_service_down(channel, client):
+    raw = channel.unary_unary(f"/{SERVICE}/RankSlate", request_serializer=None, response_deserializer=None)
+    with pytest.raises(grpc.RpcError):
+        raw(b"\xff\xff\xff\xff", timeout=10)
+    assert ask(client, make_query()).items
