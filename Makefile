@@ -42,7 +42,7 @@ format: setup
 	.venv/bin/ruff check --fix .
 
 bench: setup
-	@for script in $$(ls benchmarks/bench_*.py); do .venv/bin/python $$script --budget 3 || exit 1; done
+	@for script in $$(ls benchmarks/bench_*.py); do .venv/bin/python -m benchmarks.$$(basename $$script .py) --budget 3 || exit 1; done
 
 proto: setup
 	.venv/bin/python -m grpc_tools.protoc -I. --python_out=. --grpc_python_out=. serving/proto/seriatim/v1/*.proto

@@ -90,12 +90,12 @@ class Seq2SlateConfig(Section):
     training: Literal["greedy", "sampling", "one_step", "reinforce"] = "greedy"
     decoding: Literal["greedy", "one_step"] = "greedy"
     max_list_size: int = Field(100, ge=1, description="Candidates read; later ones keep the base order.")
-    epochs: int = Field(10, ge=1)
-    batch_size: int = Field(128, ge=1)
-    learning_rate: float = Field(3e-4, gt=0)
+    epochs: int = Field(20, ge=1)
+    batch_size: int = Field(64, ge=1)
+    learning_rate: float = Field(3e-3, gt=0)
     dropout: float = Field(0.1, ge=0, lt=1)
     l2: float = Field(3e-4, ge=0)
-    patience: int = Field(3, ge=1, description="Epochs without gain in validation NDCG before training stops.")
+    patience: int = Field(5, ge=1, description="Epochs without gain in validation NDCG before training stops.")
 
 
 class EvaluationConfig(Section):

@@ -1,0 +1,77 @@
+"""What all benchmarks share: their arguments, the machine's description, the table and the result file."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import json
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("numpy", "lightgbm", "onnxruntime", "grpcio", "protobuf", "tensorflow", "tfx", "apache-beam")
+
+
+@dataclass(frozen=True)
+class Options:
+    """A benchmark's arguments: minutes it may take, and where its result goes."""
+
+    budget: float
+    out: Path
+    extra: argparse.Namespace
+
+
+def parse_options(name: str, description: str, *arguments: tuple[str, dict[str, Any]]) -> Options:
+    """Read `--budget` (minutes), `--out` and the benchmark's own `arguments` from the command line."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--budget", type=float, default=3.0, help="minutes the benchmark may take")
+    parser.add_argument("--out", type=Path, default=RESULTS / f"{name}.json", help="result file")
+    for flag, settings in arguments:
+        parser.add_argument(flag, **settings)
+    given = parser.parse_args()
+    return Options(given.budget, given.out, given)
+
+
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory, system, Python and package versions; nothing that names the machine."""
+    cpu = next(
+        (line.split(":", 1)[1].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")),
+        platform.processor(),
+    )
+    memory = next((int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return {
+        "cpu": cpu,
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory / 2**20, 1),
+        "system": platform.system(),
+        "python": platform.python_version(),
+        "packages": versions,
+    }
+
+
+def report(options: Options, settings: dict[str, Any], figures: dict[str, float], rows: list[dict[str, Any]]) -> None:
+    """Print `rows` as a table and write everything to `options.out`."""
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*(f"{value:.4g}" if isinstance(value, float) else str(value) for value in row.values()))
+    Console().print(table)
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    result = {"machine": machine(), "settings": settings, "figures": figures, "rows": rows}
+    options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def _lines(path: str) -> list[str]:
+    file = Path(path)
+    return file.read_text(encoding="utf-8").splitlines() if file.exists() else []

@@ -1,0 +1,38 @@
+"""A small configuration of the whole pipeline, quick enough to run in tests."""
+
+from pipelines.config import load_config
+from pipelines.run import RunProgress, run
+
+CONFIG = """
+name: small
+seed: 3
+data:
+  path: {root}/market/clicks.parquet
+  simulate: {{requests: 240, seed: 1}}
+base_ranker: {{trees: 40, folds: 2}}
+gate: {{epochs: 4, folds: 3}}
+seq2slate: {{hidden_size: 8, epochs: 2, learning_rate: 0.003, batch_size: 64}}
+evaluation: {{bootstrap_samples: 100, blessing_margin: 1.0}}
+serving: {{slate_size: 4, golden_requests: 3}}
+run_root: {root}/runs
+bundle_root: {root}/bundles
+"""
+
+
+def write_config(root):
+    path = root / "small.yaml"
+    path.write_text(CONFIG.format(root=root))
+    return path
+
+
+def run_small(root, **overrides):
+    """Run the small pipeline under `root`; returns the finished run and its components' caching by name."""
+    config = load_config(write_config(root), {key.replace("__", "."): value for key, value in overrides.items()})
+    cached = {}
+    progress = RunProgress(
+        say=lambda message: None,
+        plan=lambda components: None,
+        start=lambda component: None,
+        finish=lambda time: cached.update({time.component: time.cached}),
+    )
+    return run(config, progress), cached

@@ -1,0 +1,87 @@
+"""`seriatim validate`, `simulate` and `run` as a person meets them when something is wrong."""
+
+import subprocess
+import sys
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from tests.pipelines.logs import small_log, with_value
+
+
+def seriatim(*arguments, cwd=None):
+    command = [sys.executable, "-m", "seriatim", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=cwd)
+
+
+def written(tmp_path, table):
+    pa.parquet.write_table(table, tmp_path / "log.parquet")
+    return tmp_path / "log.parquet"
+
+
+def test_validate_accepts_a_good_log_and_shows_its_features(tmp_path):
+    answer = seriatim("validate", written(tmp_path, small_log()))
+    assert answer.returncode == 0, answer.stderr
+    assert "accepted: 12 of 12 rows" in answer.stdout
+    assert "item_price" in answer.stdout
+
+
+def test_validate_refuses_too_many_bad_rows_and_keeps_them(tmp_path):
+    log = written(tmp_path, with_value(small_log(), "clicked", 3, 7))
+    answer = seriatim("validate", log, "--quarantine", tmp_path / "bad")
+    assert answer.returncode == 3
+    assert "clicked is not 0 or 1" in answer.stdout
+    assert "1 of 12 rows are bad (8.3%)" in answer.stderr
+    assert len(pa.parquet.read_table(tmp_path / "bad" / "quarantine.parquet")) == 1
+    assert seriatim("validate", log, "--max-bad-share", "0.2").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"position": None}, "column 'position' is missing"),
+        ({"item_price": ["x"] * 12}, "column 'item_price' holds string such as 'x'"),
+        ({"position": [-1] * 12}, "12 of 12 rows are bad"),
+        ({"clicked": [3] * 12}, "12 of 12 rows are bad"),
+    ],
+)
+def test_a_bad_log_ends_with_one_line_and_status_3(tmp_path, change, message):
+    answer = seriatim("validate", written(tmp_path, small_log(**change)))
+    assert answer.returncode == 3
+    assert message in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
+def test_an_empty_and_an_absent_file_are_named(tmp_path):
+    (tmp_path / "empty.csv").touch()
+    for name, message in (("empty.csv", "is empty"), ("absent.csv", "does not exist")):
+        answer = seriatim("validate", tmp_path / name)
+        assert answer.returncode == 3
+        assert message in answer.stderr
+
+
+def test_simulate_writes_the_same_log_for_the_same_seed(tmp_path):
+    for name in ("one", "two"):
+        answer = seriatim("simulate", "--out", tmp_path / name, "--requests", 20, "--seed", 4)
+        assert answer.returncode == 0, answer.stderr
+    assert "20 requests" in answer.stdout
+    assert (tmp_path / "one" / "clicks.parquet").read_bytes() == (tmp_path / "two" / "clicks.parquet").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("text", "status", "message"),
+    [
+        ("name: demo\ndata: {path: log.parquet}\ngait: 1\n", 4, "line 3: gait: unknown key"),
+        ("name: demo\ndata: {path: nowhere.csv}\n", 3, "data.path nowhere.csv does not exist"),
+        ("name: demo\ndata: {path: log.parquet}\n", 3, "1 of 12 rows are bad"),
+    ],
+)
+def test_run_ends_before_loading_tfx_when_config_or_data_are_wrong(tmp_path, text, status, message):
+    written(tmp_path, with_value(small_log(), "position", 2, -4))
+    (tmp_path / "config.yaml").write_text(text)
+    answer = seriatim("run", "--config", "config.yaml", cwd=tmp_path)
+    assert answer.returncode == status
+    assert message in answer.stderr
+    assert "Traceback" not in answer.stderr
+    assert "loading TFX" not in answer.stdout

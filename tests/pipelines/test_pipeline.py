@@ -1,0 +1,174 @@
+"""The whole way with real parts: click log in, pushed bundle out, cached, resumed, without skew."""
+
+import json
+import pkgutil
+import sqlite3
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import tensorflow as tf
+from onnx import numpy_helper
+
+from pipelines.click_log import FeatureColumns
+from pipelines.examples import read_lists, read_serialised, read_standardisation, transform_outputs
+from pipelines.report.metrics_file import load_metrics
+from seriatim_errors import PipelineError
+from serving.bundle import bundle_versions, open_bundle
+from serving.runtime import SlateRanker
+from tests.pipelines.small_pipeline import run_small
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return tmp_path_factory.mktemp("pipeline")
+
+
+@pytest.fixture(scope="module")
+def first(root):
+    return run_small(root)
+
+
+def artifact(root, component, output):
+    """The newest artifact folder of a component's output."""
+    folder = root / "runs" / "small" / "artifacts" / component / output
+    return max(folder.iterdir(), key=lambda path: int(path.name))
+
+
+def test_a_first_run_makes_everything_and_pushes_a_sound_bundle(root, first):
+    finished, cached = first
+    assert not any(cached.values())
+    assert finished.bundle is not None
+    bundle = open_bundle(finished.bundle)
+    assert [stage.kind for stage in bundle.manifest.stages] == ["base_ranker", "gate", "seq2slate"]
+    assert bundle.manifest.metrics["clicks_ndcg_at_10"] > 0
+    assert {path.name for path in (finished.bundle / "saved_model").iterdir()} == {"gate", "seq2slate"}
+    assert bundle_versions(root / "bundles" / "small") == [finished.bundle.name]
+
+
+def test_the_metrics_file_holds_every_policy_with_intervals(root, first):
+    metrics = load_metrics(root / "runs" / "small" / "metrics.json")
+    assert [policy.policy for policy in metrics.policies] == [
+        "logged", "base", "seq2slate", "seq2slate_one_step", "served",
+    ]  # fmt: skip
+    for policy in metrics.policies:
+        interval = policy.metrics["ndcg_at_10"]
+        assert 0 <= interval.low <= interval.value <= interval.high <= 1
+    assert metrics.gate is not None
+    assert metrics.run.bundle_version is not None
+    assert len(metrics.components) == 12
+    assert set(metrics.training) == {"base_ranker", "gate", "seq2slate"}
+
+
+def test_a_second_run_executes_nothing_and_reports_the_same(root, first):
+    finished, _ = first
+    again, cached = run_small(root)
+    assert all(cached.values()), cached
+    assert again.bundle == finished.bundle
+    assert again.metrics.policies == finished.metrics.policies
+
+
+def test_ml_metadata_knows_the_lineage(root, first):
+    with sqlite3.connect(root / "runs" / "small" / "metadata.sqlite") as store:
+        types = {name for (name,) in store.execute("select name from Type")}
+    assert {"BaseRanker", "GateTrainer", "Seq2SlateTrainer", "BundlePusher", "PushedModel"} <= {
+        name.rsplit(".", 1)[-1] for name in types
+    }
+
+
+def test_pipeline_transform_and_service_compute_equal_features(root, first):
+    finished, _ = first
+    manifest = open_bundle(finished.bundle).manifest
+    columns = manifest.features
+    examples, graph = artifact(root, "ClickLogExampleGen", "examples"), artifact(root, "Transform", "transform_graph")
+    serialised = next(iter(read_serialised(examples, "eval").batch(10_000)))
+    transformed = transform_outputs(graph, serialised)
+    lists = read_lists(examples, "eval", FeatureColumns(columns.context, columns.item))
+    by_graph = np.empty_like(lists.features)
+    for index, name in enumerate(columns.names):
+        values = tf.sparse.to_dense(transformed[name], default_value=np.nan).numpy()
+        flat = values[~np.isnan(values)]
+        by_graph[:, index] = np.repeat(flat, lists.list_sizes) if name in columns.context else flat
+    standardisation = read_standardisation(graph, log1p=False)
+    np.testing.assert_allclose(standardisation.apply(lists.features), by_graph, atol=1e-6)
+    model = onnx.load(finished.bundle / "gate" / "model.onnx")
+    constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    session = onnxruntime.InferenceSession(str(finished.bundle / "gate" / "model.onnx"))
+    served = session.run(["scores"], {"features": lists.features})[0]
+    np.testing.assert_allclose(served, by_graph @ constants["kernel_out"][:, 0], atol=1e-5)
+
+
+def test_the_serving_runtime_and_the_saved_models_agree(root, first):
+    finished, _ = first
+    bundle = open_bundle(finished.bundle)
+    golden, ranker = bundle.golden(), SlateRanker(bundle)
+    query = ranker.golden_query(golden, 0)
+    features = np.concatenate([np.tile(query.context, (len(query.item_ids), 1)), query.features], axis=1)
+    gate = tf.saved_model.load(str(finished.bundle / "saved_model" / "gate")).signatures["serving_default"]
+    scores = gate(features=tf.constant(features))
+    slate = ranker.rank(query)
+    np.testing.assert_allclose(scores["scores"].numpy(), slate.gate_scores, atol=1e-5)
+    order = np.argsort(-slate.base_scores, kind="stable")
+    read = order[slate.passed[order]]
+    pointer = tf.saved_model.load(str(finished.bundle / "saved_model" / "seq2slate")).signatures["serving_default"]
+    placed = pointer(features=tf.constant(features[read][None]), mask=tf.ones((1, len(read)), tf.bool))
+    assert read[placed["order"].numpy()[0]].tolist() == list(slate.order)
+
+
+def test_changed_settings_run_only_what_depends_on_them(root, first):
+    _, cached = run_small(root, gate__epochs=5)
+    made = {component for component, hit in cached.items() if not hit}
+    assert made == {"GateTrainer", "BundleEvaluator", "BundleBuilder", "ServingValidator", "BundlePusher"}
+
+
+def test_a_changed_bundle_is_compared_with_the_one_in_service(root, first):
+    finished, _ = run_small(root, gate__epochs=6)
+    assert finished.metrics.blessing.against == "baseline"
+    assert "baseline" in [policy.policy for policy in finished.metrics.policies]
+
+
+def test_a_bundle_that_is_not_blessed_is_not_pushed(root, first):
+    before = bundle_versions(root / "bundles" / "small")
+    finished, _ = run_small(root, evaluation__blessing_margin=-1.0)
+    assert not finished.metrics.blessing.blessed
+    assert finished.bundle is None
+    assert bundle_versions(root / "bundles" / "small") == before
+
+
+# Each component with the name under which it calls the function that does its work.
+WORK = {
+    "ClickLogExampleGen": "pipelines.components.example_gen.request_examples",
+    "StatisticsGen": "tfx.components.statistics_gen.executor.Executor.Do",
+    "Transform": "tfx.components.transform.executor.Executor.Do",
+    "BaseRanker": "pipelines.components.trainers.train_base_ranker",
+    "GateTrainer": "pipelines.components.trainers.train_rate_constrained_gate",
+    "Seq2SlateTrainer": "pipelines.components.trainers.train_reranker",
+    "BundleEvaluator": "pipelines.components.publishers.evaluate",
+    "BundleBuilder": "pipelines.components.publishers.build_bundle",
+    "ServingValidator": "pipelines.components.publishers.only_bundle",
+    "BundlePusher": "pipelines.components.publishers.push_bundle",
+}
+
+
+def test_a_run_that_dies_in_any_component_resumes_behind_the_last_finished_one(tmp_path, first, monkeypatch):
+    """The fault comes after the component's work, when its outputs lie there unpublished."""
+    order = list(first[1])
+    for component in sorted(WORK, key=order.index):
+        work = pkgutil.resolve_name(WORK[component])
+
+        def dies(*arguments, _work=work, **named):
+            _work(*arguments, **named)
+            raise RuntimeError("killed")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(WORK[component], dies)
+            with pytest.raises(PipelineError, match=f"component {component} failed"):
+                run_small(tmp_path)
+        assert not list((tmp_path / "bundles").glob("*/.partial-*"))
+    finished, cached = run_small(tmp_path)
+    assert finished.bundle is not None
+    assert [component for component, hit in cached.items() if not hit] == ["BundlePusher"]
+    assert json.loads((finished.bundle / "manifest.json").read_text())["name"] == "small"
