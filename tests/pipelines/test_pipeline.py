@@ -3,6 +3,8 @@
 import json
 import pkgutil
 import sqlite3
+import subprocess
+import sys
 
 import numpy as np
 import onnx
@@ -17,7 +19,7 @@ from pipelines.report.metrics_file import load_metrics
 from seriatim_errors import PipelineError
 from serving.bundle import bundle_versions, open_bundle
 from serving.runtime import SlateRanker
-from tests.pipelines.small_pipeline import run_small
+from tests.pipelines.small_pipeline import run_small, write_config
 
 pytestmark = pytest.mark.slow
 
@@ -172,3 +174,27 @@ def test_a_run_that_dies_in_any_component_resumes_behind_the_last_finished_one(t
     assert finished.bundle is not None
     assert [component for component, hit in cached.items() if not hit] == ["BundlePusher"]
     assert json.loads((finished.bundle / "manifest.json").read_text())["name"] == "small"
+
+
+def test_a_run_killed_outright_is_continued_by_the_next(tmp_path):
+    """SIGKILL in the middle of a component: no handler runs, ML Metadata keeps a half-done execution."""
+    command = [sys.executable, "-m", "seriatim", "run", "--config", str(write_config(tmp_path))]
+    killed = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    for line in killed.stdout:
+        if line.split()[:1] == ["Transform"]:
+            killed.kill()
+            break
+    assert killed.wait(60) == -9
+    killed.stdout.close()
+    assert not list((tmp_path / "bundles").glob("*"))
+    again = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert again.returncode == 0, again.stderr
+    cached = {
+        line.split()[0]: line.split()[1] == "cached"
+        for line in again.stdout.splitlines()
+        if len(line.split()) in (2, 3)
+    }
+    assert cached["Transform"]
+    assert not cached["BundlePusher"]
+    [bundle] = bundle_versions(tmp_path / "bundles" / "small")
+    assert open_bundle(tmp_path / "bundles" / "small" / bundle).manifest.name == "small"

@@ -122,9 +122,7 @@ def test_sampled_slates_follow_the_models_probabilities():
     expected = np.exp(log_probabilities_of(model, items, permutations).log_probabilities.numpy().sum(axis=1))
     draws = 20_000
     repeated = tf.repeat(tf.constant(items), draws, axis=0)
-    order = decode(
-        model, repeated, tf.ones((draws, 3), tf.bool), 3, sampled_choice(tf.constant([1, 2]))
-    ).order.numpy()
+    order = decode(model, repeated, tf.ones((draws, 3), tf.bool), 3, sampled_choice(tf.constant([1, 2]))).order.numpy()
     observed = np.array([(order == permutation).all(axis=1).mean() for permutation in permutations])
     assert np.abs(observed - expected).max() < 4 * np.sqrt(0.25 / draws)
 
@@ -200,9 +198,7 @@ def test_the_training_surrogate_estimates_the_enumerated_gradient(training):
             return losses_of(decoded, given)
         return -slate_ndcg(decoded.order, tf.repeat(tf.constant(given), decoded.order.shape[0], axis=0), 10)
 
-    exact = np.concatenate(
-        [np.ravel(gradient) for gradient in enumerated_gradient(model, items, labels, value)]
-    )
+    exact = np.concatenate([np.ravel(gradient) for gradient in enumerated_gradient(model, items, labels, value)])
     mean, error = surrogate_gradients(model, items, labels, training, samples=4000, baseline=0.5)
     moving = np.abs(exact) > 1e-9
     assert np.quantile((np.abs(mean - exact) / (error + 1e-12))[moving], 0.95) < 4
@@ -290,9 +286,7 @@ def test_the_onnx_graph_decides_as_the_model_for_any_padding_and_batch(tmp_path,
         decoded = decode(model, standardisation.apply(features), mask, 5, choose)
         np.testing.assert_array_equal(order, decoded.order.numpy())
         np.testing.assert_allclose(first[mask], decoded.logits.numpy()[:, 0][mask], atol=1e-4)
-        tempered = tf.nn.log_softmax(
-            tf.where(decoded.remaining, decoded.logits / temperature, decoded.logits)
-        ).numpy()
+        tempered = tf.nn.log_softmax(tf.where(decoded.remaining, decoded.logits / temperature, decoded.logits)).numpy()
         expected = np.take_along_axis(tempered, np.maximum(order, 0)[..., None], axis=2)[..., 0]
         np.testing.assert_allclose(log_p, np.where(order >= 0, expected, 0), atol=1e-4)
 
