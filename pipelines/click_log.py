@@ -11,21 +11,33 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from pipelines.log_columns import Numbers, number_column, text_column, time_column
 from seriatim_errors import DataError
 
 REQUIRED_COLUMNS = ("request_id", "timestamp", "item_id", "position")
 LABEL_COLUMNS = ("clicked", "grade")
 RESERVED_COLUMNS = (*REQUIRED_COLUMNS, *LABEL_COLUMNS, "propensity", "user_id", "weight")
-CONTEXT_PREFIX, TAG_PREFIX = "context_", "tag_"
-NUMERIC_TYPES = {
+CONTEXT_PREFIX, TAG_PREFIX, QUARANTINE_PREFIX = "context_", "tag_", "quarantine_"
+ROW_COLUMN, REASON_COLUMN = f"{QUARANTINE_PREFIX}row", f"{QUARANTINE_PREFIX}reason"
+NUMBER_TYPES = {
     "position": pa.int32(),
     "clicked": pa.int8(),
     "grade": pa.float32(),
     "propensity": pa.float64(),
     "weight": pa.float32(),
 }
-# A column where more than this share of values is no number was never meant to hold numbers.
-WRONG_TYPE_SHARE = 0.5
+LARGEST_POSITION, LARGEST_FLOAT32 = np.iinfo(np.int32).max, np.finfo(np.float32).max
+# For each reserved number: the reason against a row, and what the row must keep.
+NUMBER_RULES: dict[str, tuple[str, Callable[[NDArray[np.float64]], NDArray[np.bool_]]]] = {
+    "position": (
+        "position is not a whole number from 1",
+        lambda x: (x >= 1) & (x <= LARGEST_POSITION) & (x == np.floor(x)),
+    ),
+    "clicked": ("clicked is not 0 or 1", lambda x: (x == 0) | (x == 1)),
+    "grade": ("grade is negative or not finite", lambda x: (x >= 0) & (x <= LARGEST_FLOAT32)),
+    "propensity": ("propensity is not in (0, 1]", lambda x: (x > 0) & (x <= 1)),
+    "weight": ("weight is negative or not finite", lambda x: (x >= 0) & (x <= LARGEST_FLOAT32)),
+}
 
 
 @dataclass(frozen=True)
@@ -53,10 +65,11 @@ class ValidatedLog:
     Attributes:
         clean: the good rows in input order: request_id, item_id, user_id string; timestamp timestamp[us];
             position int32; clicked int8; grade, weight, features float32; propensity float64.
-        quarantine: the bad rows as they came, with `row` (1-based number in the input) and `reason`.
+        quarantine: the bad rows as they came, with `quarantine_row` (1-based number in the input) and
+            `quarantine_reason` (the first thing found against the row).
         columns: the features.
         reasons: number of quarantined rows by reason.
-        defaulted: number of null values by feature that were replaced by the default 0.
+        defaulted: number of null values in good rows, by feature, that were replaced by the default 0.
     """
 
     clean: pa.Table
@@ -73,8 +86,9 @@ class ValidatedLog:
 
 
 def feature_columns(names: list[str]) -> FeatureColumns:
-    """Split a log's column names into context and candidate features; reserved and `tag_` columns are none."""
-    features = [name for name in names if name not in RESERVED_COLUMNS and not name.startswith(TAG_PREFIX)]
+    """Split a log's column names into context and candidate features; reserved, tag and quarantine names are none."""
+    other = (TAG_PREFIX, QUARANTINE_PREFIX)
+    features = [name for name in names if name not in RESERVED_COLUMNS and not name.startswith(other)]
     return FeatureColumns(
         context=tuple(name for name in features if name.startswith(CONTEXT_PREFIX)),
         candidate=tuple(name for name in features if not name.startswith(CONTEXT_PREFIX)),
@@ -88,62 +102,53 @@ def validate(table: pa.Table) -> ValidatedLog:
         table: the log as read, one row an impressed item.
 
     Raises:
-        DataError: the log is empty, a column is missing, holds another type than the contract says, or there
-            is no candidate feature; the message names the column.
+        DataError: the log is empty, a column is missing or stands twice, holds another type than the contract
+            says, or there is no candidate feature; the message names the column.
     """
     if len(table) == 0:
         raise DataError("the click log has no rows; give a log with at least one impression")
+    table = _decoded(table)
     columns = feature_columns(table.column_names)
     _require_columns(table, columns)
     checks = _RowChecks(len(table))
     values: dict[str, pa.Array | pa.ChunkedArray] = {}
-    for name in ("request_id", "item_id"):
-        values[name] = _identifiers(table, name, checks)
-    values["timestamp"] = _timestamps(table["timestamp"], checks)
-    rules: dict[str, tuple[str, Callable[[NDArray[np.float64]], NDArray[np.bool_]]]] = {
-        "position": ("position is not a whole number from 1", lambda x: (x >= 1) & (x == np.floor(x))),
-        "clicked": ("clicked is not 0 or 1", lambda x: (x == 0) | (x == 1)),
-        "grade": ("grade is negative or not finite", lambda x: (x >= 0) & np.isfinite(x)),
-        "propensity": ("propensity is not in (0, 1]", lambda x: (x > 0) & (x <= 1)),
-        "weight": ("weight is negative or not finite", lambda x: (x >= 0) & np.isfinite(x)),
-    }
-    for name, (reason, rule) in rules.items():
+    for name in ("request_id", "item_id", "user_id"):
         if name in table.column_names:
-            numbers, missing = _numbers(table, name, checks)
-            checks.reject(missing, f"{name} is missing")
-            checks.reject(~missing & ~rule(numbers), reason)
-            good = np.where(checks.good, numbers, 1)
-            values[name] = pa.array(good.astype(NUMERIC_TYPES[name].to_pandas_dtype()))
-    if "user_id" in table.column_names:
-        values["user_id"] = pc.cast(table["user_id"], pa.string())
-    defaulted: dict[str, int] = {}
+            values[name] = text_column(name, table[name])
+            if name in REQUIRED_COLUMNS:
+                checks.reject(pc.equal(values[name], "").to_numpy(), f"{name} is missing")
+    times = time_column("timestamp", table["timestamp"])
+    checks.reject(times.missing, "timestamp is missing or unreadable")
+    values["timestamp"] = pa.array(times.microseconds, pa.int64()).cast(pa.timestamp("us"))
+    for name, (reason, rule) in NUMBER_RULES.items():
+        if name in table.column_names:
+            numbers = _numbers(name, table[name], checks)
+            checks.reject(numbers.missing, f"{name} is missing")
+            checks.reject(~numbers.missing & ~rule(numbers.values), reason)
+            good = np.where(checks.good, numbers.values, 1)
+            values[name] = pa.array(good.astype(NUMBER_TYPES[name].to_pandas_dtype()))
+    missing: dict[str, NDArray[np.bool_]] = {}
     for name in columns.names:
-        numbers, missing = _numbers(table, name, checks)
+        numbers = _numbers(name, table[name], checks)
         with np.errstate(over="ignore"):
-            single = np.where(missing, 0.0, numbers).astype(np.float32)
+            single = numbers.values.astype(np.float32)
         checks.reject(~np.isfinite(single), f"{name} is not finite")
-        if missing.any():
-            defaulted[name] = int(missing.sum())
+        if numbers.missing.any():
+            missing[name] = numbers.missing
         values[name] = pa.array(single)
     for name in table.column_names:
         if name.startswith(TAG_PREFIX):
             values[name] = table[name]
     _check_requests(values, columns, checks)
-    ordered = [name for name in table.column_names if name in values]
-    good_rows = pa.array(checks.good)
     bad = np.flatnonzero(~checks.good)
-    quarantine = (
-        table.take(pa.array(bad))
-        .append_column("row", pa.array(bad + 1))
-        .append_column("reason", pa.array(checks.reasons[bad].astype(str), pa.string()))
-    )
     reasons, counts = np.unique(checks.reasons[bad].astype(str), return_counts=True)
+    ordered = [name for name in table.column_names if name in values]
     return ValidatedLog(
-        clean=pa.table({name: values[name] for name in ordered}).filter(good_rows),
-        quarantine=quarantine,
+        clean=pa.table({name: values[name] for name in ordered}).filter(pa.array(checks.good)),
+        quarantine=_quarantine(table, bad, checks.reasons[bad].astype(str)),
         columns=columns,
         reasons=dict(zip(reasons.tolist(), counts.tolist(), strict=True)),
-        defaulted=defaulted,
+        defaulted={name: int(where[checks.good].sum()) for name, where in missing.items()},
     )
 
 
@@ -152,17 +157,18 @@ class _RowChecks:
 
     def __init__(self, rows: int) -> None:
         self.reasons = np.full(rows, None, dtype=object)
-
-    @property
-    def good(self) -> NDArray[np.bool_]:
-        return np.equal(self.reasons, None)
+        self.good = np.ones(rows, bool)
 
     def reject(self, bad: NDArray[np.bool_], reason: str) -> None:
-        if bad.any():
-            self.reasons[bad & self.good] = reason
+        new = bad & self.good
+        self.reasons[new] = reason
+        self.good &= ~new
 
 
 def _require_columns(table: pa.Table, columns: FeatureColumns) -> None:
+    for name in table.column_names:
+        if table.column_names.count(name) > 1:
+            raise DataError(f"column {name!r} stands twice in the click log; rename or remove one of the two")
     for name in REQUIRED_COLUMNS:
         if name not in table.column_names:
             raise DataError(
@@ -180,68 +186,28 @@ def _require_columns(table: pa.Table, columns: FeatureColumns) -> None:
         )
 
 
-def _identifiers(table: pa.Table, name: str, checks: _RowChecks) -> pa.ChunkedArray:
-    column = table[name]
-    if not (
-        pa.types.is_string(column.type)
-        or pa.types.is_large_string(column.type)
-        or pa.types.is_integer(column.type)
-        or pa.types.is_dictionary(column.type)
-    ):
-        raise DataError(f"column {name!r} holds {column.type}; give strings or whole numbers")
-    text = pc.cast(column, pa.string())
-    checks.reject(pc.equal(pc.fill_null(text, ""), "").to_numpy(), f"{name} is missing")
-    return text
+def _decoded(table: pa.Table) -> pa.Table:
+    """The table with dictionary columns as plain ones, and without what an earlier quarantine wrote."""
+    names = enumerate(table.column_names)
+    table = table.select([index for index, name in names if not name.startswith(QUARANTINE_PREFIX)])
+    for index, field in enumerate(table.schema):
+        if pa.types.is_dictionary(field.type):
+            table = table.set_column(index, field.name, pc.cast(table.column(index), field.type.value_type))
+    return table
 
 
-def _timestamps(column: pa.ChunkedArray, checks: _RowChecks) -> pa.Array:
-    if pa.types.is_timestamp(column.type):
-        micros = pc.cast(pc.cast(column, pa.timestamp("us"), safe=False), pa.int64())
-        missing = pc.is_null(micros).to_numpy()
-        values = pc.fill_null(micros, 0).to_numpy()
-    elif pa.types.is_integer(column.type):
-        missing = pc.is_null(column).to_numpy()
-        values = pc.fill_null(pc.cast(column, pa.int64()), 0).to_numpy()
-    elif pa.types.is_string(column.type):
-        parsed = pd.to_datetime(column.to_pandas(), errors="coerce", utc=True)
-        missing = parsed.isna().to_numpy()
-        _refuse_wrong_type("timestamp", column, missing, "ISO 8601 text or microseconds since 1970")
-        values = parsed.fillna(pd.Timestamp(0, tz="UTC")).astype("int64").to_numpy() // 1000
-    else:
-        raise DataError(
-            f"column 'timestamp' holds {column.type}; give timestamps, ISO 8601 text or microseconds since 1970"
-        )
-    checks.reject(missing, "timestamp is missing or unreadable")
-    return pa.array(values, pa.int64()).cast(pa.timestamp("us"))
+def _numbers(name: str, column: pa.ChunkedArray, checks: _RowChecks) -> Numbers:
+    numbers = number_column(name, column)
+    checks.reject(numbers.unreadable, f"{name} is not a number")
+    return numbers
 
 
-def _numbers(table: pa.Table, name: str, checks: _RowChecks) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """The column as float64 with nulls as 0, and where it is null; unreadable texts reject their rows."""
-    column = table[name]
-    kind = column.type
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        series = column.to_pandas()
-        parsed = pd.to_numeric(series, errors="coerce")
-        unreadable = (parsed.isna() & series.notna() & (series.str.lower() != "nan")).to_numpy()
-        _refuse_wrong_type(name, column, unreadable, "numbers")
-        checks.reject(unreadable, f"{name} is not a number")
-        return parsed.fillna(0).to_numpy(np.float64), series.isna().to_numpy()
-    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
-        if pa.types.is_null(kind):
-            return np.zeros(len(table)), np.ones(len(table), bool)
-        raise DataError(f"column {name!r} holds {kind}; give numbers, or leave the column out with data.ignore_columns")
-    missing = pc.is_null(column).to_numpy()
-    numbers = pc.fill_null(pc.cast(column, pa.float64(), safe=False), 0.0).to_numpy()
-    return numbers, missing
-
-
-def _refuse_wrong_type(name: str, column: pa.ChunkedArray, bad: NDArray[np.bool_], wanted: str) -> None:
-    if bad.mean() > WRONG_TYPE_SHARE:
-        example = column[int(np.argmax(bad))].as_py()
-        raise DataError(
-            f"column {name!r} holds {column.type} such as {example!r}; give {wanted}, "
-            "or leave the column out with data.ignore_columns"
-        )
+def _quarantine(table: pa.Table, bad: NDArray[np.int64], reasons: NDArray[np.str_]) -> pa.Table:
+    return (
+        table.take(pa.array(bad))
+        .append_column(ROW_COLUMN, pa.array(bad + 1, pa.int64()))
+        .append_column(REASON_COLUMN, pa.array(reasons, pa.string()))
+    )
 
 
 def _check_requests(values: dict[str, pa.Array | pa.ChunkedArray], columns: FeatureColumns, checks: _RowChecks) -> None:
@@ -264,3 +230,6 @@ def _check_requests(values: dict[str, pa.Array | pa.ChunkedArray], columns: Feat
     for name in columns.context:
         column = values[name].to_numpy()
         checks.reject(column != column[first[requests]], f"{name} differs within its request")
+    if "user_id" in values:
+        users = pd.factorize(values["user_id"].to_pandas())[0]
+        checks.reject(users != users[first[requests]], "user_id differs within its request")

@@ -88,7 +88,7 @@ def test_a_column_of_the_wrong_type_is_named(column, values, message):
 def test_a_bad_row_goes_to_quarantine_with_its_reason(column, value, reason):
     validated = validate(with_value(small_log(), column, 4, value))
     assert validated.reasons == {reason: 1}
-    assert validated.quarantine["row"].to_pylist() == [5]
+    assert validated.quarantine["quarantine_row"].to_pylist() == [5]
     assert len(validated.clean) == 11
 
 
@@ -142,6 +142,6 @@ def test_every_row_is_either_clean_or_in_quarantine_with_a_reason(positions, cli
     validated = validate(log)
     assert len(validated.clean) + len(validated.quarantine) == 12
     assert sum(validated.reasons.values()) == len(validated.quarantine)
-    assert all(reason for reason in validated.quarantine["reason"].to_pylist())
+    assert all(reason for reason in validated.quarantine["quarantine_reason"].to_pylist())
     assert np.isfinite(validated.clean["item_price"].to_numpy()).all()
     assert (validated.clean["position"].to_numpy() >= 1).all()

@@ -1,0 +1,125 @@
+"""One column of a click log as text, times or numbers, whatever type it was stored in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from seriatim_errors import DataError
+
+# What stands for "no value" in a text column of numbers; "nan" is not among them: it is a value gone wrong.
+NULL_SPELLINGS = ("", "NA", "N/A", "null", "NULL")
+NAN_SPELLINGS = ("nan", "+nan", "-nan")
+TRUTH_SPELLINGS = {"true": "1", "false": "0"}
+# A column where more than this share of values is no number was never meant to hold numbers.
+WRONG_TYPE_SHARE = 0.5
+LEAVE_OUT = "or leave the column out (data.ignore_columns in the config, --ignore-column on the command line)"
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A column as numbers.
+
+    Attributes:
+        values: float64 `[rows]`; 0 where missing or unreadable, not finite where the column holds that.
+        missing: bool `[rows]`, the column holds no value.
+        unreadable: bool `[rows]`, the column holds text that is no number.
+    """
+
+    values: NDArray[np.float64]
+    missing: NDArray[np.bool_]
+    unreadable: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Times:
+    """A column as times: int64 microseconds since 1970 `[rows]`, 0 where `missing` (bool `[rows]`)."""
+
+    microseconds: NDArray[np.int64]
+    missing: NDArray[np.bool_]
+
+
+def text_column(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The column as strings, empty where it holds none.
+
+    Raises:
+        DataError: the column holds neither strings nor whole numbers.
+    """
+    kind = column.type
+    if not (_is_text(kind) or pa.types.is_integer(kind) or pa.types.is_null(kind)):
+        raise DataError(f"column {name!r} holds {kind}; give strings or whole numbers")
+    return pc.fill_null(pc.cast(column, pa.string()), "")
+
+
+def time_column(name: str, column: pa.ChunkedArray) -> Times:
+    """The column as times; times with a zone become UTC, times without one are taken as UTC.
+
+    Raises:
+        DataError: the column holds no timestamps, ISO 8601 text or whole microseconds.
+    """
+    kind = column.type
+    wanted = "timestamps, ISO 8601 text or whole microseconds since 1970"
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        column = pc.cast(pc.cast(column, pa.timestamp("us"), safe=False), pa.int64())
+    elif _is_text(kind):
+        parsed = pd.to_datetime(column.to_pandas(), errors="coerce", utc=True)
+        missing = parsed.isna().to_numpy()
+        _refuse_wrong_type(name, column, missing, wanted)
+        return Times(parsed.fillna(pd.Timestamp(0, tz="UTC")).astype("int64").to_numpy() // 1000, missing)
+    elif pa.types.is_integer(kind):
+        column = pc.cast(column, pa.int64(), safe=False)
+    else:
+        raise DataError(f"column {name!r} holds {kind}; give {wanted}")
+    return Times(pc.fill_null(column, 0).to_numpy(), pc.is_null(column).to_numpy())
+
+
+def number_column(name: str, column: pa.ChunkedArray) -> Numbers:
+    """The column as float64; text is read as numbers, true and false as 1 and 0.
+
+    Raises:
+        DataError: the column holds another type, or text that mostly is no number.
+    """
+    kind = column.type
+    if pa.types.is_null(kind):
+        return Numbers(np.zeros(len(column)), np.ones(len(column), bool), np.zeros(len(column), bool))
+    if _is_text(kind):
+        return _parsed_numbers(name, column)
+    missing = pc.is_null(column).to_numpy()
+    if pa.types.is_float16(kind):
+        # Arrow casts no half floats; NumPy does.
+        values = np.concatenate([chunk.to_numpy(zero_copy_only=False) for chunk in column.chunks])
+        return Numbers(np.where(missing, 0, values.astype(np.float64)), missing, np.zeros(len(column), bool))
+    if not (
+        pa.types.is_integer(kind)
+        or pa.types.is_floating(kind)
+        or pa.types.is_boolean(kind)
+        or pa.types.is_decimal(kind)
+    ):
+        raise DataError(f"column {name!r} holds {kind}; give numbers, {LEAVE_OUT}")
+    values = pc.fill_null(pc.cast(column, pa.float64(), safe=False), 0.0).to_numpy()
+    return Numbers(values, missing, np.zeros(len(column), bool))
+
+
+def _parsed_numbers(name: str, column: pa.ChunkedArray) -> Numbers:
+    text = column.to_pandas()
+    missing = (text.isna() | text.isin(NULL_SPELLINGS)).to_numpy()
+    lower = text.str.strip().str.lower()
+    parsed = pd.to_numeric(lower.replace(TRUTH_SPELLINGS), errors="coerce").to_numpy(np.float64)
+    unreadable = np.isnan(parsed) & ~missing & ~lower.isin(NAN_SPELLINGS).to_numpy()
+    _refuse_wrong_type(name, column, unreadable, "numbers")
+    return Numbers(np.where(missing | unreadable, 0.0, parsed), missing, unreadable)
+
+
+def _refuse_wrong_type(name: str, column: pa.ChunkedArray, bad: NDArray[np.bool_], wanted: str) -> None:
+    if bad.mean() > WRONG_TYPE_SHARE:
+        example = column[int(np.argmax(bad))].as_py()
+        raise DataError(f"column {name!r} holds {column.type} such as {example!r}; give {wanted}, {LEAVE_OUT}")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    return pa.types.is_string(kind) or pa.types.is_large_string(kind)
