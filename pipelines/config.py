@@ -208,7 +208,7 @@ def _set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
     values[last] = value
 
 
-def _describe(path: Path, root: yaml.Node, error: ValidationError) -> str:
+def _describe(path: Path, root: yaml.Node | None, error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         location = problem["loc"]
@@ -224,10 +224,10 @@ def _describe(path: Path, root: yaml.Node, error: ValidationError) -> str:
     return "\n".join(lines)
 
 
-def _line_of(root: yaml.Node, location: tuple[int | str, ...]) -> int:
+def _line_of(root: yaml.Node | None, location: tuple[int | str, ...]) -> int:
     """1-based line of the deepest node on the way to `location`."""
     node = root
-    line = node.start_mark.line + 1
+    line = 1 if node is None else node.start_mark.line + 1
     for part in location:
         child = None
         if isinstance(node, yaml.MappingNode):

@@ -40,7 +40,7 @@ def read_lists(examples: Path, split: str, columns: FeatureColumns) -> RankingLi
     if not parts:
         raise DataError(f"split {split!r} under {examples} has no examples; run ingestion again")
     sizes = np.concatenate([part.pop("sizes") for part in parts])
-    merged = {
+    merged: dict[str, Any] = {
         name: np.concatenate([part[name] for part in parts]) if parts[0][name] is not None else None
         for name in parts[0]
     }

@@ -11,13 +11,14 @@ import yaml
 from pipelines.config import PipelineConfig
 from pipelines.fingerprints import code_fingerprint, fingerprint, settings_of
 from pipelines.ingest import PreparedLog, prepare_log
+from pipelines.quiet import errors_to
 from pipelines.report.metrics_file import METRICS_FILE, ComponentTime, Metrics, load_metrics
 from pipelines.simulation import SimulationSettings, write_marketplace
 from seriatim_errors import BundleError
 from serving.bundle import bundle_versions, open_bundle
 from serving.bundle.manifest import MANIFEST_FILE, Manifest
 
-CONFIG_FILE = "config.yaml"
+CONFIG_FILE, LOG_FILE = "config.yaml", "log.txt"
 
 
 @dataclass(frozen=True)
@@ -59,8 +60,9 @@ def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
     (folder / CONFIG_FILE).write_text(resolved, encoding="utf-8")
     progress.say("loading TFX")
     # TFX takes many seconds to import; everything that can fail for a user's mistake comes before.
-    from pipelines.pipeline import PipelineInputs, build_pipeline
-    from pipelines.runner import run_pipeline
+    with errors_to(folder / LOG_FILE):
+        from pipelines.pipeline import PipelineInputs, build_pipeline
+        from pipelines.runner import run_pipeline
 
     components = build_pipeline(PipelineInputs(config, log, baseline_bundle(config, log)))
     progress.plan([component.id for component in components])

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
-import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -25,10 +23,10 @@ from tfx.orchestration.portable.launcher import Launcher
 from tfx.orchestration.portable.tfx_runner import IrBasedRunner
 from tfx.proto.orchestration import pipeline_pb2
 
+from pipelines.quiet import errors_to
 from seriatim_errors import PipelineError
 
-METADATA_FILE = "metadata.sqlite"
-LOG_FILE = "log.txt"
+METADATA_FILE, LOG_FILE = "metadata.sqlite", "log.txt"
 
 
 @dataclass(frozen=True)
@@ -149,15 +147,12 @@ def _published(connection: metadata_store_pb2.ConnectionConfig, component: str) 
 
 @contextlib.contextmanager
 def _logged_to(path: Path) -> Iterator[None]:
-    """Send Python logging and everything on standard error, C++ included, to the log file."""
+    """Send Python logging and everything on standard error to the log file."""
     absl_logger = logging.getLogger("absl")
-    sys.stderr.flush()
-    terminal = os.dup(2)
     level = absl_logger.level
-    with path.open("a") as log:
+    with errors_to(path) as log:
         handler = logging.StreamHandler(log)
         handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-        os.dup2(log.fileno(), 2)
         absl_logger.setLevel(logging.INFO)
         absl_logger.addHandler(handler)
         try:
@@ -165,6 +160,3 @@ def _logged_to(path: Path) -> Iterator[None]:
         finally:
             absl_logger.removeHandler(handler)
             absl_logger.setLevel(level)
-            sys.stderr.flush()
-            os.dup2(terminal, 2)
-            os.close(terminal)

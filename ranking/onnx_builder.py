@@ -58,9 +58,7 @@ class OnnxBuilder:
         centred = self.add("Sub", features, self.constant(standardisation.mean, "mean"))
         return self.add("Div", centred, self.constant(standardisation.scale, "scale"))
 
-    def model(
-        self, name: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
-    ) -> onnx.ModelProto:
+    def model(self, name: str, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> onnx.ModelProto:
         """The finished, checked model."""
         proto = helper.make_model(
             helper.make_graph(

@@ -59,14 +59,14 @@ class _Progress:
             console=self._console,
             transient=True,
         )
-        self._task = None
+        self._task = self._bar.add_task("starting", total=None)
 
     def say(self, message: str) -> None:
         self._console.print(message, highlight=False, soft_wrap=True)
 
     def plan(self, components: list[str]) -> None:
+        self._bar.update(self._task, total=len(components))
         self._bar.start()
-        self._task = self._bar.add_task("starting", total=len(components))
 
     def start(self, component: str) -> None:
         self._bar.update(self._task, description=component)

@@ -50,7 +50,7 @@ def read_open_bandit(path: Path) -> ReadLog:
 
 
 def read_actions(
-    path: Path, request_ids: Sequence[str], names: Sequence[str]
+    path: Path, request_ids: Sequence[str] | NDArray[np.object_], names: Sequence[str]
 ) -> tuple[NDArray[np.object_], NDArray[np.float32]]:
     """Features of every item of the campaign, shown or not, for the given requests.
 

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+from numpy.typing import NDArray
 from PIL import Image
 
 from pipelines.simulation.catalogue import TAG_TREE, TAGS, Catalogue
@@ -66,7 +68,7 @@ def catalogue_table(catalogue: Catalogue) -> pa.Table:
     return pa.table(columns)
 
 
-def _png(image: object) -> bytes:
+def _png(image: NDArray[np.uint8]) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(image).save(buffer, "PNG")
     return buffer.getvalue()

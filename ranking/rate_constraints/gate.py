@@ -155,9 +155,7 @@ def _fit(
     warm_epochs = round(WARM_START_SHARE * settings.epochs)
     for epoch in range(settings.epochs):
         losses = []
-        for positives, negatives in stratified_batches(
-            labels, settings.batch_size, settings.target_recall, rng
-        ):
+        for positives, negatives in stratified_batches(labels, settings.batch_size, settings.target_recall, rng):
             weights = kernel_weights(len(positives), level, bandwidth).astype(np.float32)
             warm = tf.constant(epoch < warm_epochs)
             losses.append(float(step(features[positives], features[negatives], weights, warm)))

@@ -74,9 +74,7 @@ def exact_threshold(scores: NDArray[np.floating], rate: float) -> float:
     """
     count = len(scores)
     if count == 0:
-        raise TrainingError(
-            "rate constraint: the constrained subset is empty, so it has no quantile; add examples"
-        )
+        raise TrainingError("rate constraint: the constrained subset is empty, so it has no quantile; add examples")
     k = count - math.ceil(rate * count - RATE_ROUNDING) + 1
     return float(np.sort(scores)[min(max(k, 1), count) - 1])
 

@@ -60,9 +60,7 @@ def decode(
         available = tf.reduce_any(remaining, axis=1)
         chosen = tf.stop_gradient(choose(logits, step))
         chosen_here = tf.one_hot(chosen, list_size, on_value=True, off_value=False, dtype=tf.bool)
-        log_probability = tf.reduce_sum(
-            tf.where(chosen_here, tf.nn.log_softmax(logits), tf.zeros_like(logits)), axis=1
-        )
+        log_probability = tf.reduce_sum(tf.where(chosen_here, tf.nn.log_softmax(logits), tf.zeros_like(logits)), axis=1)
         orders.append(tf.where(available, chosen, -tf.ones_like(chosen)))
         log_probabilities.append(tf.where(available, log_probability, tf.zeros_like(log_probability)))
         all_logits.append(logits)

@@ -53,9 +53,7 @@ def export_saved_model(model: Seq2Slate, standardisation: Standardisation, steps
             }
 
     served = Served()
-    tf.saved_model.save(
-        served, str(folder), signatures={"serving_default": served.serve.get_concrete_function()}
-    )
+    tf.saved_model.save(served, str(folder), signatures={"serving_default": served.serve.get_concrete_function()})
 
 
 def _check_parity(model: Seq2Slate, standardisation: Standardisation, steps: int, graph: bytes) -> None:
@@ -73,9 +71,7 @@ def _check_parity(model: Seq2Slate, standardisation: Standardisation, steps: int
             "temperature": np.array(1, np.float32),
         },
     )
-    decoded = decode(
-        model, tf.constant(standardisation.apply(features)), tf.constant(mask), steps, greedy_choice()
-    )
+    decoded = decode(model, tf.constant(standardisation.apply(features)), tf.constant(mask), steps, greedy_choice())
     difference = np.abs(np.where(mask, first - decoded.logits[:, 0].numpy(), 0)).max()
     if difference > LOGIT_TOLERANCE:
         raise TrainingError(f"seq2slate export: ONNX logits differ from the model's by {difference:.2e}")

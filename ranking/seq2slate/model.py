@@ -92,9 +92,7 @@ class Seq2Slate(tf.keras.Model):
         """The learned first decoder input `go`, float `[batch, features]`."""
         return tf.tile(self.first_input[tf.newaxis, :], [batch, 1])
 
-    def step(
-        self, encoded: Encoded, inputs: tf.Tensor, state: list[tf.Tensor]
-    ) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def step(self, encoded: Encoded, inputs: tf.Tensor, state: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """One decoder step: `s_i = v . tanh(W_enc e_i + W_dec d)`.
 
         Args:

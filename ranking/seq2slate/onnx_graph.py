@@ -7,7 +7,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from ranking.onnx_builder import OnnxBuilder
+from ranking.onnx_builder import OnnxBuilder, TensorSpec
 from ranking.seq2slate.model import MASKED_LOGIT, Seq2Slate
 from ranking.standardisation import Standardisation
 
@@ -68,13 +68,9 @@ def build_onnx(model: Seq2Slate, standardisation: Standardisation, steps: int) -
         chosen_here = graph.add("Equal", positions, choice)
         chosen_float = graph.add("Cast", chosen_here, to=TensorProto.FLOAT)
         log_p = graph.add("LogSoftmax", tempered, axis=1)
-        log_p = graph.add(
-            "ReduceSum", graph.add("Where", chosen_here, log_p, zero), graph.ints(1), keepdims=1
-        )
+        log_p = graph.add("ReduceSum", graph.add("Where", chosen_here, log_p, zero), graph.ints(1), keepdims=1)
         remaining_int = graph.add("Cast", remaining, to=TensorProto.INT64)
-        available = graph.add(
-            "Cast", graph.add("ReduceMax", remaining_int, axes=[1], keepdims=1), to=TensorProto.BOOL
-        )
+        available = graph.add("Cast", graph.add("ReduceMax", remaining_int, axes=[1], keepdims=1), to=TensorProto.BOOL)
         orders.append(graph.add("Where", available, choice, graph.constant(np.int64(-1), "exhausted")))
         chosen_log_probabilities.append(graph.add("Where", available, log_p, zero))
         inputs = graph.add("MatMul", graph.add("Unsqueeze", chosen_float, graph.ints(1)), items)
@@ -88,9 +84,7 @@ def build_onnx(model: Seq2Slate, standardisation: Standardisation, steps: int) -
 def _encoder(graph: OnnxBuilder, model: Seq2Slate, items: str) -> tuple[str, str, str]:
     """`W_enc e_i` as `[batch, list_size, rho]` and the last state, each `[1, batch, rho]`."""
     weights, recurrence, bias = _lstm_weights(*model.encoder.get_weights())
-    lengths = graph.add(
-        "ReduceSum", graph.add("Cast", "mask", to=TensorProto.INT32), graph.ints(1), keepdims=0
-    )
+    lengths = graph.add("ReduceSum", graph.add("Cast", "mask", to=TensorProto.INT32), graph.ints(1), keepdims=0)
     outputs, hidden, cell = graph.add_many(
         "LSTM",
         graph.add("Transpose", items, perm=[1, 0, 2]),
@@ -118,13 +112,13 @@ def _lstm_weights(kernel: NDArray, recurrent: NDArray, bias: NDArray) -> tuple[N
 
 
 def _as_model(graph: OnnxBuilder, feature_count: int, steps: int) -> onnx.ModelProto:
-    inputs = [
+    inputs: list[TensorSpec] = [
         ("features", TensorProto.FLOAT, ["batch", "list_size", feature_count]),
         ("mask", TensorProto.BOOL, ["batch", "list_size"]),
         ("noise", TensorProto.FLOAT, ["batch", steps, "list_size"]),
         ("temperature", TensorProto.FLOAT, []),
     ]
-    outputs = [
+    outputs: list[TensorSpec] = [
         ("order", TensorProto.INT64, ["batch", steps]),
         ("log_probabilities", TensorProto.FLOAT, ["batch", steps]),
         ("first_logits", TensorProto.FLOAT, ["batch", "list_size"]),

@@ -49,9 +49,7 @@ def train_seq2slate(
     """
     for name, lists in (("training", train), ("validation", validation)):
         if lists.clicks is None or not (lists.clicks > 0).any():
-            raise TrainingError(
-                f"seq2slate: no click in the {len(lists)} {name} lists; give a log with clicks"
-            )
+            raise TrainingError(f"seq2slate: no click in the {len(lists)} {name} lists; give a log with clicks")
     # A list without clicks has zero loss in every mode: it only costs time.
     clicked = np.bincount(train.list_index, weights=train.clicks, minlength=len(train)) > 0
     train = train.select(clicked)
@@ -105,9 +103,7 @@ class _Trainer:
             ],
         )
 
-    def step(
-        self, features: NDArray[np.float32], mask: NDArray[np.bool_], labels: NDArray[np.float32]
-    ) -> tf.Tensor:
+    def step(self, features: NDArray[np.float32], mask: NDArray[np.bool_], labels: NDArray[np.float32]) -> tf.Tensor:
         return self._compiled(tf.constant(features), tf.constant(mask), tf.constant(labels))
 
     def _step(self, features: tf.Tensor, mask: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:

@@ -103,10 +103,10 @@ def check_query(query: SlateQuery, features: Features) -> None:
             f"one column a feature of the model",
         )
     if not np.isfinite(query.context).all():
-        column = int(np.argmin(np.isfinite(query.context)))
+        place = int(np.argmin(np.isfinite(query.context)))
         raise InvalidRequestError(
             "context",
-            f"feature {features.context[column]!r} is {query.context[column]}; give finite numbers",
+            f"feature {features.context[place]!r} is {query.context[place]}; give finite numbers",
         )
     if not np.isfinite(query.features).all():
         row, column = np.unravel_index(int(np.argmin(np.isfinite(query.features))), query.features.shape)
