@@ -76,7 +76,7 @@ class GateConfig(Section):
     target_recall: Share = Field(0.95, description="Share of positives that must pass.")
     hidden: tuple[int, ...] = Field((), description="Hidden layer widths; empty: a linear scorer.")
     epochs: int = Field(20, ge=1)
-    batch_size: int = Field(1024, ge=16)
+    batch_size: int = Field(4096, ge=16)
     learning_rate: float = Field(0.01, gt=0)
     weight_decay: float = Field(1e-3, ge=0)
     folds: int = Field(5, ge=2, description="Folds of the out-of-fold scores that set the final threshold.")
@@ -101,7 +101,7 @@ class Seq2SlateConfig(Section):
 class EvaluationConfig(Section):
     """Metrics, intervals and the rule that blesses a bundle."""
 
-    cutoffs: tuple[int, ...] = (5, 10)
+    cutoffs: tuple[Annotated[int, Field(ge=1)], ...] = Field((5, 10), min_length=1, description="The k of the metrics.")
     bootstrap_samples: int = Field(1000, ge=100)
     confidence: Share = 0.95
     blessing_metric: str = "ndcg_at_10"
@@ -186,13 +186,16 @@ def load_config(path: Path, overrides: dict[str, Any] | None = None) -> Pipeline
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"config {path}: {error.strerror}; give a readable YAML file") from None
+    except UnicodeError as error:
+        raise ConfigError(f"config {path} is not UTF-8 text: {error}") from None
     try:
         node = yaml.compose(text, Loader=yaml.SafeLoader)
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise ConfigError(f"config {path} is not valid YAML: {error}") from None
-    if not isinstance(values, dict):
+    if node is None or not isinstance(values, dict):
         raise ConfigError(f"config {path}: expected a mapping of keys, found {type(values).__name__}")
+    _refuse_repeated_keys(path, node, "")
     for key, value in (overrides or {}).items():
         _set_dotted(values, key, value)
     try:
@@ -204,8 +207,25 @@ def load_config(path: Path, overrides: dict[str, Any] | None = None) -> Pipeline
 def _set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
     *parents, last = key.split(".")
     for parent in parents:
-        values = values.setdefault(parent, {})
+        # What is no section here is replaced: the override is what was asked for last.
+        values[parent] = values[parent] if isinstance(values.get(parent), dict) else {}
+        values = values[parent]
     values[last] = value
+
+
+def _refuse_repeated_keys(path: Path, node: yaml.Node, section: str) -> None:
+    """YAML readers keep the last of two equal keys without a word; a person who wrote both should know."""
+    if not isinstance(node, yaml.MappingNode):
+        return
+    seen: dict[str, int] = {}
+    for key, value in node.value:
+        name, line = f"{section}{key.value}", key.start_mark.line + 1
+        if name in seen:
+            raise ConfigError(
+                f"config {path}, line {line}: {name} stands on line {seen[name]} already; keep one of them"
+            )
+        seen[name] = line
+        _refuse_repeated_keys(path, value, f"{name}.")
 
 
 def _describe(path: Path, root: yaml.Node | None, error: ValidationError) -> str:

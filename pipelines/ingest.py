@@ -6,6 +6,7 @@ import hashlib
 import itertools
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -16,17 +17,21 @@ import pyarrow.compute
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from pipelines.click_log import FeatureColumns, ValidatedLog, validate
+from pipelines import click_log, log_columns, readers
+from pipelines.click_log import QUARANTINE_PREFIX, ROW_COLUMN, FeatureColumns, ValidatedLog, validate
 from pipelines.config import DataConfig
-from pipelines.readers.files import concatenate, read_log, resolve_files
-from pipelines.readers.malformed import ReadLog
+from pipelines.readers import read_log, resolve_files
+from pipelines.readers.files import companions
+from pipelines.readers.read_logs import ReadLog, concatenate, concatenate_tables, require_same_columns
 from seriatim_errors import DataError
 
 REQUESTS_PER_ROW_GROUP = 512
 TRAIN, EVALUATION = "train", "eval"
 SUMMARY_FILE = "summary.json"
+FILE_COLUMN = f"{QUARANTINE_PREFIX}file"
 QUARANTINE_FILE = "quarantine.parquet"
 MALFORMED_FILE = "malformed.parquet"
+MALFORMED_REASON = "the line is malformed"
 
 
 @dataclass(frozen=True)
@@ -35,7 +40,8 @@ class PreparedLog:
 
     Attributes:
         folder: where the files lie; its name is the content's fingerprint.
-        fingerprint: sha256 of the source files and the settings that shape the split, 16 hex digits.
+        fingerprint: sha256 of the source files, the settings that shape the split and the code that reads and
+            checks, 16 hex digits.
         columns: the features.
         requests, rows, clicks: counts by split.
         quarantined: bad rows by reason, malformed lines included.
@@ -56,8 +62,8 @@ def prepare_log(data: DataConfig, seed: int, root: Path) -> PreparedLog:
     """Read, validate and split the log that `data` names; nothing is done again for unchanged files.
 
     Raises:
-        DataError: the log breaks its contract, or more than `data.max_bad_share` of its rows are bad. The
-            quarantine file is written before that error is raised.
+        DataError: the log breaks its contract, a request stands in both splits, or more than
+            `data.max_bad_share` of the rows are bad. The quarantine file is written before that last error.
     """
     files = resolve_files(data)
     fingerprint = _fingerprint(files.all, data, seed)
@@ -66,24 +72,20 @@ def prepare_log(data: DataConfig, seed: int, root: Path) -> PreparedLog:
         return _read_summary(folder)
     # One call for both splits, so that sparse formats agree on the number of features.
     logs = read_log(files.all, data.format)
+    require_same_columns(logs)
     splits: dict[str, ReadLog] = {TRAIN: concatenate(logs[: len(files.train)])}
     if files.evaluation:
         splits[EVALUATION] = concatenate(logs[len(files.train) :])
-    validated = {
-        split: validate(log.table.drop([c for c in data.ignore_columns if c in log.table.column_names]))
-        for split, log in splits.items()
-    }
+    validated = {split: validate(without_columns(log.table, data.ignore_columns)) for split, log in splits.items()}
     partial = root / f".{fingerprint}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    quarantined = write_quarantine(list(validated.values()), [log.malformed for log in splits.values()], partial)
+    quarantined = write_quarantine(list(validated.values()), list(splits.values()), partial)
     _refuse_bad_share(validated, quarantined, data, partial)
     clean = {split: log.clean for split, log in validated.items()}
     if not files.evaluation:
         clean = split_requests(clean[TRAIN], data.evaluation_share, seed)
-    for split, table in clean.items():
-        if len(table) == 0:
-            raise DataError(f"the {split} split has no requests; give more data or change the split")
+    _refuse_bad_split(clean)
     prepared = PreparedLog(
         folder=folder,
         fingerprint=fingerprint,
@@ -92,7 +94,7 @@ def prepare_log(data: DataConfig, seed: int, root: Path) -> PreparedLog:
         rows={split: len(table) for split, table in clean.items()},
         clicks={split: _clicks(table) for split, table in clean.items()},
         quarantined=quarantined,
-        defaulted={name: n for log in validated.values() for name, n in log.defaulted.items()},
+        defaulted=_sum([log.defaulted for log in validated.values()]),
     )
     for split, table in clean.items():
         write_sorted(table, partial / f"{split}.parquet")
@@ -100,6 +102,21 @@ def prepare_log(data: DataConfig, seed: int, root: Path) -> PreparedLog:
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
     return prepared
+
+
+def without_columns(table: pa.Table, ignored: Sequence[str]) -> pa.Table:
+    """The table without the columns that are to be ignored.
+
+    Raises:
+        DataError: the table has no column of such a name.
+    """
+    for name in ignored:
+        if name not in table.column_names:
+            raise DataError(
+                f"{name!r} is to be ignored but is no column of the click log "
+                f"(found: {', '.join(table.column_names)}); correct its spelling"
+            )
+    return table.drop(list(ignored))
 
 
 def split_requests(table: pa.Table, evaluation_share: float, seed: int) -> dict[str, pa.Table]:
@@ -114,7 +131,8 @@ def split_requests(table: pa.Table, evaluation_share: float, seed: int) -> dict[
 
 def request_hash(request_ids: pa.ChunkedArray, seed: int) -> NDArray[np.float64]:
     """A number in [0, 1) for every row that depends on the request id and the seed alone."""
-    key = f"{seed:016d}"
+    # The hash takes a key of 16 characters.
+    key = f"{seed % 10**16:016d}"
     hashed = pd.util.hash_array(request_ids.to_pandas().to_numpy(object), hash_key=key, categorize=True)
     return hashed / 2.0**64
 
@@ -131,20 +149,55 @@ def write_sorted(table: pa.Table, path: Path) -> None:
             writer.write_table(table.slice(start, end - start), row_group_size=max(end - start, 1))
 
 
-def write_quarantine(logs: list[ValidatedLog], malformed: list[pa.Table], folder: Path) -> dict[str, int]:
-    """Write bad rows and malformed lines to `folder`; returns their number by reason."""
-    counts: dict[str, int] = {}
-    for log in logs:
-        for reason, count in log.reasons.items():
-            counts[reason] = counts.get(reason, 0) + count
-    bad = [log.quarantine for log in logs if len(log.quarantine)]
-    if bad:
-        pa.parquet.write_table(pa.concat_tables(bad, promote=True), folder / QUARANTINE_FILE)
-    lines = pa.concat_tables(malformed)
+def write_quarantine(validated: Sequence[ValidatedLog], logs: Sequence[ReadLog], folder: Path) -> dict[str, int]:
+    """Write bad rows and malformed lines to `folder`; files of an earlier validation there are replaced.
+
+    Args:
+        validated: results of validation.
+        logs: what each was validated from; gives the files in which the bad rows stand.
+        folder: where `quarantine.parquet` (bad rows as they came, with `quarantine_file`, `quarantine_row` in
+            that file and `quarantine_reason`) and `malformed.parquet` (file, line, text) go; a file that would
+            have no row is not written.
+
+    Returns:
+        The number of bad rows by reason.
+    """
+    counts = _sum([log.reasons for log in validated])
+    bad = [_with_files(result.quarantine, log) for result, log in zip(validated, logs, strict=True)]
+    lines = pa.concat_tables([log.malformed for log in logs])
     if len(lines):
-        pa.parquet.write_table(lines, folder / MALFORMED_FILE)
-        counts["the line is malformed"] = len(lines)
+        counts[MALFORMED_REASON] = len(lines)
+    for name, table in ((QUARANTINE_FILE, concatenate_tables(bad)), (MALFORMED_FILE, lines)):
+        (folder / name).unlink(missing_ok=True)
+        if len(table):
+            pa.parquet.write_table(table, folder / name)
     return counts
+
+
+def _with_files(quarantine: pa.Table, log: ReadLog) -> pa.Table:
+    """Row numbers of the whole log become the file and the row in it."""
+    rows = quarantine[ROW_COLUMN].to_numpy()
+    ends = np.cumsum([source.rows for source in log.sources])
+    index = np.searchsorted(ends, rows, side="left")
+    files = np.array([source.file for source in log.sources], dtype=object)[index]
+    starts = np.concatenate([[0], ends])[index]
+    position = quarantine.column_names.index(ROW_COLUMN)
+    return quarantine.set_column(position, ROW_COLUMN, pa.array(rows - starts, pa.int64())).add_column(
+        position, FILE_COLUMN, pa.array(files, pa.string())
+    )
+
+
+def _refuse_bad_split(clean: dict[str, pa.Table]) -> None:
+    for split, table in clean.items():
+        if len(table) == 0:
+            raise DataError(f"the {split} split has no requests; give more data or change the split")
+    requests = {split: pa.compute.unique(table["request_id"]) for split, table in clean.items()}
+    shared = requests[TRAIN].filter(pa.compute.is_in(requests[TRAIN], value_set=requests[EVALUATION]))
+    if len(shared):
+        raise DataError(
+            f"{len(shared)} requests stand in both the training and the evaluation files, such as request_id "
+            f"{shared[0].as_py()!r}; a model would see what it is judged on: keep each request in one file"
+        )
 
 
 def _refuse_bad_share(
@@ -168,17 +221,31 @@ def _clicks(table: pa.Table) -> int:
     return int(table["clicked"].to_numpy().sum()) if "clicked" in table.column_names else 0
 
 
+def _sum(counts: Sequence[dict[str, int]]) -> dict[str, int]:
+    names = dict.fromkeys(name for count in counts for name in count)
+    return {name: sum(count.get(name, 0) for count in counts) for name in names}
+
+
 def _fingerprint(files: tuple[Path, ...], data: DataConfig, seed: int) -> str:
     digest = hashlib.sha256()
     for path in files:
-        for file in sorted(path.iterdir()) if path.is_dir() else [path]:
+        inside = [file for file in sorted(path.rglob("*")) if file.is_file()] if path.is_dir() else [path]
+        for file in (*inside, *companions(path, data.format)):
             digest.update(file.name.encode())
             with file.open("rb") as stream:
                 while block := stream.read(1 << 20):
                     digest.update(block)
     shape = data.model_dump(mode="json", exclude={"path", "items", "simulate"})
     digest.update(json.dumps([shape, seed], sort_keys=True).encode())
+    for code in _reading_code():
+        digest.update(code.read_bytes())
     return digest.hexdigest()[:16]
+
+
+def _reading_code() -> list[Path]:
+    """Files whose change may change what is read: a log prepared by another release is prepared anew."""
+    modules = [Path(module) for module in (click_log.__file__, log_columns.__file__, __file__)]
+    return modules + sorted(Path(readers.__file__).parent.glob("*.py"))
 
 
 def _read_summary(folder: Path) -> PreparedLog:

@@ -18,27 +18,31 @@ FORMATS = ["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit"
 @click.command()
 @click.argument("log", type=click.Path(path_type=Path))
 @click.option("--format", "log_format", type=click.Choice(FORMATS), default="auto", show_default=True)
+@click.option("--ignore-column", "ignored", multiple=True, metavar="NAME", help="A column that is no feature.")
 @click.option("--quarantine", type=click.Path(path_type=Path), help="Folder to write the bad rows to.")
 @click.option(
     "--max-bad-share", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Refuse the log above it."
 )
-def validate(log: Path, log_format: str, quarantine: Path | None, max_bad_share: float) -> None:
+def validate(
+    log: Path, log_format: str, ignored: tuple[str, ...], quarantine: Path | None, max_bad_share: float
+) -> None:
     """Check LOG: its columns, every row, and what is consistent within a request."""
     from pipelines.click_log import validate as validate_table
-    from pipelines.ingest import write_quarantine
+    from pipelines.ingest import without_columns, write_quarantine
     from pipelines.readers import read_log
 
-    if not log.exists():
-        raise DataError(f"{log} does not exist; give the path of a click log")
     [read] = read_log([log], log_format)  # type: ignore[arg-type]
-    validated = validate_table(read.table)
+    validated = validate_table(without_columns(read.table, ignored))
     malformed = len(read.malformed)
     _print_verdict(log, validated, malformed)
-    if quarantine is not None:
-        quarantine.mkdir(parents=True, exist_ok=True)
-        write_quarantine([validated], [read.malformed], quarantine)
-        click.echo(f"bad rows are in {quarantine}")
     bad, total = len(validated.quarantine) + malformed, len(read.table) + malformed
+    if quarantine is not None and bad:
+        try:
+            quarantine.mkdir(parents=True, exist_ok=True)
+            write_quarantine([validated], [read], quarantine)
+        except OSError as error:
+            raise DataError(f"--quarantine {quarantine} cannot be written: {error.strerror}; name a folder") from None
+        click.echo(f"bad rows are in {quarantine}")
     if bad > max_bad_share * total:
         raise DataError(
             f"{log}: {bad} of {total} rows are bad ({bad / total:.1%}), more than --max-bad-share {max_bad_share:.1%}; "

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.config import EvaluationConfig
-from pipelines.readers.open_bandit import read_actions
+from pipelines.readers.open_bandit import read_campaign
 from pipelines.report.metrics_file import OffPolicyMetrics
 from ranking.lists import RankingLists
 from ranking.off_policy import (
@@ -53,15 +53,17 @@ def _target_probabilities(gate: Gate, lists: RankingLists, log_path: Path) -> di
     """Each policy's probability of the item that was shown, float64 `[impressions]`."""
     uniform = np.empty(len(lists))
     best = np.empty(len(lists))
+    campaign = read_campaign(log_path)
+    actions = campaign.items.index.to_numpy()
     for start in range(0, len(lists), REQUESTS_AT_ONCE):
         chunk = slice(start, start + REQUESTS_AT_ONCE)
-        actions, features = read_actions(log_path, lists.request_ids[chunk], lists.feature_names)
+        features = campaign.action_features(lists.request_ids[chunk].tolist(), lists.feature_names)
         requests = len(features)
         scores = gate.score(features.reshape(-1, features.shape[2])).reshape(requests, len(actions))
         passed = gate.passes(scores)
         # Where nothing passes there is nothing to prefer: all items are drawn alike.
         passed[~passed.any(axis=1)] = True
-        shown = np.searchsorted(actions.astype(int), lists.item_ids[chunk].astype(int))
+        shown = np.searchsorted(actions, lists.item_ids[chunk].astype(actions.dtype))
         row = np.arange(requests)
         uniform[chunk] = passed[row, shown] / passed.sum(axis=1)
         best[chunk] = scores.argmax(axis=1) == shown

@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
 from pipelines.config import DataConfig, LogFormat
-from pipelines.readers.malformed import SCHEMA, ReadLog
-from pipelines.readers.open_bandit import read_open_bandit
-from pipelines.readers.svmlight import read_letor, read_lightgbm
+from pipelines.readers.open_bandit import item_context_file, read_open_bandit
+from pipelines.readers.read_logs import ReadLog
+from pipelines.readers.svmlight import query_file, read_letor, read_lightgbm
 from pipelines.readers.tabular import read_csv, read_jsonl, read_parquet
 from seriatim_errors import DataError
 
@@ -48,9 +46,17 @@ def resolve_files(data: DataConfig) -> LogFiles:
         raise DataError(f"data.path {path} does not exist; give a click log with --data or in the config")
     if not data.train and not data.evaluation:
         return LogFiles((path,), ())
+    if not data.train:
+        raise DataError("data.evaluation holds patterns but data.train holds none; name the files to train on")
     if not path.is_dir():
         raise DataError(f"data.path {path} is a file, but data.train holds patterns; give the folder")
-    return LogFiles(_matches(path, "train", data.train), _matches(path, "evaluation", data.evaluation))
+    files = LogFiles(_matches(path, "train", data.train), _matches(path, "evaluation", data.evaluation))
+    for file in files.evaluation:
+        if file in files.train:
+            raise DataError(
+                f"{file} matches both data.train and data.evaluation; a model would see what it is judged on"
+            )
+    return files
 
 
 def read_log(paths: Sequence[Path], log_format: LogFormat = "auto") -> list[ReadLog]:
@@ -59,7 +65,13 @@ def read_log(paths: Sequence[Path], log_format: LogFormat = "auto") -> list[Read
     Raises:
         DataError: the format is unknown or a file cannot be read.
     """
+    for path in paths:
+        if not path.exists():
+            raise DataError(f"{path} does not exist; give the path of a click log")
     chosen = _format_of(paths[0]) if log_format == "auto" else log_format
+    for path in paths:
+        if path.is_dir() and chosen not in ("parquet", "open_bandit"):
+            raise DataError(f"{path} is a folder; give a file, or name the files in it with data.train")
     if chosen == "letor":
         return read_letor(paths)
     if chosen == "lightgbm":
@@ -68,18 +80,18 @@ def read_log(paths: Sequence[Path], log_format: LogFormat = "auto") -> list[Read
     return [readers[chosen](path) for path in paths]
 
 
-def concatenate(logs: Sequence[ReadLog]) -> ReadLog:
-    """One log from several of the same columns."""
-    malformed = pa.concat_tables([SCHEMA.empty_table(), *(log.malformed for log in logs)])
-    tables = [log.table for log in logs]
-    names = [set(table.column_names) for table in tables]
-    if any(other != names[0] for other in names):
-        different = sorted(set.union(*names) - set.intersection(*names))
-        raise DataError(f"the log's files differ in column {different[0]!r}; all need the same columns")
-    return ReadLog(pa.concat_tables(tables, promote=True), malformed)
+def companions(path: Path, log_format: LogFormat) -> tuple[Path, ...]:
+    """The files beside `path` that its reader reads too."""
+    if log_format == "lightgbm":
+        return (query_file(path),)
+    if log_format == "open_bandit" and not path.is_dir():
+        return (item_context_file(path),)
+    return ()
 
 
 def _matches(folder: Path, field: str, patterns: Sequence[str]) -> tuple[Path, ...]:
+    if not patterns:
+        return ()
     found = sorted({file for pattern in patterns for file in folder.glob(pattern) if ".query" not in file.name})
     if not found:
         raise DataError(f"data.{field}: no file in {folder} matches {', '.join(patterns)}")

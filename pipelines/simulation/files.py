@@ -17,6 +17,7 @@ from PIL import Image
 
 from pipelines.simulation.catalogue import TAG_TREE, TAGS, Catalogue
 from pipelines.simulation.marketplace import SimulationSettings, simulate_marketplace
+from seriatim_errors import DataError
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,16 @@ class SimulatedFiles:
 def write_marketplace(
     settings: SimulationSettings, folder: Path, log_format: Literal["parquet", "csv", "jsonl"] = "parquet"
 ) -> SimulatedFiles:
-    """Simulate and write `clicks.<format>`, `items.parquet`, `truth.parquet` and `simulation.json`."""
+    """Simulate and write `clicks.<format>`, `items.parquet`, `truth.parquet` and `simulation.json`.
+
+    Raises:
+        DataError: the folder cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"{folder} cannot hold a simulated log: {error.strerror}; name another folder") from None
     market = simulate_marketplace(settings)
-    folder.mkdir(parents=True, exist_ok=True)
     files = SimulatedFiles(
         clicks=folder / f"clicks.{log_format}",
         items=folder / "items.parquet",
@@ -82,4 +90,4 @@ def _write_log(log: pa.Table, path: Path, log_format: str) -> None:
     else:
         frame = log.to_pandas()
         frame["timestamp"] = frame["timestamp"].dt.strftime("%Y-%m-%dT%H:%M:%S.%f")
-        frame.to_json(path, orient="records", lines=True, double_precision=9)
+        frame.to_json(path, orient="records", lines=True, double_precision=15)

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from pipelines.click_log import validate
 from pipelines.config import DataConfig
 from pipelines.readers import read_log, resolve_files
-from pipelines.readers.files import concatenate
-from pipelines.readers.open_bandit import read_actions
+from pipelines.readers.open_bandit import read_campaign
+from pipelines.readers.read_logs import concatenate
 from seriatim_errors import DataError
 from tests.pipelines.logs import small_log
 
@@ -160,8 +160,9 @@ def test_open_bandit_reads_with_true_propensities_and_all_actions(public_data):
     np.testing.assert_allclose(validated.clean["propensity"].to_numpy(), 1 / 46)
     assert validated.clean["clicked"].to_numpy().mean() == pytest.approx(0.0046)
     requests = validated.clean["request_id"].to_pylist()[:50]
-    actions, features = read_actions(folder, requests, validated.columns.names)
+    campaign = read_campaign(folder)
+    features = campaign.action_features(requests, validated.columns.names)
     assert features.shape == (50, 46, len(validated.columns.names))
-    shown = [list(actions).index(item) for item in validated.clean["item_id"].to_pylist()[:50]]
+    shown = [int(item) for item in validated.clean["item_id"].to_pylist()[:50]]
     logged = np.column_stack([validated.clean[name].to_numpy()[:50] for name in validated.columns.names])
     np.testing.assert_array_equal(features[np.arange(50), shown], logged)
