@@ -44,8 +44,10 @@ class DataConfig(Section):
 class ClicksConfig(Section):
     """Which clicks to learn from: the log's, or clicks simulated on the base ranker's order."""
 
-    source: Literal["log", "simulate"] = "log"
-    model: Literal["cascade", "diverse_clicks", "similar_clicks"] = "diverse_clicks"
+    source: Literal["log", "simulate"] = Field("log", description="`simulate` needs graded relevance.")
+    model: Literal["cascade", "diverse_clicks", "similar_clicks"] = Field(
+        "diverse_clicks", description="The simulated user."
+    )
     eta: float = Field(0.0, ge=0, description="Position i is observed with probability 1 / i**eta.")
     similarity_quantile: float = Field(0.5, ge=0, le=1, description="Quantile of pairwise distances.")
     relevant_grade: float = Field(1.0, description="Grades at or above this are relevant.")
@@ -54,16 +56,18 @@ class ClicksConfig(Section):
 class TransformConfig(Section):
     """What happens to features before a neural model reads them."""
 
-    kind: Literal["standardise", "log1p_standardise"] = "standardise"
+    kind: Literal["standardise", "log1p_standardise"] = Field(
+        "standardise", description="`log1p_standardise` first takes the signed log(1 + |x|), for heavy tails."
+    )
 
 
 class BaseRankerConfig(Section):
     """LightGBM LambdaMART, the order that everything later starts from."""
 
-    label: Literal["clicked", "grade"] = "clicked"
-    trees: int = Field(300, ge=1)
-    leaves: int = Field(15, ge=2)
-    learning_rate: float = Field(0.05, gt=0)
+    label: Literal["clicked", "grade"] = Field("clicked", description="Column to learn from.")
+    trees: int = Field(300, ge=1, description="Most trees.")
+    leaves: int = Field(15, ge=2, description="Most leaves of a tree.")
+    learning_rate: float = Field(0.05, gt=0, description="Shrinkage of each tree.")
     early_stopping: int = Field(50, ge=0, description="Rounds without gain before training stops; 0: never.")
     folds: int = Field(3, ge=2, description="Folds of the out-of-fold scores that order training lists.")
 
@@ -75,10 +79,10 @@ class GateConfig(Section):
     relevant_grade: float = Field(1.0, description="With label `grade`: grades from here up are positive.")
     target_recall: Share = Field(0.95, description="Share of positives that must pass.")
     hidden: tuple[int, ...] = Field((), description="Hidden layer widths; empty: a linear scorer.")
-    epochs: int = Field(20, ge=1)
-    batch_size: int = Field(4096, ge=16)
-    learning_rate: float = Field(0.01, gt=0)
-    weight_decay: float = Field(1e-3, ge=0)
+    epochs: int = Field(20, ge=1, description="Passes over the items that are not positive.")
+    batch_size: int = Field(4096, ge=16, description="Items in a batch.")
+    learning_rate: float = Field(0.01, gt=0, description="Of Adam.")
+    weight_decay: float = Field(1e-3, ge=0, description="Weight of the squared weights in the loss.")
     folds: int = Field(5, ge=2, description="Folds of the out-of-fold scores that set the final threshold.")
 
 
@@ -86,15 +90,17 @@ class Seq2SlateConfig(Section):
     """The pointer network that re-ranks the gated candidates into the slate."""
 
     hidden_size: int = Field(128, ge=1, description="Width rho of encoder, decoder and attention.")
-    loss: Literal["cross_entropy", "smooth_hinge"] = "cross_entropy"
-    training: Literal["greedy", "sampling", "one_step", "reinforce"] = "greedy"
-    decoding: Literal["greedy", "one_step"] = "greedy"
+    loss: Literal["cross_entropy", "smooth_hinge"] = Field("cross_entropy", description="Loss of one step.")
+    training: Literal["greedy", "sampling", "one_step", "reinforce"] = Field(
+        "greedy", description="Whose path the loss follows: the best, a sampled one, the first step, or rewards."
+    )
+    decoding: Literal["greedy", "one_step"] = Field("greedy", description="How the service builds slates.")
     max_list_size: int = Field(100, ge=1, description="Candidates read; later ones keep the base order.")
-    epochs: int = Field(20, ge=1)
-    batch_size: int = Field(64, ge=1)
-    learning_rate: float = Field(3e-3, gt=0)
-    dropout: float = Field(0.1, ge=0, lt=1)
-    l2: float = Field(3e-4, ge=0)
+    epochs: int = Field(20, ge=1, description="Most passes over the lists.")
+    batch_size: int = Field(64, ge=1, description="Lists in a batch.")
+    learning_rate: float = Field(3e-3, gt=0, description="Of Adam, falling by 4 % every 1,000 steps.")
+    dropout: float = Field(0.1, ge=0, lt=1, description="Share of input features dropped in training.")
+    l2: float = Field(3e-4, ge=0, description="Weight of the squared weights in the loss.")
     patience: int = Field(5, ge=1, description="Epochs without gain in validation NDCG before training stops.")
 
 
@@ -102,9 +108,9 @@ class EvaluationConfig(Section):
     """Metrics, intervals and the rule that blesses a bundle."""
 
     cutoffs: tuple[Annotated[int, Field(ge=1)], ...] = Field((5, 10), min_length=1, description="The k of the metrics.")
-    bootstrap_samples: int = Field(1000, ge=100)
-    confidence: Share = 0.95
-    blessing_metric: str = "ndcg_at_10"
+    bootstrap_samples: int = Field(1000, ge=100, description="Resamples behind every interval.")
+    confidence: Share = Field(0.95, description="Of all intervals.")
+    blessing_metric: str = Field("ndcg_at_10", description="Metric that decides whether a bundle is pushed.")
     blessing_margin: float = Field(
         0.02, description="Blessed when the paired difference's lower bound is above minus this."
     )
@@ -130,7 +136,7 @@ class PipelineConfig(Section):
     """The whole configuration of one pipeline."""
 
     name: str = Field(pattern=r"^[a-z][a-z0-9_\-]*$", description="Names the run and its bundle folder.")
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, description="Fixes split, training, simulated clicks and bootstrap.")
     data: DataConfig
     clicks: ClicksConfig = ClicksConfig()
     transform: TransformConfig = TransformConfig()
@@ -139,8 +145,8 @@ class PipelineConfig(Section):
     seq2slate: Seq2SlateConfig | None = Seq2SlateConfig()
     evaluation: EvaluationConfig = EvaluationConfig()
     serving: ServingConfig = ServingConfig()
-    run_root: Path = Path("runs")
-    bundle_root: Path = Path("bundles")
+    run_root: Path = Field(Path("runs"), description="Folder of runs.")
+    bundle_root: Path = Field(Path("bundles"), description="Folder of pushed bundles, by pipeline name.")
     beam_options: tuple[str, ...] = Field(
         # DirectRunner works in this process: naming an image keeps TFX from packing itself up for workers,
         # which takes two seconds a component.

@@ -66,8 +66,10 @@ def _label_group(metrics: Metrics, labels: str, titles: dict[str, str]) -> dict[
     """Everything the page shows about one kind of label; `policies` is empty where there is none."""
     policies = [policy for policy in metrics.policies if policy.labels == labels]
     differences = [row for row in metrics.differences if row.labels == labels]
-    names = list(policies[0].metrics) if policies else []
-    headline = metrics.blessing.metric if metrics.blessing.metric in names else HEADLINE_METRIC
+    found = list(policies[0].metrics) if policies else []
+    headline = metrics.blessing.metric if metrics.blessing.metric in found else HEADLINE_METRIC
+    # What decides comes first, where no one has to scroll for it.
+    names = sorted(found, key=lambda name: name != headline)
     return {
         "labels": labels,
         "policies": policies,

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from pipelines.report.metrics_file import Interval, Metrics
 
-SHOWN = ("ndcg_at_10", "ndcg_at_5", "map", "mrr", "rank_gain")
+SHOWN = ("ndcg_at_10", "map", "mrr")
 
 
 def print_summary(metrics: Metrics, page: Path) -> None:
@@ -26,7 +26,7 @@ def print_summary(metrics: Metrics, page: Path) -> None:
         for name in shown:
             table.add_column(name.replace("_at_", "@"), justify="right")
         for policy in rows:
-            table.add_row(policy.title, *(interval_text(policy.metrics[name]) for name in shown))
+            table.add_row(policy.title, *(interval_text(policy.metrics[name]).replace(" [", "\n[") for name in shown))
         console.print(table)
     gate = metrics.gate
     if gate is not None:

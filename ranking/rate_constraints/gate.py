@@ -38,7 +38,7 @@ class GateSettings:
     target_recall: float = 0.95
     hidden: tuple[int, ...] = ()
     epochs: int = 20
-    batch_size: int = 1024
+    batch_size: int = 4096
     learning_rate: float = 0.01
     weight_decay: float = 1e-3
     folds: int = 5

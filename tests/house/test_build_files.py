@@ -79,8 +79,6 @@ def test_visibility_is_who_may_import(package):
     expected = {f"//{name}:__pkg__" for name in importers & {*PACKAGES, "benchmarks"}} | {"//tests:__pkg__"}
     if any(path.startswith(f"{package}.") for path in command_targets()):
         expected.add("//:__pkg__")
-    if package == "pipelines":
-        expected.discard("//benchmarks:__pkg__")
     assert target["visibility"] == expected
 
 

@@ -1,0 +1,59 @@
+"""`python -m benchmarks.render`: write docs/benchmarks.md from the result files; no figure is typed by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import RESULTS
+
+PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+INTRODUCTION = """# Benchmarks
+
+Made by `python -m benchmarks.render` from `benchmarks/results/*.json`; each is written by the script of its name.
+Machines are shared and noisy: read ratios within one table rather than times across tables.
+"""
+
+
+def main() -> None:
+    """Render every result file into the page."""
+    sections = [_section(path) for path in sorted(RESULTS.glob("*.json"))]
+    PAGE.write_text("\n".join([INTRODUCTION, *sections]), encoding="utf-8")
+
+
+def _section(path: Path) -> str:
+    result = json.loads(path.read_text(encoding="utf-8"))
+    machine, settings = result["machine"], result["settings"]
+    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
+    script = f"benchmarks/{path.stem}.py"
+    lines = [
+        f"## {path.stem.removeprefix('bench_').replace('_', ' ')}",
+        "",
+        f"`python -m benchmarks.{path.stem}` ([source](../{script}))",
+        "",
+        _table(result["rows"]),
+        "",
+        "Figures: " + ", ".join(f"{name} {_shown(value)}" for name, value in result["figures"].items()) + ".",
+        "",
+        "Settings: " + ", ".join(f"{name} {value}" for name, value in settings.items()) + ".",
+        "",
+        f"Machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, "
+        f"Python {machine['python']}; {packages}.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _table(rows: list[dict[str, Any]]) -> str:
+    heads = list(rows[0])
+    body = ["| " + " | ".join(_shown(row[head]) for head in heads) + " |" for row in rows]
+    return "\n".join(["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads), *body])
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    main()
