@@ -7,17 +7,18 @@ import itertools
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
-from sklearn.datasets import load_svmlight_files
 
 from pipelines.readers.read_logs import ReadLog, read_from, readable
 from seriatim_errors import DataError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 DOCUMENT_ID = re.compile(rb"#\s*docid\s*=\s*(\S+)")
 NUMBER = rb"[-+]?(?:\d+\.?\d*|\.\d+|nan|inf)(?:e[-+]?\d+)?"
@@ -92,6 +93,9 @@ def query_file(path: Path) -> Path:
 
 
 def _load(paths: Sequence[Path], feature_count: int | None, first_index: int, query_id: bool) -> list[Parsed]:
+    # Takes a second to import, which readers of other formats need not wait for.
+    from sklearn.datasets import load_svmlight_files
+
     for path in paths:
         with readable(path, "SVMLight"), _open(path) as lines:
             if not lines.readline().strip():

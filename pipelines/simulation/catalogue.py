@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.datasets import load_digits
 
 TAGS = ("handmade", "vintage", "eco", "gift", "outdoor", "kids", "sale", "premium")
 # A planted tree over the tags: (parent, child, coupling). Positive couplings make the two tags agree.
@@ -49,6 +48,9 @@ class Catalogue:
 
 def make_catalogue(items: int, rng: np.random.Generator) -> Catalogue:
     """Draw a catalogue: styles cluster around their category, tags follow a planted tree given the style."""
+    # Takes a second to import, which the other commands need not wait for.
+    from sklearn.datasets import load_digits
+
     category = rng.integers(CATEGORIES, size=items)
     centres = rng.normal(scale=1.5, size=(CATEGORIES, STYLES))
     style = centres[category] + rng.normal(scale=0.7, size=(items, STYLES))
