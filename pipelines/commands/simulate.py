@@ -22,3 +22,4 @@ def simulate(out: Path, requests: int, seed: int, log_format: str) -> None:
     click.echo(f"{files.clicks}: {requests} requests, {files.rows} impressions, {files.clicked} clicks")
     click.echo(f"{files.items}: the item catalogue with thumbnails and tags")
     click.echo(f"{files.truth}: utilities and relevance, which the log does not show")
+    click.echo(f"{files.item_truth}: all tags and the thumbnails' classes")

@@ -29,7 +29,9 @@ class Catalogue:
         quality, freshness: float `[items]` in [0, 1].
         thumbnails: uint8 `[items, 8, 8]`, 0 to 255.
         digit: int `[items]`, the thumbnail's class, which no feature shows directly.
-        tags: int8 `[items, 8]`: 1, 0, or -1 where unknown.
+        tags: int8 `[items, 8]`: 1 or 0, as they truly are.
+        tags_known: bool `[items, 8]`: where the catalogue says what the tag is.
+        tag_fields: float `[4, 8]`, the effect of style on the tags.
     """
 
     style: NDArray[np.float64]
@@ -40,6 +42,8 @@ class Catalogue:
     thumbnails: NDArray[np.uint8]
     digit: NDArray[np.int64]
     tags: NDArray[np.int8]
+    tags_known: NDArray[np.bool_]
+    tag_fields: NDArray[np.float64]
 
     def __len__(self) -> int:
         """Number of items."""
@@ -56,23 +60,40 @@ def make_catalogue(items: int, rng: np.random.Generator) -> Catalogue:
     style = centres[category] + rng.normal(scale=0.7, size=(items, STYLES))
     digits = load_digits()
     picture = rng.integers(len(digits.target), size=items)
+    price = np.exp(rng.normal(scale=0.4, size=items))
+    quality, freshness = rng.beta(2, 2, size=items), rng.uniform(size=items)
+    tag_fields = rng.normal(scale=0.4, size=(STYLES, len(TAGS)))
+    tags = draw_tags(style @ tag_fields, rng)
     return Catalogue(
         style=style,
         category=category,
-        price=np.exp(rng.normal(scale=0.4, size=items)),
-        quality=rng.beta(2, 2, size=items),
-        freshness=rng.uniform(size=items),
+        price=price,
+        quality=quality,
+        freshness=freshness,
         thumbnails=np.rint(digits.images[picture] * (255 / 16)).astype(np.uint8),
         digit=digits.target[picture],
-        tags=_tags(style, rng),
+        tags=tags,
+        tags_known=rng.uniform(size=tags.shape) >= UNKNOWN_TAG_SHARE,
+        tag_fields=tag_fields,
     )
 
 
-def _tags(style: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int8]:
-    """Tags drawn parent before child: `logit P(child) = field(style) + coupling * (+1 or -1 of the parent)`."""
-    fields = style @ rng.normal(scale=0.4, size=(style.shape[1], len(TAGS)))
+def draw_tags(fields: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.int8]:
+    """Draw the tags of items, parent before child.
+
+    With `s` = +1 where the parent has the tag and -1 where not, `logit P(child has it) = field + coupling * s`;
+    the root has no parent's term. So the joint law is an Ising model on `TAG_TREE`, in spins of +1 and -1 with
+    half of each coupling on its edge.
+
+    Args:
+        fields: float `[items, 8]`, from the item's style.
+        rng: source of chance.
+
+    Returns:
+        int8 `[items, 8]`: 1 or 0.
+    """
     parents = {child: (parent, coupling) for parent, child, coupling in TAG_TREE}
-    signs = np.zeros((len(style), len(TAGS)))
+    signs = np.zeros(fields.shape)
     pending = list(range(len(TAGS)))
     while pending:
         tag = pending.pop(0)
@@ -83,6 +104,5 @@ def _tags(style: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.in
         if tag in parents:
             parent, coupling = parents[tag]
             logit = logit + coupling * signs[:, parent]
-        signs[:, tag] = np.where(rng.uniform(size=len(style)) < 1 / (1 + np.exp(-logit)), 1, -1)
-    unknown = rng.uniform(size=signs.shape) < UNKNOWN_TAG_SHARE
-    return np.where(unknown, -1, signs > 0).astype(np.int8)
+        signs[:, tag] = np.where(rng.uniform(size=len(fields)) < 1 / (1 + np.exp(-logit)), 1, -1)
+    return (signs > 0).astype(np.int8)

@@ -15,7 +15,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 from PIL import Image
 
-from pipelines.simulation.catalogue import TAG_TREE, TAGS, Catalogue
+from pipelines.simulation.catalogue import DIGIT_APPEAL, TAG_TREE, TAGS, Catalogue
 from pipelines.simulation.marketplace import SimulationSettings, simulate_marketplace
 from seriatim_errors import DataError
 
@@ -27,6 +27,7 @@ class SimulatedFiles:
     clicks: Path
     items: Path
     truth: Path
+    item_truth: Path
     parameters: Path
     rows: int
     clicked: int
@@ -35,7 +36,7 @@ class SimulatedFiles:
 def write_marketplace(
     settings: SimulationSettings, folder: Path, log_format: Literal["parquet", "csv", "jsonl"] = "parquet"
 ) -> SimulatedFiles:
-    """Simulate and write `clicks.<format>`, `items.parquet`, `truth.parquet` and `simulation.json`.
+    """Simulate and write the log, the catalogue, the truth behind both and the parameters; see docs/marketplace.md.
 
     Raises:
         DataError: the folder cannot be made.
@@ -49,13 +50,21 @@ def write_marketplace(
         clicks=folder / f"clicks.{log_format}",
         items=folder / "items.parquet",
         truth=folder / "truth.parquet",
+        item_truth=folder / "item_truth.parquet",
         parameters=folder / "simulation.json",
         rows=len(market.log),
         clicked=int(market.log["clicked"].to_numpy().sum()),
     )
     pa.parquet.write_table(catalogue_table(market.catalogue), files.items)
     pa.parquet.write_table(market.truth, files.truth)
-    parameters = {"settings": settings.as_dict(), "tags": TAGS, "tag_tree": TAG_TREE}
+    pa.parquet.write_table(catalogue_truth(market.catalogue), files.item_truth)
+    parameters = {
+        "settings": settings.as_dict(),
+        "tags": TAGS,
+        "tag_tree": TAG_TREE,
+        "tag_fields": market.catalogue.tag_fields.tolist(),
+        "digit_appeal": DIGIT_APPEAL.tolist(),
+    }
     files.parameters.write_text(json.dumps(parameters, indent=1), encoding="utf-8")
     # The log comes last and under its name only when complete: its presence means that all is there.
     partial = files.clicks.with_name(f".{files.clicks.name}.partial")
@@ -67,13 +76,22 @@ def write_marketplace(
 def catalogue_table(catalogue: Catalogue) -> pa.Table:
     """The item catalogue: item_id, thumbnail (PNG bytes) and `tag_*` (1, 0, or null where unknown)."""
     columns: dict[str, pa.Array] = {
-        "item_id": pa.array([f"i{index:04d}" for index in range(len(catalogue))]),
+        "item_id": _item_ids(catalogue),
         "thumbnail": pa.array([_png(image) for image in catalogue.thumbnails], pa.binary()),
     }
     for index, tag in enumerate(TAGS):
-        values = catalogue.tags[:, index]
-        columns[f"tag_{tag}"] = pa.array(values, pa.int8(), mask=values < 0)
+        columns[f"tag_{tag}"] = pa.array(catalogue.tags[:, index], mask=~catalogue.tags_known[:, index])
     return pa.table(columns)
+
+
+def catalogue_truth(catalogue: Catalogue) -> pa.Table:
+    """What the catalogue does not say: item_id, the thumbnail's class `digit`, and all `tag_*` as they truly are."""
+    tags = {f"tag_{tag}": pa.array(catalogue.tags[:, index]) for index, tag in enumerate(TAGS)}
+    return pa.table({"item_id": _item_ids(catalogue), "digit": pa.array(catalogue.digit, pa.int8()), **tags})
+
+
+def _item_ids(catalogue: Catalogue) -> pa.Array:
+    return pa.array([f"i{index:04d}" for index in range(len(catalogue))])
 
 
 def _png(image: NDArray[np.uint8]) -> bytes:

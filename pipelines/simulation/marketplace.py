@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import sys
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from pipelines.simulation.catalogue import CATEGORIES, DIGIT_APPEAL, STYLES, Catalogue, make_catalogue
 from ranking.click_models import Cascade, DiverseClicks
 from ranking.lists import RankingLists
+from seriatim_errors import ConfigError
 
 START = np.datetime64("2024-01-01T00:00:00", "us")
 WEEK_MICROSECONDS = 7 * 24 * 3600 * 10**6
@@ -47,6 +50,9 @@ class SimulationSettings:
         temperature: of the logging ranker's Plackett-Luce draw; higher explores more.
         noise: standard deviation of what the logging ranker does not know.
         seed: fixes everything.
+
+    Raises:
+        ConfigError: a value is outside of its range.
     """
 
     requests: int = 3000
@@ -59,6 +65,25 @@ class SimulationSettings:
     temperature: float = 0.5
     noise: float = 0.8
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.min_candidates <= self.max_candidates <= self.items:
+            raise ConfigError(
+                f"min_candidates {self.min_candidates}, max_candidates {self.max_candidates} and items {self.items} "
+                "must be at least 1 and ascend; a request draws its candidates without repetition"
+            )
+        for name, low, high in (
+            ("requests", 1, math.inf),
+            ("relevant_share", 0, 1),
+            ("similarity_quantile", 0, 1),
+            ("eta", 0, math.inf),
+            ("temperature", sys.float_info.min, math.inf),
+            ("noise", 0, math.inf),
+            ("seed", 0, math.inf),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ConfigError(f"{name} is {value}; give a value between {low:g} and {high:g}")
 
     def as_dict(self) -> dict[str, float]:
         """Plain values, for `simulation.json`."""
@@ -160,7 +185,8 @@ def plackett_luce(
 def _row_quantile(values: NDArray[np.float64], mask: NDArray[np.bool_], level: float) -> NDArray[np.float64]:
     """The value below which `level` of each row's masked entries lie."""
     ascending = np.sort(np.where(mask, values, np.inf), axis=1)
-    index = np.floor(level * mask.sum(axis=1)).astype(np.int64)
+    count = mask.sum(axis=1)
+    index = np.minimum(np.floor(level * count).astype(np.int64), count - 1)
     return ascending[np.arange(len(values)), index]
 
 
