@@ -27,15 +27,19 @@ def show(run: str | None, runs: Path, rebuild: bool) -> None:
     from pipelines.report.summary import print_summary
 
     folder = find_run(run, runs)
-    metrics = load_metrics(folder / METRICS_FILE)
-    page = folder / FOLDER / FILE
-    if rebuild or not page.exists():
+    source, page = folder / METRICS_FILE, folder / FOLDER / FILE
+    metrics = load_metrics(source)
+    if rebuild or not page.exists() or page.stat().st_mtime < source.stat().st_mtime:
         page = write_report(metrics, folder)
     print_summary(metrics, page)
 
 
 def find_run(run: str | None, runs: Path) -> Path:
     """The folder of the run that is named, or of the newest one.
+
+    Args:
+        run: a run's name under `runs`, its folder, or its metrics file; None: the newest by its metrics file.
+        runs: folder of runs.
 
     Raises:
         DataError: there is no such run, or none at all; the message lists those there are.
@@ -47,7 +51,8 @@ def find_run(run: str | None, runs: Path) -> Path:
         if not finished:
             raise DataError(f"no finished run under {runs}; make one with 'seriatim run'")
         return finished[-1].parent
-    for folder in (runs / run, Path(run)):
+    named = Path(run).parent if Path(run).name == METRICS_FILE else Path(run)
+    for folder in (runs / named, named):
         if (folder / METRICS_FILE).exists():
             return folder
     known = ", ".join(path.parent.name for path in finished) or "none"

@@ -1,15 +1,32 @@
-"""`metrics.json`: everything an evaluation found, in one documented file."""
+"""`metrics.json`: everything an evaluation found, in one documented file (`docs/metrics.md`)."""
 
 from __future__ import annotations
 
+import math
+import os
+from collections.abc import Mapping
+from datetime import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from seriatim_errors import DataError
 
 METRICS_FILE = "metrics.json"
+MAX_SHOWN_INPUT = 60
+
+
+def _none_for_nan(value: Any) -> Any:
+    """JSON knows no nan: what is undefined is null in the file."""
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+OptionalFinite = Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, BeforeValidator(_none_for_nan)]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Labels = Literal["clicks", "grades"]
 
 
 class _Part(BaseModel):
@@ -17,16 +34,28 @@ class _Part(BaseModel):
 
 
 class Interval(_Part):
-    """A value with its bootstrap interval and the number of requests it rests on."""
+    """A value with its bootstrap interval and the number of requests it rests on.
 
-    value: float | None
-    low: float | None
-    high: float | None
-    count: int
+    `value`, `low` and `high` are all None where the value is not defined, for instance without any request.
+    """
+
+    value: OptionalFinite
+    low: OptionalFinite
+    high: OptionalFinite
+    count: Count
+
+    @model_validator(mode="after")
+    def _ends_are_in_order(self) -> Interval:
+        ends = (self.value, self.low, self.high)
+        if any(end is None for end in ends) != all(end is None for end in ends):
+            raise ValueError("value, low and high must be numbers together or null together")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low {self.low} is above high {self.high}")
+        return self
 
 
 class RunSummary(_Part):
-    """Which run this is."""
+    """Which run this is; `created` is ISO 8601 with its offset, `bundle_version` None when nothing was pushed."""
 
     name: str
     created: str
@@ -35,16 +64,24 @@ class RunSummary(_Part):
     data_fingerprint: str
     bundle_version: str | None = None
 
+    @field_validator("created")
+    @classmethod
+    def _created_is_a_time(cls, created: str) -> str:
+        # Python 3.10 does not read the suffix Z.
+        if datetime.fromisoformat(created.replace("Z", "+00:00")).tzinfo is None:
+            raise ValueError("has no offset from UTC; write for instance 2024-05-01T12:00:00+00:00")
+        return created
+
 
 class DataSummary(_Part):
-    """What went in; counts by split."""
+    """What went in; `requests`, `rows` and `clicks` by split, `quarantine_reasons` in rows."""
 
-    requests: dict[str, int]
-    rows: dict[str, int]
-    clicks: dict[str, int]
-    quarantined: int
-    quarantine_reasons: dict[str, int]
-    features: int
+    requests: dict[str, Count]
+    rows: dict[str, Count]
+    clicks: dict[str, Count]
+    quarantined: Count
+    quarantine_reasons: dict[str, Count]
+    features: Count
 
 
 class PolicyMetrics(_Part):
@@ -52,7 +89,7 @@ class PolicyMetrics(_Part):
 
     policy: str
     title: str
-    labels: Literal["clicks", "grades"]
+    labels: Labels
     metrics: dict[str, Interval]
 
 
@@ -61,62 +98,73 @@ class PolicyDifference(_Part):
 
     policy: str
     against: str
-    labels: Literal["clicks", "grades"]
+    labels: Labels
     metrics: dict[str, Interval]
 
 
 class RatePromise(_Part):
-    """The interval of the rate measured while training."""
+    """The interval of the rate measured while training, on requests held out in turn."""
 
-    low: float
-    high: float
+    low: Finite
+    high: Finite
 
 
 class GateMetrics(_Part):
-    """The gate's promise and what held on requests it has not seen."""
+    """The gate's promise and what held on requests it has not seen; `pass_share` is of the candidates."""
 
     rate: Literal["recall"] = "recall"
-    target: float
-    threshold: float
+    target: Share
+    threshold: Finite
     promised: RatePromise
     realised: Interval
-    pass_share: float
+    pass_share: Share
 
 
 class OffPolicyMetrics(_Part):
-    """What a policy would have earned on the logged traffic, or why that cannot be said."""
+    """What a policy would have earned on the logged traffic, or why that cannot be said.
+
+    `value`, `low`, `high` and `logged_value` are in units of the reward an impression; the weights are the
+    policy's probability over the logged propensity. `reason` says why the value is not identifiable,
+    `caution` what speaks against relying on one that is.
+    """
 
     policy: str
     estimator: str
-    value: float | None
-    low: float | None
-    high: float | None
-    effective_sample_size: float | None
-    max_weight: float | None
-    mean_weight: float | None
+    value: OptionalFinite
+    low: OptionalFinite
+    high: OptionalFinite
+    effective_sample_size: OptionalFinite
+    max_weight: OptionalFinite
+    mean_weight: OptionalFinite
     identifiable: bool
     reason: str | None
     caution: str | None = None
-    logged_value: float
-    count: int
+    logged_value: OptionalFinite
+    count: Count
 
 
 class PositionClicks(_Part):
-    """Impressions and clicks at one logged position."""
+    """Impressions and clicks at one logged position, counted from 1."""
 
     position: int
-    impressions: int
-    clicks: int
+    impressions: Count
+    clicks: Count
+
+    @model_validator(mode="after")
+    def _clicks_are_impressions(self) -> PositionClicks:
+        if self.clicks > self.impressions:
+            raise ValueError(f"clicks {self.clicks} are more than impressions {self.impressions}")
+        return self
 
 
 class Blessing(_Part):
-    """The rule's verdict on pushing the bundle."""
+    """The rule's verdict on pushing the bundle: is the lower end of `difference` above minus `margin`?"""
 
     blessed: bool
     metric: str
-    margin: float
+    margin: Finite
     against: str
-    confidence: float
+    confidence: Annotated[float, Field(gt=0, lt=1)]
     reason: str
     difference: Interval
 
@@ -125,19 +173,19 @@ class ComponentTime(_Part):
     """Wall seconds of one pipeline component, and whether its outputs were reused."""
 
     component: str
-    seconds: float
+    seconds: Annotated[float, Field(ge=0)]
     cached: bool
 
 
 class SlateItem(_Part):
-    """One place of the example slate."""
+    """One place of the example slate; `probability` is that of the choice at its step, None behind the slate."""
 
-    rank: int
+    rank: Annotated[int, Field(ge=1)]
     item_id: str
-    base_rank: int
-    base_score: float
-    gate_score: float | None
-    probability: float | None
+    base_rank: Annotated[int, Field(ge=1)]
+    base_score: Finite
+    gate_score: OptionalFinite
+    probability: OptionalFinite
     clicked: bool | None
 
 
@@ -149,7 +197,7 @@ class SlateExample(_Part):
 
 
 class Metrics(_Part):
-    """The whole file."""
+    """The whole file; `training` holds the rows of each stage's history, each with a `step`."""
 
     schema_version: Literal[1] = 1
     run: RunSummary
@@ -158,28 +206,42 @@ class Metrics(_Part):
     differences: tuple[PolicyDifference, ...] = ()
     gate: GateMetrics | None = None
     off_policy: tuple[OffPolicyMetrics, ...] = ()
-    training: dict[str, tuple[dict[str, float], ...]] = {}
+    training: Mapping[str, tuple[Mapping[str, OptionalFinite], ...]] = {}
     position_clicks: tuple[PositionClicks, ...] = ()
     blessing: Blessing
     components: tuple[ComponentTime, ...] = ()
     slate_example: SlateExample | None = None
 
     def save(self, path: Path) -> None:
-        """Write the file."""
-        path.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        """Write the file; a reader sees the old one or the new one, never half of one."""
+        unfinished = path.with_name(path.name + ".unfinished")
+        unfinished.write_text(self.model_dump_json(indent=1), encoding="utf-8")
+        os.replace(unfinished, path)
 
 
 def load_metrics(path: Path) -> Metrics:
     """Read a metrics file.
 
     Raises:
-        DataError: the file is missing, or a field of it is wrong; the message names the field.
+        DataError: the file is missing or unreadable, or a field of it is wrong; the message names the field,
+            the value and the way out.
     """
     try:
-        return Metrics.model_validate_json(path.read_text(encoding="utf-8"))
+        return Metrics.model_validate_json(path.read_bytes())
     except FileNotFoundError:
         raise DataError(f"{path} is missing; run the pipeline first with 'seriatim run'") from None
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); name a run's folder") from None
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"])) or "(whole file)"
-        raise DataError(f"{path}: {field}: {first['msg']}; run the pipeline again to rewrite it") from None
+        wrong = [_in_words(detail) for detail in error.errors()]
+        more = f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else ""
+        raise DataError(f"{path}: {wrong[0]}{more}; run the pipeline again to rewrite it") from None
+
+
+def _in_words(detail: Any) -> str:
+    """`gate.target: Input should be a valid number, not 'high'` for one of pydantic's errors."""
+    field = ".".join(map(str, detail["loc"])) or "(whole file)"
+    shown = repr(detail["input"])
+    if detail["type"] == "missing" or not detail["loc"] or len(shown) > MAX_SHOWN_INPUT:
+        return f"{field}: {detail['msg']}"
+    return f"{field}: {detail['msg']}, not {shown}"

@@ -2,86 +2,145 @@
 
 from __future__ import annotations
 
+import os
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-import plotly.graph_objects as go
-from jinja2 import Environment, PackageLoader, select_autoescape
-from markupsafe import Markup
-from plotly.offline import get_plotlyjs
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
-from pipelines.report.metrics_file import Interval, Metrics
-from pipelines.report.plots import differences_plot, policies_plot, position_plot, training_plot
+from pipelines.report import wording
+from pipelines.report.cautions import cautions
+from pipelines.report.comparison import compare, deciding_row
+from pipelines.report.metrics_file import Metrics
+from pipelines.report.sections import (
+    THIN_SHARE,
+    gate_plot,
+    label_sections,
+    off_policy_intervals,
+    off_policy_plot,
+    position_plot,
+    position_rows,
+    training_plots,
+    verdict_plot,
+)
+from seriatim_errors import DataError
 
 FOLDER, FILE = "report", "index.html"
-HEADLINE_METRIC = "ndcg_at_10"
-STAGE_TITLES = {"base_ranker": "Base ranker", "gate": "Gate", "seq2slate": "seq2slate"}
+READINGS = {
+    "above": "▲ better",
+    "below": "▼ worse",
+    "undecided": "no difference shown",
+    "identical": "equal on every request",
+    "degenerate": "interval without width",
+    "undefined": wording.NOT_DEFINED,
+}
+OFF_POLICY_READINGS = {
+    "above": "▲ better than logged",
+    "below": "▼ worse than logged",
+    "undecided": "no difference from logged shown",
+    "identical": "as logged",
+    "degenerate": "every resample gave the same value: nothing is shown",
+    "undefined": wording.NOT_DEFINED,
+}
+GATE_READINGS = {
+    "above": "More pass than promised",
+    "below": "The promise is not kept",
+    "undecided": "The promise is kept, within the interval",
+    "identical": "The promise is kept exactly",
+    "degenerate": "Every resample gave the same value",
+    "undefined": "No positive item to judge by",
+}
 
 
 def write_report(metrics: Metrics, run_folder: Path) -> Path:
     """Write `report/index.html` under `run_folder`; it needs no other file and no network.
 
     Returns:
-        The page's path.
+        The page's path; a reader sees the old page or the new one, never half of one.
+
+    Raises:
+        DataError: the page cannot be written there.
     """
     path = run_folder / FOLDER / FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(render(metrics), encoding="utf-8")
+    unfinished = path.with_name(FILE + ".unfinished")
+    page = render(metrics)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        unfinished.write_text(page, encoding="utf-8")
+        os.replace(unfinished, path)
+    except OSError as error:
+        raise DataError(f"{path} cannot be written ({error.strerror}); make the run's folder writable") from None
     return path
 
 
 def render(metrics: Metrics) -> str:
     """The page as HTML; every text from the data is escaped."""
+    positions = position_rows(metrics)
+    training = training_plots(metrics)
+    rankings = label_sections(metrics)
+    off_policy = off_policy_intervals(metrics)
+    parts = {
+        "gate": ("Gate", metrics.gate),
+        "off_policy": ("Off-policy", metrics.off_policy),
+        "positions": ("Positions", positions),
+        "slate": ("Example slate", metrics.slate_example),
+        "training": ("Training", training),
+        "data": ("Data", True),
+        "components": ("Components", metrics.components),
+    }
+    shown = {name: title for name, (title, content) in parts.items() if content}
+    contents = [("verdict", "Verdict")]
+    contents += [(f"ranking-{section.labels}", f"Ranking on {section.labels}") for section in rankings]
+    return (
+        _environment(metrics)
+        .get_template("page.html")
+        .render(
+            metrics=metrics,
+            contents=[*contents, *shown.items()],
+            parts=list(shown),
+            cautions=cautions(metrics),
+            decided=deciding_row(metrics),
+            bound=-metrics.blessing.margin,
+            confidence=f"{100 * metrics.blessing.confidence:g} %",
+            readings=READINGS,
+            off_policy_readings=OFF_POLICY_READINGS,
+            gate_readings=GATE_READINGS,
+            thin_share=THIN_SHARE,
+            splits=sorted(
+                metrics.data.requests, key=lambda split: (split not in wording.SPLIT_TITLES, split == "eval")
+            ),
+            split_titles=wording.SPLIT_TITLES,
+            verdict_plot=verdict_plot(metrics),
+            label_sections=rankings,
+            gate_plot=gate_plot(metrics),
+            off_policy_intervals=off_policy,
+            off_policy_plot=off_policy_plot(metrics),
+            off_policy_digits=wording.digits_for(off_policy),
+            position_rows=positions,
+            position_plot=position_plot(positions),
+            training_plots=training,
+        )
+    )
+
+
+def _environment(metrics: Metrics) -> Environment:
     environment = Environment(
         loader=PackageLoader("pipelines.report", "templates"),
         autoescape=select_autoescape(["html"]),
+        undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["interval"] = interval_cell
-    environment.filters["plain"] = lambda name: name.replace("_at_", "@").replace("_", " ")
-    titles = {policy.policy: policy.title for policy in metrics.policies}
-    return environment.get_template("page.html").render(
-        metrics=metrics,
-        titles=titles,
-        groups=[_label_group(metrics, labels, titles) for labels in ("clicks", "grades")],
-        training=[
-            {"title": STAGE_TITLES.get(name, name), "plot": _embedded(training_plot(rows))}
-            for name, rows in metrics.training.items()
-            if rows
-        ],
-        positions=_embedded(position_plot(metrics)) if metrics.position_clicks else None,
-        plotly=Markup(get_plotlyjs()),
-    )
-
-
-def interval_cell(interval: Interval, digits: int = 4) -> str:
-    """`0.5123 [0.4980, 0.5270]`, or `not defined`."""
-    if interval.value is None or interval.low is None or interval.high is None:
-        return "not defined"
-    return f"{interval.value:.{digits}f} [{interval.low:.{digits}f}, {interval.high:.{digits}f}]"
-
-
-def _label_group(metrics: Metrics, labels: str, titles: dict[str, str]) -> dict[str, Any]:
-    """Everything the page shows about one kind of label; `policies` is empty where there is none."""
-    policies = [policy for policy in metrics.policies if policy.labels == labels]
-    differences = [row for row in metrics.differences if row.labels == labels]
-    found = list(policies[0].metrics) if policies else []
-    headline = metrics.blessing.metric if metrics.blessing.metric in found else HEADLINE_METRIC
-    # What decides comes first, where no one has to scroll for it.
-    names = sorted(found, key=lambda name: name != headline)
-    return {
-        "labels": labels,
-        "policies": policies,
-        "differences": differences,
-        "names": names,
-        "headline": headline,
-        "plot": _embedded(policies_plot(policies, headline)) if policies else None,
-        "differences_plot": _embedded(differences_plot(differences, titles, headline)) if differences else None,
+    environment.filters |= {
+        "compare": compare,
+        "digits_for": wording.digits_for,
+        "metric": wording.metric_title,
+        "number": wording.number,
+        "percent": wording.percent,
+        "policy": partial(wording.policy_title, metrics=metrics),
+        "seconds": wording.seconds,
+        "span": wording.span,
+        "whole": wording.whole,
+        "with_interval": wording.with_interval,
     }
-
-
-def _embedded(figure: go.Figure) -> Markup:
-    """The figure as a div; the page carries plotly's script once."""
-    html = figure.to_html(full_html=False, include_plotlyjs=False, config={"displayModeBar": False, "responsive": True})
-    return Markup(html)
+    return environment

@@ -1,0 +1,87 @@
+"""What a person should know before following the verdict: each caution is a sentence that follows from the numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from pipelines.report.comparison import SERVED, compare, deciding_row
+from pipelines.report.metrics_file import Metrics
+from pipelines.report.wording import metric_title, number, percent, policy_title, whole, with_interval
+
+FEW_REQUESTS = 100
+MANY_QUARANTINED = 0.01
+BASE = "base"
+
+
+def cautions(metrics: Metrics) -> list[str]:
+    """Sentences on what weakens the verdict or speaks against it, the weightiest first; often none."""
+    return [
+        *_about_the_verdict(metrics),
+        *_about_the_base_order(metrics),
+        *_about_the_gate(metrics),
+        *_about_the_traffic(metrics),
+        *_about_the_data(metrics),
+    ]
+
+
+def _about_the_verdict(metrics: Metrics) -> Iterator[str]:
+    blessing = metrics.blessing
+    difference = blessing.difference
+    follows = difference.count > 0 and difference.low is not None and difference.low > -blessing.margin
+    if follows != blessing.blessed:
+        yield "The recorded verdict does not follow from the rule and the numbers below; the recorded reason tells why."
+    if deciding_row(metrics) is None:
+        yield "The row that decided is not among the paired differences of this file."
+    if compare(difference) == "identical":
+        yield (
+            f"The candidate and '{policy_title(blessing.against, metrics)}' came out equal on every request that "
+            "counts: this comparison could not have found a difference."
+        )
+    elif blessing.blessed and compare(difference) == "below":
+        yield (
+            "The candidate is worse than what it was compared with, by less than the margin allows: it was blessed "
+            "for not being much worse."
+        )
+    if 0 < difference.count < FEW_REQUESTS:
+        yield (
+            f"The verdict rests on {difference.count} requests; bootstrap intervals on fewer than {FEW_REQUESTS} "
+            "tend to be too narrow."
+        )
+
+
+def _about_the_base_order(metrics: Metrics) -> Iterator[str]:
+    decided = deciding_row(metrics)
+    for row in metrics.differences:
+        metric = row.metrics.get(metrics.blessing.metric)
+        of_interest = row.policy == SERVED and row.against == BASE and row is not decided
+        if of_interest and metric is not None and compare(metric) == "below":
+            yield (
+                f"On {row.labels} the slates as served are worse than the base order: "
+                f"{metric_title(metrics.blessing.metric)} {with_interval(metric, signed=True)}, "
+                f"{whole(metric.count)} requests."
+            )
+
+
+def _about_the_gate(metrics: Metrics) -> Iterator[str]:
+    gate = metrics.gate
+    if gate is not None and compare(gate.realised, gate.target) == "below":
+        yield (
+            f"The gate does not keep its promise: {gate.rate} {with_interval(gate.realised, 3)} on "
+            f"{whole(gate.realised.count)} requests where {number(gate.target, 3)} was promised."
+        )
+
+
+def _about_the_traffic(metrics: Metrics) -> Iterator[str]:
+    for row in metrics.off_policy:
+        name = f"The off-policy value of '{policy_title(row.policy, metrics)}' by {metric_title(row.estimator)}"
+        if not row.identifiable:
+            yield f"{name} cannot be told from this log: {row.reason}."
+        elif row.caution:
+            yield f"{name} should not be relied on: {row.caution}."
+
+
+def _about_the_data(metrics: Metrics) -> Iterator[str]:
+    data = metrics.data
+    rows = sum(data.rows.values()) + data.quarantined
+    if rows and data.quarantined > MANY_QUARANTINED * rows:
+        yield f"{percent(data.quarantined / rows)} of the log's {whole(rows)} rows are in quarantine."

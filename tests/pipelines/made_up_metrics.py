@@ -1,0 +1,133 @@
+"""A metrics file with every part, whose numbers are made up and whose texts try to be code."""
+
+from pipelines.report.metrics_file import (
+    Blessing,
+    ComponentTime,
+    DataSummary,
+    GateMetrics,
+    Interval,
+    Metrics,
+    OffPolicyMetrics,
+    PolicyDifference,
+    PolicyMetrics,
+    PositionClicks,
+    RatePromise,
+    RunSummary,
+    SlateExample,
+    SlateItem,
+)
+
+HOSTILE = "<script>alert('x')</script>"
+METRICS = ("ndcg_at_10", "map", "rank_gain")
+UNDEFINED = Interval(value=None, low=None, high=None, count=0)
+
+
+def interval(value, count=1234, below=0.0123, above=0.0234):
+    return Interval(value=value, low=value - below, high=value + above, count=count)
+
+
+def make_metrics(**changes):
+    """Metrics in which the served slates beat the base order; `changes` replace whole parts."""
+    fields = {
+        "run": RunSummary(
+            name="demo",
+            created="2024-01-01T00:00:00+00:00",
+            seed=3,
+            config_fingerprint="c0ffee",
+            data_fingerprint="f00d",
+            bundle_version="20240101T000000Z-c0fff00d",
+        ),
+        "data": DataSummary(
+            requests={"eval": 3211, "train": 12345},
+            rows={"eval": 98765, "train": 432100},
+            clicks={"eval": 6543, "train": 29876},
+            quarantined=4,
+            quarantine_reasons={HOSTILE: 4},
+            features=23,
+        ),
+        "policies": tuple(
+            policy(name, title, labels, start)
+            for labels in ("clicks", "grades")
+            for name, title, start in (("base", "Base ranker", 0.4111), ("served", f"Served {HOSTILE}", 0.5222))
+        ),
+        "differences": (difference("served", "base", "clicks", 0.0777), difference("served", "base", "grades", 0.0331)),
+        "gate": GateMetrics(
+            target=0.95,
+            threshold=0.1234,
+            promised=RatePromise(low=0.9317, high=0.9683),
+            realised=interval(0.9444, 3211),
+            pass_share=0.713,
+        ),
+        "off_policy": (
+            off_policy("uniform_over_passing", "snips", value=0.0046, low=0.0031, high=0.0067),
+            off_policy("best_gate_score", "ips", identifiable=False, reason="the log holds no propensities"),
+            off_policy("best_gate_score", "snips", value=0.006, low=0.001, high=0.011, caution="few decide the value"),
+        ),
+        "training": {
+            "base_ranker": tuple({"step": float(step), "ndcg_at_10": 0.4 + step / 1000} for step in range(1, 101)),
+            "seq2slate": (
+                {"step": 1.0, "loss": 3.5111, "ndcg_at_10": 0.4101},
+                {"step": 2.0, "loss": 3.1222, "ndcg_at_10": None},
+            ),
+        },
+        "position_clicks": tuple(
+            PositionClicks(position=position, impressions=1000, clicks=320 // position) for position in range(1, 13)
+        ),
+        "blessing": blessing(),
+        "components": (
+            ComponentTime(component="Transform", seconds=9.4, cached=False),
+            ComponentTime(component="BaseRanker", seconds=0.02, cached=True),
+        ),
+        "slate_example": SlateExample(
+            request_id=HOSTILE,
+            items=(
+                slate_item(1, "i0042", base_rank=3, gate_score=0.61, probability=0.345, clicked=True),
+                slate_item(2, "i0007", base_rank=1, gate_score=0.05, probability=None, clicked=None),
+            ),
+        ),
+    }
+    return Metrics(**{**fields, **changes})
+
+
+def policy(name, title, labels, start):
+    values = {metric: interval(start + index / 100) for index, metric in enumerate(METRICS)}
+    return PolicyMetrics(policy=name, title=title, labels=labels, metrics=values)
+
+
+def difference(name, against, labels, start):
+    values = {metric: interval(start + index / 100) for index, metric in enumerate(METRICS)}
+    return PolicyDifference(policy=name, against=against, labels=labels, metrics=values)
+
+
+def blessing(**changes):
+    fields = {
+        "blessed": True,
+        "metric": "ndcg_at_10",
+        "margin": 0.02,
+        "against": "base",
+        "confidence": 0.95,
+        "reason": "ndcg_at_10 of the candidate minus base is +0.0777",
+        "difference": interval(0.0777),
+    }
+    return Blessing(**{**fields, **changes})
+
+
+def off_policy(name, estimator, **changes):
+    fields = {
+        "value": None,
+        "low": None,
+        "high": None,
+        "effective_sample_size": 3210.4,
+        "max_weight": 1.75,
+        "mean_weight": 0.99,
+        "identifiable": True,
+        "reason": None,
+        "caution": None,
+        "logged_value": 0.0044,
+        "count": 4061,
+    }
+    return OffPolicyMetrics(policy=name, estimator=estimator, **{**fields, **changes})
+
+
+def slate_item(rank, item_id, **fields):
+    return SlateItem(rank=rank, item_id=item_id, base_score=0.5511 - rank / 10, **fields)

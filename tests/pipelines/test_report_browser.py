@@ -1,0 +1,106 @@
+"""The page in a real browser: Chromium runs it with a script that acts as a reader would."""
+
+import json
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from pipelines.report.page import write_report
+from tests.pipelines.made_up_metrics import make_metrics
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+LISTEN = """<script>
+const problems = [];
+addEventListener("error", event => problems.push(String(event.message)));
+addEventListener("securitypolicyviolation", event => problems.push(event.violatedDirective));
+</script>"""
+ACT = """<script>
+const seen = {};
+const press = (on, key) => on.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+const first = () => document.querySelector("[data-panel=clicks] tbody tr th").textContent;
+const numeric = document.querySelector("[data-panel=clicks] thead th:nth-child(2)");
+numeric.querySelector("button").click();
+seen.descending = [first(), numeric.getAttribute("aria-sort")];
+numeric.querySelector("button").click();
+seen.ascending = [first(), numeric.getAttribute("aria-sort")];
+const shown = () => [...document.querySelectorAll("[data-panel=clicks]")].map(panel => !panel.hidden);
+const chooser = document.querySelector("[data-panels=clicks]");
+chooser.value = "1";
+chooser.dispatchEvent(new Event("change"));
+seen.chosen = shown();
+document.querySelector("a[href='#deciding-row']").click();
+seen.decided = shown();
+const box = document.querySelector("[data-filters=positions-table]");
+box.value = "0.3200";
+box.dispatchEvent(new Event("input"));
+seen.filtered = [...document.querySelectorAll("#positions-table tbody tr")].filter(row => !row.hidden).length;
+const curve = document.querySelector("#positions svg.curve");
+press(curve, "End");
+seen.end = document.getElementById("tip").textContent;
+press(curve, "ArrowLeft");
+seen.before = document.getElementById("tip").textContent;
+press(curve, "Escape");
+seen.hidden = document.getElementById("tip").hidden;
+const ground = () => getComputedStyle(document.body).backgroundColor;
+const light = ground();
+document.getElementById("theme").click();
+seen.themes = [light, ground(), document.documentElement.dataset.theme];
+seen.wide = document.documentElement.scrollWidth - innerWidth;
+seen.problems = problems;
+document.title = JSON.stringify(seen);
+</script></body>"""
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory):
+    """What the acting script saw, and what the browser complained about."""
+    if CHROMIUM is None:
+        pytest.skip("chromium is not installed (Debian package chromium)")
+    folder = tmp_path_factory.mktemp("browser")
+    page = write_report(make_metrics(), folder)
+    content = page.read_text(encoding="utf-8")
+    page.write_text(content.replace("<body>", "<body>" + LISTEN).replace("</body>", ACT), encoding="utf-8")
+    command = [
+        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr",
+        f"--user-data-dir={folder / 'profile'}", "--window-size=1280,900", "--dump-dom", page.as_uri(),
+    ]  # fmt: skip
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    title = re.search(r"<title>(.*?)</title>", shown.stdout, re.DOTALL)
+    return {**json.loads(title.group(1).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")),
+            "console": [line for line in shown.stderr.splitlines() if "CONSOLE" in line]}  # fmt: skip
+
+
+def test_the_page_opens_from_a_file_without_any_complaint(seen):
+    assert seen["problems"] == []
+    assert seen["console"] == []
+    assert seen["wide"] <= 0
+
+
+def test_a_click_on_a_heading_sorts_and_another_one_turns_the_order(seen):
+    assert seen["descending"][0].startswith("Served")
+    assert seen["descending"][1] == "descending"
+    assert seen["ascending"] == ["Base ranker", "ascending"]
+
+
+def test_the_chooser_shows_one_metric_and_the_verdict_s_link_goes_back_to_the_deciding_one(seen):
+    assert seen["chosen"] == [False, True, False]
+    assert seen["decided"] == [True, False, False]
+
+
+def test_a_filter_keeps_the_rows_that_match(seen):
+    assert seen["filtered"] == 1
+
+
+def test_arrow_keys_walk_along_a_curve_and_escape_hides_its_words(seen):
+    assert seen["end"].startswith("position 12: 0.0260 [")
+    assert seen["before"].startswith("position 11: 0.0290 [")
+    assert seen["hidden"] is True
+
+
+def test_the_theme_switches(seen):
+    before, after, theme = seen["themes"]
+    assert before != after
+    assert theme in {"light", "dark"}

@@ -1,0 +1,64 @@
+"""Cautions: each follows from the numbers, and good numbers raise none."""
+
+import pytest
+
+from pipelines.report.cautions import cautions
+from pipelines.report.metrics_file import DataSummary
+from tests.pipelines.made_up_metrics import UNDEFINED, blessing, difference, interval, make_metrics, off_policy
+
+CLEAN = {"off_policy": ()}
+
+
+def decided_by(row, **changes):
+    metric = row.metrics["ndcg_at_10"]
+    return {
+        **CLEAN,
+        "differences": (row,),
+        "blessing": blessing(difference=metric, against=row.against, **changes),
+    }
+
+
+def replaced(row, value):
+    return row.model_copy(update={"metrics": {"ndcg_at_10": value}})
+
+
+def test_sound_numbers_raise_no_caution():
+    assert cautions(make_metrics(**CLEAN)) == []
+
+
+SERVED = difference("served", "base", "clicks", 0)
+QUARANTINE = DataSummary(requests={}, rows={"train": 950}, clicks={}, quarantined=50, quarantine_reasons={}, features=1)
+WORSE_ON_GRADES = (difference("served", "base", "clicks", 0.0777), difference("served", "base", "grades", -0.2))
+BROKEN_PROMISE = make_metrics().gate.model_copy(update={"realised": interval(0.91)})
+NOT_IDENTIFIABLE = off_policy("best_gate_score", "ips", identifiable=False, reason="none shown")
+DOUBTFUL = off_policy("base", "snips", value=1, low=0, high=2, caution="few weigh")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"blessing": blessing(blessed=False)}, "does not follow from the rule"),
+        ({"differences": ()}, "not among the paired differences"),
+        (decided_by(replaced(SERVED, interval(0, 616, below=0, above=0))), "equal on every request"),
+        (decided_by(replaced(SERVED, interval(-0.005, below=0.004, above=0.001))), "for not being much worse"),
+        (decided_by(replaced(SERVED, interval(0.1, count=19))), "rests on 19 requests"),
+        (
+            {"differences": WORSE_ON_GRADES},
+            "On grades the slates as served are worse than the base order: NDCG@10 -0.2000 [-0.2123, -0.1766]",
+        ),
+        ({"gate": BROKEN_PROMISE}, "gate does not keep its promise"),
+        ({"off_policy": (NOT_IDENTIFIABLE,)}, "'Best gate score' by IPS cannot be told from this log: none shown."),
+        ({"off_policy": (DOUBTFUL,)}, "'Base ranker' by SNIPS should not be relied on: few weigh."),
+        ({"data": QUARANTINE}, "5.0 % of the log's 1,000 rows are in quarantine"),
+    ],
+)
+def test_a_weakness_is_named_and_nothing_else(changes, expected):
+    [sentence] = cautions(make_metrics(**{**CLEAN, **changes}))
+    assert expected in sentence
+
+
+def test_a_verdict_without_any_request_is_not_called_sound():
+    row = replaced(difference("served", "base", "clicks", 0), UNDEFINED)
+    assert cautions(make_metrics(**decided_by(row, blessed=False))) == []
+    [sentence] = cautions(make_metrics(**decided_by(row, blessed=True)))
+    assert "does not follow" in sentence

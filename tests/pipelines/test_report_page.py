@@ -1,0 +1,211 @@
+"""The page: every number is on it, nothing from the data is code, missing parts leave no hole."""
+
+import html
+import json
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from pipelines.report.metrics_file import PositionClicks
+from pipelines.report.page import render, write_report
+from pipelines.report.sections import label_sections, position_rows
+from pipelines.report.wording import number, span
+from ranking.metrics import wilson_interval
+from seriatim_errors import DataError
+from tests.pipelines.made_up_metrics import HOSTILE, UNDEFINED, blessing, make_metrics, policy
+
+VOID = {"meta", "link", "input", "line", "circle", "path", "polygon", "polyline"}
+
+
+class Tree(HTMLParser):
+    """Checks that tags close in order; collects ids, links and the text outside scripts and styles."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.open, self.ids, self.links, self.words = [], [], [], []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        values = dict(attrs)
+        self.ids += [values["id"]] if "id" in values else []
+        self.links += [values[name] for name in ("href", "src") if name in values]
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag not in VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not {"script", "style"} & set(self.open):
+            self.words.append(data)
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+def test_every_ranking_number_is_on_the_page_with_its_interval_and_count():
+    metrics = make_metrics()
+    text = Tree(render(metrics)).text
+    for section in label_sections(metrics):
+        for panel in section.panels:
+            for rows, digits, signed in (
+                (panel.policies, panel.digits, False),
+                (panel.differences, panel.difference_digits, True),
+            ):
+                assert rows
+                for _, value in rows:
+                    shown = f"{number(value.value, digits, signed)} {span(value, digits, signed)} {value.count:,}"
+                    assert shown in text
+
+
+@pytest.mark.parametrize(
+    "expected",
+    [
+        "Blessed: this bundle may go out",
+        "NDCG@10 on clicks: +0.0777 [+0.0654, +0.1011], 1,234 requests.",
+        "must lie above -0.0200",
+        "As recorded: ndcg_at_10 of the candidate minus base is +0.0777",
+        "let 95.0 % of the positive items pass",
+        "94.4 % did. The promise is kept, within the interval (-0.6 points). 71.3 %",
+        "[0.9317, 0.9683]",
+        "0.9444 [0.9321, 0.9678] 3,211",
+        "SNIPS 0.00460 [0.00310, 0.00670] 0.00440 3,210 of 4,061 impressions 1.75 mean 0.99",
+        "no difference from logged shown",
+        "not identifiable : the log holds no propensities",
+        "not to be relied on : few decide the value",
+        "training 12,345 432,100 35.0 29,876 6.91 %",
+        "evaluation 3,211 98,765 30.8 6,543 6.62 %",
+        "23 features. 4 rows in quarantine",
+        "i0042 3 ▲2 0.4511 0.6100 0.345",
+        "under the threshold",
+        "not known",
+        "seq2slate: loss 3.5111 to 3.1222 in 2 steps",
+        "seq2slate: NDCG@10 0.4101 to 0.4101 in 1 step",
+        "Transform 9.4 s made",
+        "BaseRanker 0.0 s cached",
+        "Seed 3, configuration c0ffee , data f00d .",
+    ],
+)
+def test_every_part_shows_its_numbers(expected):
+    assert expected in Tree(render(make_metrics())).text
+
+
+def test_click_rates_have_their_wilson_interval():
+    metrics = make_metrics()
+    text = Tree(render(metrics)).text
+    first = wilson_interval(320, 1000)
+    assert f"1 0.3200 [{first.low:.4f}, {first.high:.4f}] 320 1,000" in text
+    assert len(position_rows(metrics)) == 12
+
+
+def test_positions_that_few_requests_reach_are_in_the_table_only():
+    rows = (
+        PositionClicks(position=1, impressions=1000, clicks=100),
+        PositionClicks(position=2, impressions=5, clicks=1),
+        PositionClicks(position=3, impressions=0, clicks=0),
+    )
+    page = render(make_metrics(position_clicks=rows, training={}))
+    [points] = re.findall(r"data-points='([^']*)'", page)
+    assert [words for _, _, words in json.loads(html.unescape(points))] == [
+        "position 1: 0.1000 [0.0829, 0.1202], 100 clicks of 1,000 impressions"
+    ]
+    assert "2 0.2000" in Tree(page).text
+    assert "less than 10 % of the most frequent" in Tree(page).text
+
+
+def test_the_row_that_decided_is_marked_once():
+    page = render(make_metrics())
+    assert page.count('id="deciding-row"') == 1
+    row = page[page.index('id="deciding-row"') :]
+    assert "+0.0777" in row[: row.index("</tr>")]
+    missing = render(make_metrics(differences=()))
+    assert "deciding-row" not in missing[: missing.index("<script>")]
+
+
+def test_a_refused_bundle_is_told_apart():
+    text = Tree(render(make_metrics(blessing=blessing(blessed=False)))).text
+    assert "Not blessed: keep what is in service" in text
+    assert "Blessed: this bundle may go out" not in text
+
+
+def test_cautions_stand_between_verdict_and_numbers():
+    text = Tree(render(make_metrics())).text
+    assert text.index("Blessed") < text.index("Before you decide") < text.index("of each policy")
+    assert "Before you decide" not in Tree(render(make_metrics(off_policy=()))).text
+
+
+def test_texts_from_the_data_are_escaped():
+    metrics = make_metrics(
+        training={HOSTILE: ({"step": 1.0, HOSTILE: 0.5},)},
+        policies=(policy("served", HOSTILE, "clicks", 0.5), policy(HOSTILE, "'\"&", "grades", 0.5)),
+    )
+    page = render(metrics.model_copy(update={"run": metrics.run.model_copy(update={"name": HOSTILE})}))
+    assert HOSTILE not in page
+    assert "alert('x')" not in page
+    # Once for the page's own script; what the data bring stays text.
+    assert page.count("<script>") == 1
+    assert Tree(page).text.count(HOSTILE) > 5
+
+
+def test_the_page_is_well_formed_small_and_asks_nothing_of_the_network():
+    page = render(make_metrics())
+    tree = Tree(page)
+    assert tree.open == []
+    assert len(tree.ids) == len(set(tree.ids))
+    anchors = {link[1:] for link in tree.links if link.startswith("#")}
+    assert anchors <= set(tree.ids)
+    assert {link for link in tree.links if not link.startswith("#")} == {"data:,"}
+    assert "http" not in page.replace("http-equiv", "")
+    assert len(page.encode()) < 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("changes", "gone"),
+    [
+        ({"gate": None}, "gate"),
+        ({"off_policy": ()}, "off_policy"),
+        ({"policies": (), "differences": ()}, "ranking-clicks"),
+        ({"differences": ()}, "deciding-row"),
+        ({"training": {}}, "training"),
+        ({"training": {"gate": ()}}, "training"),
+        ({"position_clicks": ()}, "positions"),
+        ({"components": ()}, "components"),
+        ({"slate_example": None}, "slate"),
+    ],
+)
+def test_missing_parts_leave_no_hole(changes, gone):
+    assert gone in Tree(render(make_metrics())).ids
+    tree = Tree(render(make_metrics(**changes)))
+    assert gone not in tree.ids
+    assert {link[1:] for link in tree.links if link.startswith("#")} <= set(tree.ids)
+    assert "Blessed" in tree.text
+    assert "None" not in tree.text
+
+
+def test_undefined_values_and_metrics_that_one_policy_lacks_are_said_to_be_undefined():
+    policies = (policy("base", "Base", "clicks", 0.4), policy("served", "Served", "clicks", 0.5))
+    policies[0].metrics.pop("map")
+    metrics = make_metrics(
+        policies=policies, blessing=blessing(difference=UNDEFINED, blessed=False), off_policy=(), differences=()
+    )
+    tree = Tree(render(metrics))
+    assert "There is none, as no request counts." in tree.text
+    assert "Base not defined 0 Served" in tree.text
+    assert "None" not in tree.text
+
+
+def test_the_page_is_written_under_the_run(tmp_path):
+    page = write_report(make_metrics(), tmp_path / "demo")
+    assert page == tmp_path / "demo" / "report" / "index.html"
+    assert page.read_text(encoding="utf-8") == render(make_metrics())
+    assert [path.name for path in page.parent.iterdir()] == ["index.html"]
+
+
+def test_a_folder_that_cannot_hold_the_page_is_named(tmp_path):
+    (tmp_path / "report").write_text("in the way")
+    with pytest.raises(DataError, match=r"report/index.html cannot be written"):
+        write_report(make_metrics(), tmp_path)
