@@ -56,14 +56,14 @@ class LabelSection:
 
 @dataclass(frozen=True)
 class TrainingPlot:
-    """One column of one stage's history, with its first and last value."""
+    """One column of one stage's history; `best` is the lowest point of a loss, the highest of anything else."""
 
     stage: str
     column: str
     plot: Curve
-    first: float
-    last: float
-    steps: int
+    first: CurvePoint
+    last: CurvePoint
+    best: CurvePoint
 
 
 @dataclass(frozen=True)
@@ -179,8 +179,9 @@ def training_plots(metrics: Metrics) -> list[TrainingPlot]:
                     CurvePoint(x=step, value=value, words=f"step {step:g}: {metric_title(column)} {number(value)}")
                     for step, value in values
                 ]
+                best = (min if "loss" in column else max)(points, key=lambda point: point.value)
                 title = STAGE_TITLES.get(stage, stage)
-                plots.append(TrainingPlot(title, column, curve(points), values[0][1], values[-1][1], len(values)))
+                plots.append(TrainingPlot(title, column, curve(points), points[0], points[-1], best))
     return plots
 
 
