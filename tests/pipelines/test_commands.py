@@ -4,9 +4,14 @@ import subprocess
 import sys
 
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet
 import pytest
+from click.testing import CliRunner
 
+from pipelines.commands.simulate import simulate
+from pipelines.commands.validate import validate
+from seriatim_errors import DataError
 from tests.pipelines.logs import small_log, with_value
 
 
@@ -59,6 +64,72 @@ def test_an_empty_and_an_absent_file_are_named(tmp_path):
         answer = seriatim("validate", tmp_path / name)
         assert answer.returncode == 3
         assert message in answer.stderr
+
+
+def in_process(command, *arguments):
+    """The command without a new interpreter; what a person would see as one line is the result's exception."""
+    return CliRunner().invoke(command, [str(argument) for argument in arguments])
+
+
+def test_validate_leaves_out_columns_that_are_no_features(tmp_path):
+    log = written(tmp_path, small_log(item_colour=["red"] * 12))
+    refused = in_process(validate, log)
+    assert isinstance(refused.exception, DataError)
+    assert "--ignore-column" in str(refused.exception)
+    accepted = in_process(validate, log, "--ignore-column", "item_colour")
+    assert accepted.exit_code == 0, accepted.output
+    assert "item_colour" not in accepted.output
+    mistyped = in_process(validate, log, "--ignore-column", "item_color")
+    assert "'item_color' is to be ignored but is no column" in str(mistyped.exception)
+
+
+def test_validate_counts_malformed_lines_and_keeps_their_text(tmp_path):
+    path = tmp_path / "log.csv"
+    pa.csv.write_csv(small_log(), path)
+    path.write_text(path.read_text() + "torn\n")
+    answer = in_process(validate, path, "--quarantine", tmp_path / "bad", "--max-bad-share", 0.1)
+    assert answer.exit_code == 0, answer.output
+    assert "the line is malformed" in answer.output
+    assert "accepted: 12 of 13 rows" in answer.output
+    [line] = pa.parquet.read_table(tmp_path / "bad" / "malformed.parquet").to_pylist()
+    assert (line["line"], line["text"]) == (14, "torn")
+    assert not (tmp_path / "bad" / "quarantine.parquet").exists()
+
+
+def test_a_second_validation_replaces_the_quarantine_of_the_first(tmp_path):
+    bad = tmp_path / "bad"
+    log = written(tmp_path, with_value(small_log(), "clicked", 3, 7))
+    assert in_process(validate, log, "--quarantine", bad, "--max-bad-share", 1).exit_code == 0
+    csv = tmp_path / "log.csv"
+    pa.csv.write_csv(small_log(), csv)
+    csv.write_text(csv.read_text() + "torn\n")
+    assert in_process(validate, csv, "--quarantine", bad, "--max-bad-share", 1).exit_code == 0
+    assert [path.name for path in bad.iterdir()] == ["malformed.parquet"]
+
+
+def test_places_that_cannot_be_written_are_named(tmp_path):
+    log = written(tmp_path, with_value(small_log(), "clicked", 3, 7))
+    quarantine = in_process(validate, log, "--quarantine", log)
+    assert isinstance(quarantine.exception, DataError)
+    assert "cannot be written: File exists" in str(quarantine.exception)
+    simulated = in_process(simulate, "--out", log, "--requests", 10)
+    assert isinstance(simulated.exception, DataError)
+    assert "cannot hold a simulated log: File exists" in str(simulated.exception)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("path", "log_format", "rows"),
+    [
+        ("mq2008/S4.txt.gz", "auto", 2707),
+        ("lightgbm_lambdarank/rank.test.gz", "lightgbm", 768),
+        ("open_bandit/bts/women", "open_bandit", 10_000),
+    ],
+)
+def test_validate_accepts_the_public_data_sets(public_data, path, log_format, rows):
+    answer = in_process(validate, public_data / path, "--format", log_format)
+    assert answer.exit_code == 0, answer.output
+    assert f"accepted: {rows} of {rows} rows" in answer.output
 
 
 def test_simulate_writes_the_same_log_for_the_same_seed(tmp_path):

@@ -27,6 +27,12 @@ def written(tmp_path, text):
         ("name: Bad Name\ndata: {path: x}\n", r"line 1: name"),
         ("- a\n- b\n", r"expected a mapping of keys, found list"),
         ("name: [\n", r"not valid YAML"),
+        ("", r"expected a mapping of keys"),
+        (MINIMAL + "when: 2024-99-99\n", r"not valid YAML: month must be"),
+        (MINIMAL + "seed: 2\n", r"line 5: seed stands on line 2 already"),
+        (MINIMAL + "gate:\n  folds: 3\n  folds: 4\n", r"line 7: gate.folds stands on line 6 already"),
+        (MINIMAL + "evaluation: {cutoffs: [5, 0], blessing_metric: mrr}\n", r"line 5: evaluation.cutoffs.1: .*got 0"),
+        (MINIMAL + "7: 1\n", r"line 5: 7: Keys should be strings"),
         (MINIMAL + "base_ranker: null\n", r"seq2slate needs base_ranker"),
         (MINIMAL + "evaluation: {off_policy: true}\n", r"off_policy needs data.format 'open_bandit'"),
         (MINIMAL + "evaluation: {blessing_metric: ndcg_at_7}\n", r"line 5: evaluation: .*not computed"),
@@ -40,6 +46,18 @@ def test_a_wrong_configuration_is_named_with_its_line(tmp_path, text, message):
 def test_an_absent_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match=r"absent.yaml: No such file"):
         load_config(tmp_path / "absent.yaml")
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path):
+    path = tmp_path / "config.yaml"
+    path.write_bytes(b"name: d\xe9mo\n")
+    with pytest.raises(ConfigError, match="is not UTF-8 text"):
+        load_config(path)
+
+
+def test_an_override_makes_the_section_it_needs(tmp_path):
+    config = load_config(written(tmp_path, "name: demo\ndata: log.csv\n"), {"data.path": "b.csv"})
+    assert config.data.path == Path("b.csv")
 
 
 def test_overrides_lie_over_the_file(tmp_path):

@@ -1,11 +1,14 @@
 """From a log on disk to the pipeline's input."""
 
 import pyarrow as pa
+import pyarrow.csv
 import pyarrow.parquet
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipelines.config import DataConfig
-from pipelines.ingest import prepare_log, split_requests
+from pipelines.ingest import prepare_log, request_hash, split_requests
 from seriatim_errors import DataError
 from tests.pipelines.logs import small_log, with_value
 
@@ -68,3 +71,83 @@ def test_ignored_columns_are_no_features(tmp_path):
         prepare_log(config_for(tmp_path, log), 0, tmp_path / "input")
     prepared = prepare_log(config_for(tmp_path, log, ignore_columns=("item_colour",)), 0, tmp_path / "input")
     assert "item_colour" not in prepared.columns.names
+
+
+def test_quarantine_names_the_file_and_the_row_in_it(tmp_path):
+    parts = (
+        small_log(),
+        with_value(
+            small_log(
+                request_id=["s"] * 12, item_id=list("abcdefghijkl"), position=[*range(1, 13)], context_hour=[0.0] * 12
+            ),
+            "clicked",
+            4,
+            9,
+        ),
+    )
+    for name, table in zip(("a.csv", "b.csv"), parts, strict=True):
+        pa.csv.write_csv(table, tmp_path / name)
+    (tmp_path / "b.csv").write_text((tmp_path / "b.csv").read_text() + "torn\n")
+    held_out = small_log(request_id=["t"] * 3, requests=1, item_price=["oops", "1", "2"])
+    pa.csv.write_csv(held_out, tmp_path / "c.csv")
+    config = DataConfig(path=tmp_path, train=("a.csv", "b.csv"), evaluation=("c.csv",), max_bad_share=0.5)
+    prepared = prepare_log(config, 0, tmp_path / "input")
+    assert prepared.quarantined == {
+        "clicked is not 0 or 1": 1,
+        "item_price is not a number": 1,
+        "the line is malformed": 1,
+    }
+    bad = pa.parquet.read_table(prepared.folder / "quarantine.parquet").to_pylist()
+    assert [(row["quarantine_file"], row["quarantine_row"]) for row in bad] == [
+        (str(tmp_path / "b.csv"), 5),
+        (str(tmp_path / "c.csv"), 1),
+    ]
+    assert bad[1]["item_price"] == "oops"
+    [line] = pa.parquet.read_table(prepared.folder / "malformed.parquet").to_pylist()
+    assert line == {"file": str(tmp_path / "b.csv"), "line": 14, "text": "torn"}
+
+
+def test_defaults_of_both_splits_are_added_up(tmp_path):
+    for name, request in (("a.parquet", "a"), ("b.parquet", "b")):
+        table = small_log(requests=1, request_id=[request] * 3, item_price=[None, 1.0, 2.0])
+        pa.parquet.write_table(table, tmp_path / name)
+    config = DataConfig(path=tmp_path, train=("a.parquet",), evaluation=("b.parquet",))
+    assert prepare_log(config, 0, tmp_path / "input").defaulted == {"item_price": 2}
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (small_log(affinity=None), "column 'affinity' is in .*a.parquet but not in .*b.parquet"),
+        (small_log(), "4 requests stand in both the training and the evaluation files, such as request_id 'r0'"),
+    ],
+)
+def test_splits_of_different_columns_or_shared_requests_are_refused(tmp_path, other, message):
+    pa.parquet.write_table(small_log(), tmp_path / "a.parquet")
+    pa.parquet.write_table(other, tmp_path / "b.parquet")
+    with pytest.raises(DataError, match=message):
+        prepare_log(DataConfig(path=tmp_path, train=("a.parquet",), evaluation=("b.parquet",)), 0, tmp_path / "input")
+
+
+def test_a_column_to_ignore_must_be_there(tmp_path):
+    with pytest.raises(DataError, match="'item_colour' is to be ignored but is no column"):
+        prepare_log(config_for(tmp_path, small_log(), ignore_columns=("item_colour",)), 0, tmp_path / "input")
+
+
+def test_a_file_beside_the_log_is_part_of_its_fingerprint(tmp_path):
+    (tmp_path / "rank.train").write_text("1 1:0.5\n0 1:1\n" * 20)
+    config = DataConfig(path=tmp_path / "rank.train", format="lightgbm", evaluation_share=0.5)
+    fingerprints = set()
+    for sizes in ("2\n" * 20, "4\n" * 10):
+        (tmp_path / "rank.train.query").write_text(sizes)
+        fingerprints.add(prepare_log(config, 0, tmp_path / "input").fingerprint)
+    assert len(fingerprints) == 2
+
+
+@settings(deadline=None, max_examples=30)
+@given(seed=st.integers(0, 2**70), ids=st.lists(st.text(min_size=1, max_size=5), min_size=1, max_size=30))
+def test_the_split_hash_depends_on_seed_and_identifier_alone(seed, ids):
+    values = request_hash(pa.chunked_array([pa.array(ids)]), seed)
+    assert ((values >= 0) & (values <= 1)).all()
+    for index, identifier in enumerate(ids):
+        assert request_hash(pa.chunked_array([pa.array([identifier])]), seed)[0] == values[index]

@@ -1,6 +1,7 @@
 """Readers: what was written is read back; what cannot be parsed is kept aside or refused by name."""
 
 import gzip
+import json
 
 import numpy as np
 import pyarrow as pa
@@ -13,8 +14,6 @@ from hypothesis import strategies as st
 from pipelines.click_log import validate
 from pipelines.config import DataConfig
 from pipelines.readers import read_log, resolve_files
-from pipelines.readers.open_bandit import read_campaign
-from pipelines.readers.read_logs import concatenate
 from seriatim_errors import DataError
 from tests.pipelines.logs import small_log
 
@@ -89,52 +88,115 @@ def test_an_unknown_suffix_asks_for_the_format(tmp_path):
         read_log([path])
 
 
-LETOR = "2 qid:7 1:0.5 3:1.5 #docid = A1 inc = 1\n0 qid:7 2:2.0 #docid = B2\n1 qid:9 1:1 #docid = C3\n"
+def test_identifiers_stay_the_text_they_are(tmp_path):
+    ids = [
+        "007",
+        "7",
+        "NA",
+        "null",
+        "1e5",
+        "2024-01-01",
+        "true",
+        "2024-01-01 10:00:00",
+        "12345678901234567890",
+        "nan",
+        "a,b",
+        '"',
+    ]
+    for suffix in ("csv", "jsonl", "parquet"):
+        [read] = read_log(
+            [
+                write(
+                    small_log(
+                        item_id=ids,
+                        request_id=["1"] * 3 + ["01"] * 9,
+                        position=[1, 2, 3, *range(1, 10)],
+                        context_hour=[1.0] * 12,
+                    ),
+                    tmp_path / f"log.{suffix}",
+                )
+            ]
+        )
+        clean = validate(read.table).clean
+        assert clean["item_id"].to_pylist() == ids, suffix
+        assert set(clean["request_id"].to_pylist()) == {"1", "01"}
 
 
-def test_letor_lines_become_rows_with_document_ids_and_positions(tmp_path):
-    path = tmp_path / "part.txt.gz"
-    path.write_bytes(gzip.compress(LETOR.encode()))
-    table = read_log([path])[0].table.to_pydict()
-    assert table["request_id"] == ["7", "7", "9"]
-    assert table["item_id"] == ["A1", "B2", "C3"]
-    assert table["position"] == [1, 2, 1]
-    assert table["grade"] == [2, 0, 1]
-    assert table["feature_1"] == [0.5, 0, 1]
-    assert table["feature_3"] == [1.5, 0, 0]
+def test_csv_tells_missing_values_from_values_gone_wrong(tmp_path):
+    prices = ["", "NA", "null", "nan", "inf", "1", "2", "3", "4", "5", "6", "7"]
+    validated = validate(read_log([write(small_log(item_price=prices), tmp_path / "log.csv")])[0].table)
+    assert validated.defaulted == {"item_price": 3}
+    assert validated.reasons == {"item_price is not finite": 2}
 
 
-def test_letor_files_of_one_set_agree_on_the_features(tmp_path):
-    for name, text in (("a.txt", LETOR), ("b.txt", "1 qid:1 5:1\n")):
-        (tmp_path / name).write_text(text)
-    first, second = read_log([tmp_path / "a.txt", tmp_path / "b.txt"])
-    assert first.table.column_names == second.table.column_names
-    assert len(concatenate([first, second]).table) == 4
+def test_compressed_text_reads_like_plain_text(tmp_path):
+    for suffix in ("csv", "jsonl"):
+        plain = write(small_log(), tmp_path / f"log.{suffix}")
+        packed = tmp_path / f"packed.{suffix}.gz"
+        packed.write_bytes(gzip.compress(plain.read_bytes()))
+        assert read_log([packed])[0].table.equals(read_log([plain])[0].table)
 
 
-def test_letor_without_qid_is_refused(tmp_path):
-    path = tmp_path / "part.txt"
-    path.write_text("1 1:0.5\n0 1:0.2\n")
-    with pytest.raises(DataError, match=r"part\.txt"):
-        read_log([path])
+def test_jsonl_numbers_as_identifiers_and_absent_keys_are_read(tmp_path):
+    rows = small_log(item_id=[row % 3 for row in range(12)]).to_pylist()
+    del rows[4]["item_price"]
+    path = tmp_path / "log.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    validated = validate(read_log([path])[0].table)
+    assert validated.clean["item_id"].to_pylist()[:3] == ["0", "1", "2"]
+    assert validated.defaulted == {"item_price": 1}
 
 
-def test_lightgbm_files_take_their_groups_from_the_query_file(tmp_path):
-    path = tmp_path / "rank.train"
-    path.write_text("0 1:1\n1 1:2\n2 2:3\n")
-    with pytest.raises(DataError, match=r"no rank.train.query beside it"):
-        read_log([path], "lightgbm")
-    (tmp_path / "rank.train.query").write_text("2\n1\n")
-    table = read_log([path], "lightgbm")[0].table.to_pydict()
-    assert table["request_id"] == ["rank.train/0", "rank.train/0", "rank.train/1"]
-    (tmp_path / "rank.train.query").write_text("2\n2\n")
-    with pytest.raises(DataError, match="counts 4 rows, the data have 3"):
-        read_log([path], "lightgbm")
+def test_jsonl_without_a_required_key_is_refused_by_validation(tmp_path):
+    path = write(small_log(item_id=None), tmp_path / "log.jsonl")
+    with pytest.raises(DataError, match="column 'item_id' is missing"):
+        validate(read_log([path])[0].table)
+
+
+def torn(data):
+    return data[: len(data) // 2]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("torn.parquet", None, "is not a readable Parquet file"),
+        ("text.parquet", b"just some text, long enough", "is not a readable Parquet file"),
+        ("torn.csv.gz", torn(gzip.compress(b"request_id,item_id\n" * 99)), "is not a readable CSV file"),
+        ("torn.jsonl.gz", torn(gzip.compress(b'{"request_id": 1}\n' * 99)), "is not a readable JSON lines file"),
+        ("torn.txt.gz", torn(gzip.compress(b"1 qid:1 1:0.5\n" * 99)), "is not a readable SVMLight file"),
+        ("plain.txt.gz", b"1 qid:1 1:0.5\n", "is not a readable SVMLight file"),
+        ("latin.csv", b"request_id,item_id\nr\xe9,a\n", "is not a readable CSV file"),
+    ],
+)
+def test_a_torn_or_foreign_file_is_refused_by_name(tmp_path, name, content, message):
+    if content is None:
+        content = torn(write(small_log(requests=400), tmp_path / "whole.parquet").read_bytes())
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=f"{name} {message}"):
+        read_log([tmp_path / name])
+
+
+@pytest.mark.parametrize("log_format", ["csv", "jsonl", "letor", "lightgbm"])
+def test_a_folder_is_refused_where_a_file_is_read(tmp_path, log_format):
+    with pytest.raises(DataError, match="is a folder; give a file"):
+        read_log([tmp_path], log_format)
+
+
+def test_a_folder_of_parquet_files_is_one_log(tmp_path):
+    for part in range(2):
+        pa.parquet.write_table(small_log().slice(part * 6, 6), tmp_path / f"part-{part}.parquet")
+    assert len(read_log([tmp_path], "parquet")[0].table) == 12
+
+
+def test_an_absent_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"absent\.csv does not exist"):
+        read_log([tmp_path / "absent.csv"])
 
 
 def test_patterns_choose_files_and_name_what_they_miss(tmp_path):
     for name in ("S1.txt", "S2.txt", "S4.txt"):
-        (tmp_path / name).write_text(LETOR)
+        (tmp_path / name).touch()
     files = resolve_files(DataConfig(path=tmp_path, train=("S[12].txt",), evaluation=("S4.txt",)))
     assert [path.name for path in files.all] == ["S1.txt", "S2.txt", "S4.txt"]
     with pytest.raises(DataError, match=r"data.evaluation: no file in .* matches vali.txt"):
@@ -143,26 +205,23 @@ def test_patterns_choose_files_and_name_what_they_miss(tmp_path):
         resolve_files(DataConfig(path=tmp_path / "absent"))
 
 
-@pytest.mark.real_data
-def test_mq2008_reads_to_its_published_size(public_data):
-    logs = read_log([public_data / "mq2008" / f"S{part}.txt.gz" for part in (1, 2, 3)], "letor")
-    table = concatenate(logs).table
-    assert len(table) == 9630
-    assert len(set(table["request_id"].to_pylist())) == 471
-    assert validate(table).reasons == {}
+def test_training_patterns_alone_leave_the_split_to_the_share(tmp_path):
+    (tmp_path / "a.csv").touch()
+    files = resolve_files(DataConfig(path=tmp_path, train=("*.csv",)))
+    assert [path.name for path in files.train] == ["a.csv"]
+    assert files.evaluation == ()
 
 
-@pytest.mark.real_data
-def test_open_bandit_reads_with_true_propensities_and_all_actions(public_data):
-    folder = public_data / "open_bandit" / "random" / "women"
-    validated = validate(read_log([folder], "open_bandit")[0].table)
-    assert len(validated.clean) == 10_000
-    np.testing.assert_allclose(validated.clean["propensity"].to_numpy(), 1 / 46)
-    assert validated.clean["clicked"].to_numpy().mean() == pytest.approx(0.0046)
-    requests = validated.clean["request_id"].to_pylist()[:50]
-    campaign = read_campaign(folder)
-    features = campaign.action_features(requests, validated.columns.names)
-    assert features.shape == (50, 46, len(validated.columns.names))
-    shown = [int(item) for item in validated.clean["item_id"].to_pylist()[:50]]
-    logged = np.column_stack([validated.clean[name].to_numpy()[:50] for name in validated.columns.names])
-    np.testing.assert_array_equal(features[np.arange(50), shown], logged)
+@pytest.mark.parametrize(
+    ("patterns", "message"),
+    [
+        ({"evaluation": ("a.csv",)}, "data.evaluation holds patterns but data.train holds none"),
+        ({"train": ("*.csv",), "evaluation": ("a.csv",)}, "a.csv matches both data.train and data.evaluation"),
+    ],
+)
+def test_patterns_that_cannot_make_two_splits_are_refused(tmp_path, patterns, message):
+    (tmp_path / "a.csv").touch()
+    with pytest.raises(DataError, match=message):
+        resolve_files(DataConfig(path=tmp_path, **patterns))
+    with pytest.raises(DataError):
+        resolve_files(DataConfig(path=tmp_path / "a.csv", **patterns))
