@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+from pipelines.anomalies import read_anomalies
 from pipelines.config import PipelineConfig
 from pipelines.fingerprints import code_fingerprint, fingerprint, settings_of
 from pipelines.ingest import PreparedLog, prepare_log
@@ -75,6 +76,9 @@ def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
         lambda run: progress.finish(ComponentTime(component=run.component, seconds=run.seconds, cached=run.cached)),
     )
     times = tuple(ComponentTime(component=r.component, seconds=r.seconds, cached=r.cached) for r in runs)
+    [validator] = [r for r in runs if r.component == "ExampleValidator"]
+    for sentence in read_anomalies(validator.outputs["anomalies"]):
+        progress.say(f"anomaly in {sentence}")
     [evaluation] = [r.outputs["evaluation"] for r in runs if r.component == "BundleEvaluator"]
     return _conclude(config, load_metrics(evaluation / METRICS_FILE), times)
 

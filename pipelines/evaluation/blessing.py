@@ -26,8 +26,11 @@ def bless(difference: MetricInterval, against: str, config: EvaluationConfig) ->
         against: the reference: `baseline` (the bundle in service) or the base order where there is none.
         config: names the metric, the margin and the confidence.
     """
+    if difference.count == 0:
+        reason = f"{config.blessing_metric} is defined for none of the held-out requests, so nothing can be compared"
+        return Verdict(False, against, difference, reason)
     bound = -config.blessing_margin
-    blessed = difference.count > 0 and difference.low > bound
+    blessed = difference.low > bound
     comparison = "is above" if blessed else "is not above"
     reason = (
         f"{config.blessing_metric} of the candidate minus {against} is {difference.value:+.4f} "

@@ -79,52 +79,26 @@ def evaluate(given: EvaluationInput) -> Metrics:
     out of the ranking metrics, which are not defined for them.
     """
     ranker = SlateRanker(given.draft)
-    lists, settings = given.evaluation, given.config.evaluation
     rankings = _rankings(given, ranker)
-    labels: dict[str, NDArray[np.float32]] = {}
-    if lists.clicks is not None:
-        labels["clicks"] = lists.clicks
-    if lists.grades is not None:
-        labels["grades"] = lists.grades
+    labels = _labels(given.evaluation)
     reference = "baseline" if "baseline" in rankings else "base" if "base" in rankings else "logged"
-    # Rank gain counts from the base order, so the lists stand in it.
-    order = lists.descending_order(rankings.get("base", np.zeros(len(lists.item_ids))))
-    base_ordered = lists.reordered(rankings.get("base", np.zeros(len(lists.item_ids))))
-    policies, differences = [], []
+    policies: list[PolicyMetrics] = []
+    differences: list[PolicyDifference] = []
+    deciding = MetricInterval(np.nan, np.nan, np.nan, 0)
     for kind, values in labels.items():
-        per_request = {
-            name: evaluate_lists(base_ordered, scores[order], values[order], settings.cutoffs)
-            for name, scores in rankings.items()
-        }
-        for name, metrics in per_request.items():
-            intervals = {
-                metric: _interval(
-                    bootstrap_interval(column, settings.confidence, settings.bootstrap_samples, given.config.seed)
-                )
-                for metric, column in metrics.items()
-            }
-            policies.append(PolicyMetrics(policy=name, title=TITLES[name], labels=kind, metrics=intervals))
-            for against in {reference, "base"} & set(rankings) - {name}:
-                paired = {
-                    metric: _interval(_paired(column, per_request[against][metric], given.config))
-                    for metric, column in metrics.items()
-                }
-                differences.append(PolicyDifference(policy=name, against=against, labels=kind, metrics=paired))
-        if kind == ("clicks" if "clicks" in labels else "grades"):
-            verdict = bless(
-                _paired(
-                    per_request["served"][settings.blessing_metric],
-                    per_request[reference][settings.blessing_metric],
-                    given.config,
-                ),
-                reference,
-                settings,
-            )
+        per_request = _per_request(given, rankings, values)
+        policies += _policy_rows(given, kind, per_request)
+        differences += _difference_rows(given, kind, per_request, reference)
+        if kind == next(iter(labels)):
+            metric = given.config.evaluation.blessing_metric
+            deciding = _paired(per_request["served"][metric], per_request[reference][metric], given.config)
+    settings = given.config.evaluation
+    verdict = bless(deciding, reference, settings)
     return Metrics(
         run=given.run,
         data=given.data,
         policies=tuple(policies),
-        differences=tuple(sorted(differences, key=lambda row: (row.labels, row.against, row.policy))),
+        differences=tuple(differences),
         gate=_gate_metrics(given),
         off_policy=_off_policy(given),
         training=_histories(given.stages),
@@ -138,8 +112,64 @@ def evaluate(given: EvaluationInput) -> Metrics:
             reason=verdict.reason,
             difference=_interval(verdict.difference),
         ),
-        slate_example=_example(ranker, lists),
+        slate_example=_example(ranker, given.evaluation),
     )
+
+
+def _labels(lists: RankingLists) -> dict[str, NDArray[np.float32]]:
+    """What the lists can be judged by, clicks first; nothing for single impressions, which have no order."""
+    if len(lists) == 0 or lists.list_sizes.max() == 1:
+        return {}
+    labels = {}
+    if lists.clicks is not None:
+        labels["clicks"] = lists.clicks
+    if lists.grades is not None:
+        labels["grades"] = lists.grades
+    return labels
+
+
+def _per_request(
+    given: EvaluationInput, rankings: dict[str, NDArray[np.floating]], labels: NDArray[np.float32]
+) -> dict[str, dict[str, NDArray[np.float64]]]:
+    """Every metric of every policy, a value a request; rank gain counts from the base order."""
+    lists, cutoffs = given.evaluation, given.config.evaluation.cutoffs
+    base = rankings.get("base", np.zeros(len(lists.item_ids)))
+    order = lists.descending_order(base)
+    base_ordered = lists.reordered(base)
+    return {
+        name: evaluate_lists(base_ordered, scores[order], labels[order], cutoffs) for name, scores in rankings.items()
+    }
+
+
+def _policy_rows(
+    given: EvaluationInput, kind: str, per_request: dict[str, dict[str, NDArray[np.float64]]]
+) -> list[PolicyMetrics]:
+    settings, seed = given.config.evaluation, given.config.seed
+    rows = []
+    for name, metrics in per_request.items():
+        intervals = {
+            metric: _interval(bootstrap_interval(values, settings.confidence, settings.bootstrap_samples, seed))
+            for metric, values in metrics.items()
+        }
+        rows.append(PolicyMetrics(policy=name, title=TITLES[name], labels=kind, metrics=intervals))
+    return rows
+
+
+def _difference_rows(
+    given: EvaluationInput, kind: str, per_request: dict[str, dict[str, NDArray[np.float64]]], reference: str
+) -> list[PolicyDifference]:
+    """Every policy minus the reference, and minus the base order where that is another."""
+    rows = []
+    for against in sorted({reference, "base"} & set(per_request)):
+        for name, metrics in per_request.items():
+            if name == against:
+                continue
+            paired = {
+                metric: _interval(_paired(values, per_request[against][metric], given.config))
+                for metric, values in metrics.items()
+            }
+            rows.append(PolicyDifference(policy=name, against=against, labels=kind, metrics=paired))
+    return rows
 
 
 def _rankings(given: EvaluationInput, ranker: SlateRanker) -> dict[str, NDArray[np.floating]]:

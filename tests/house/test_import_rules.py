@@ -17,7 +17,8 @@ MAY_IMPORT = {
     "seriatim": {"seriatim_errors"},
     "seriatim_errors": set(),
 }
-TENSORFLOW = {"tensorflow", "keras", "tfx", "tensorflow_ranking", "tensorflow_transform", "tf2onnx", "apache_beam"}
+
+TENSORFLOW = {"tensorflow", "keras", "tfx", "tensorflow_ranking", "tensorflow_transform", "apache_beam"}
 
 
 @pytest.mark.parametrize("package", MAY_IMPORT)
