@@ -41,6 +41,9 @@ press(curve, "End");
 seen.end = document.getElementById("tip").textContent;
 press(curve, "ArrowLeft");
 seen.before = document.getElementById("tip").textContent;
+const area = curve.getBoundingClientRect();
+curve.dispatchEvent(new MouseEvent("mousemove", { clientX: area.left + area.width * 0.42, clientY: area.bottom }));
+seen.pointed = document.getElementById("tip").textContent;
 press(curve, "Escape");
 seen.hidden = document.getElementById("tip").hidden;
 const ground = () => getComputedStyle(document.body).backgroundColor;
@@ -67,7 +70,7 @@ def seen(tmp_path_factory):
         "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr",
         f"--user-data-dir={folder / 'profile'}", "--window-size=1280,900", "--dump-dom", page.as_uri(),
     ]  # fmt: skip
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     title = re.search(r"<title>(.*?)</title>", shown.stdout, re.DOTALL)
     return {**json.loads(title.group(1).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")),
             "console": [line for line in shown.stderr.splitlines() if "CONSOLE" in line]}  # fmt: skip
@@ -98,6 +101,11 @@ def test_arrow_keys_walk_along_a_curve_and_escape_hides_its_words(seen):
     assert seen["end"].startswith("position 12: 0.0260 [")
     assert seen["before"].startswith("position 11: 0.0290 [")
     assert seen["hidden"] is True
+
+
+def test_the_mouse_shows_the_nearest_point_of_a_curve(seen):
+    # Twelve positions stand on the plot area, which begins a little to the right of the drawing's edge.
+    assert seen["pointed"].startswith("position 5: 0.0640 [")
 
 
 def test_the_theme_switches(seen):

@@ -117,6 +117,13 @@ def test_positions_that_few_requests_reach_are_in_the_table_only():
     assert "less than 10 % of the most frequent" in Tree(page).text
 
 
+def test_a_log_without_clicks_is_said_to_hold_none():
+    data = make_metrics().data
+    without = data.model_copy(update={"clicks": {"train": 0, "eval": 0}})
+    assert "The log itself holds no clicks." in Tree(render(make_metrics(data=without))).text
+    assert "holds no clicks" not in Tree(render(make_metrics())).text
+
+
 def test_the_row_that_decided_is_marked_once():
     page = render(make_metrics())
     assert page.count('id="deciding-row"') == 1
