@@ -30,7 +30,7 @@ def _about_the_verdict(metrics: Metrics) -> Iterator[str]:
     follows = difference.count > 0 and difference.low is not None and difference.low > -blessing.margin
     if follows != blessing.blessed:
         yield "The recorded verdict does not follow from the rule and the numbers below; the recorded reason tells why."
-    if deciding_row(metrics) is None:
+    if difference.count > 0 and deciding_row(metrics) is None:
         yield "The row that decided is not among the paired differences of this file."
     if compare(difference) == "identical":
         yield (

@@ -11,6 +11,10 @@ from pipelines.report.metrics_file import Interval, Metrics
 NOT_DEFINED = "not defined"
 ABBREVIATIONS = frozenset({"ndcg", "dcg", "map", "mrr", "err", "ips", "snips", "dr"})
 POLICY_TITLES = {
+    "served": "As served",
+    "logged": "Order as logged",
+    "base": "Base order",
+    "baseline": "Bundle in service before",
     "uniform_over_passing": "Uniform draw from what passes the gate",
     "best_gate_score": "Best gate score",
 }

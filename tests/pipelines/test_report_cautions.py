@@ -58,7 +58,8 @@ def test_a_weakness_is_named_and_nothing_else(changes, expected):
 
 
 def test_a_verdict_without_any_request_is_not_called_sound():
-    row = replaced(difference("served", "base", "clicks", 0), UNDEFINED)
-    assert cautions(make_metrics(**decided_by(row, blessed=False))) == []
-    [sentence] = cautions(make_metrics(**decided_by(row, blessed=True)))
+    nothing = {**CLEAN, "policies": (), "differences": ()}
+    refused, blessed = (blessing(difference=UNDEFINED, blessed=verdict) for verdict in (False, True))
+    assert cautions(make_metrics(**nothing, blessing=refused)) == []
+    [sentence] = cautions(make_metrics(**nothing, blessing=blessed))
     assert "does not follow" in sentence

@@ -200,7 +200,8 @@ def test_undefined_values_and_metrics_that_one_policy_lacks_are_said_to_be_undef
         policies=policies, blessing=blessing(difference=UNDEFINED, blessed=False), off_policy=(), differences=()
     )
     tree = Tree(render(metrics))
-    assert "There is none, as no request counts." in tree.text
+    assert "No held-out request to compare Served with Base on, in NDCG@10." in tree.text
+    assert "Without such a request there is none." in tree.text
     assert "Base not defined 0 Served" in tree.text
     assert "None" not in tree.text
 
