@@ -18,7 +18,7 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from pipelines import click_log, log_columns, readers
-from pipelines.click_log import QUARANTINE_PREFIX, ROW_COLUMN, FeatureColumns, ValidatedLog, validate
+from pipelines.click_log import LABEL_COLUMNS, QUARANTINE_PREFIX, ROW_COLUMN, FeatureColumns, ValidatedLog, validate
 from pipelines.config import DataConfig
 from pipelines.readers import read_log, resolve_files
 from pipelines.readers.files import companions
@@ -43,6 +43,7 @@ class PreparedLog:
         fingerprint: sha256 of the source files, the settings that shape the split and the code that reads and
             checks, 16 hex digits.
         columns: the features.
+        labels: which of `clicked` and `grade` the log has.
         requests, rows, clicks: counts by split.
         quarantined: bad rows by reason, malformed lines included.
         defaulted: replaced null values by feature.
@@ -51,6 +52,7 @@ class PreparedLog:
     folder: Path
     fingerprint: str
     columns: FeatureColumns
+    labels: tuple[str, ...]
     requests: dict[str, int]
     rows: dict[str, int]
     clicks: dict[str, int]
@@ -90,6 +92,7 @@ def prepare_log(data: DataConfig, seed: int, root: Path) -> PreparedLog:
         folder=folder,
         fingerprint=fingerprint,
         columns=validated[TRAIN].columns,
+        labels=tuple(name for name in LABEL_COLUMNS if name in clean[TRAIN].column_names),
         requests={split: len(pa.compute.unique(table["request_id"])) for split, table in clean.items()},
         rows={split: len(table) for split, table in clean.items()},
         clicks={split: _clicks(table) for split, table in clean.items()},
@@ -252,4 +255,4 @@ def _read_summary(folder: Path) -> PreparedLog:
     values = json.loads((folder / SUMMARY_FILE).read_text())
     columns = values.pop("columns")
     values["columns"] = FeatureColumns(tuple(columns["context"]), tuple(columns["candidate"]))
-    return PreparedLog(**{**values, "folder": folder})
+    return PreparedLog(**{**values, "labels": tuple(values["labels"]), "folder": folder})

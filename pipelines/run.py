@@ -12,9 +12,10 @@ from pipelines.anomalies import read_anomalies
 from pipelines.config import PipelineConfig
 from pipelines.fingerprints import code_fingerprint, fingerprint, settings_of
 from pipelines.ingest import PreparedLog, prepare_log
+from pipelines.labels import require_labels
 from pipelines.quiet import errors_to
 from pipelines.report.metrics_file import METRICS_FILE, ComponentTime, Metrics, load_metrics
-from pipelines.simulation import SimulationSettings, write_marketplace
+from pipelines.simulation import SimulationSettings, simulated_format, write_marketplace
 from seriatim_errors import BundleError
 from serving.bundle import bundle_versions, open_bundle
 from serving.bundle.manifest import MANIFEST_FILE, Manifest
@@ -45,17 +46,19 @@ def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
     """Run the pipeline that `config` describes.
 
     Raises:
-        DataError: the log breaks its contract.
+        DataError: the log breaks its contract, or lacks a column that the configuration learns from.
         PipelineError: a component failed; run again to continue.
     """
     data = config.data
     if data.simulate is not None and not data.path.exists():
+        log_format = simulated_format(data.path)
         progress.say(f"simulating a marketplace of {data.simulate.requests} requests into {data.path.parent}")
         settings = SimulationSettings(requests=data.simulate.requests, seed=data.simulate.seed)
-        write_marketplace(settings, data.path.parent)
+        write_marketplace(settings, data.path.parent, log_format)
     folder = config.run_folder
     log = prepare_log(data, config.seed, folder / "input")
     progress.say(_describe(log))
+    require_labels(config, log.labels)
     folder.mkdir(parents=True, exist_ok=True)
     resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
     (folder / CONFIG_FILE).write_text(resolved, encoding="utf-8")

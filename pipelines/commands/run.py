@@ -30,8 +30,13 @@ def run(config_path: Path, data: Path | None, name: str | None) -> None:
     from pipelines.run import RunProgress
     from pipelines.run import run as run_pipeline
 
-    overrides = {"data.path": data and str(data), "name": name}
-    config = load_config(config_path, {key: value for key, value in overrides.items() if value is not None})
+    overrides: dict[str, str | None] = {}
+    if data is not None:
+        # A log that a person names is never made up.
+        overrides |= {"data.path": str(data), "data.simulate": None}
+    if name is not None:
+        overrides["name"] = name
+    config = load_config(config_path, overrides)
     shown = _Progress()
     try:
         finished = run_pipeline(config, RunProgress(shown.say, shown.plan, shown.start, shown.finish))

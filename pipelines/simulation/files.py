@@ -6,7 +6,7 @@ import io
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,8 @@ from PIL import Image
 from pipelines.simulation.catalogue import DIGIT_APPEAL, TAG_TREE, TAGS, Catalogue
 from pipelines.simulation.marketplace import SimulationSettings, simulate_marketplace
 from seriatim_errors import DataError
+
+SimulatedFormat = Literal["parquet", "csv", "jsonl"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ class SimulatedFiles:
 
 
 def write_marketplace(
-    settings: SimulationSettings, folder: Path, log_format: Literal["parquet", "csv", "jsonl"] = "parquet"
+    settings: SimulationSettings, folder: Path, log_format: SimulatedFormat = "parquet"
 ) -> SimulatedFiles:
     """Simulate and write the log, the catalogue, the truth behind both and the parameters; see docs/marketplace.md.
 
@@ -71,6 +73,21 @@ def write_marketplace(
     _write_log(market.log, partial, log_format)
     partial.rename(files.clicks)
     return files
+
+
+def simulated_format(log: Path) -> SimulatedFormat:
+    """The format in which a simulated log is written to `log`.
+
+    Raises:
+        DataError: a simulated log has another name.
+    """
+    names: dict[str, SimulatedFormat] = {f"clicks.{kind}": kind for kind in get_args(SimulatedFormat)}
+    if log.name not in names:
+        raise DataError(
+            f"data.path {log} does not exist, and data.simulate makes a log named {', '.join(names)}; "
+            "give a log, or data.path one of these names"
+        )
+    return names[log.name]
 
 
 def catalogue_table(catalogue: Catalogue) -> pa.Table:

@@ -146,6 +146,12 @@ def test_simulate_writes_the_same_log_for_the_same_seed(tmp_path):
         ("name: demo\ndata: {path: log.parquet}\ngait: 1\n", 4, "line 3: gait: unknown key"),
         ("name: demo\ndata: {path: nowhere.csv}\n", 3, "data.path nowhere.csv does not exist"),
         ("name: demo\ndata: {path: log.parquet}\n", 3, "1 of 12 rows are bad"),
+        ("name: demo\ndata: {path: mine.csv, simulate: {requests: 10}}\n", 3, "makes a log named clicks.parquet"),
+        (
+            "name: demo\ndata: {path: log.parquet, max_bad_share: 0.5, evaluation_share: 0.5}\ngate: {label: grade}\n",
+            3,
+            "gate.label is 'grade' but the click log has no column 'grade'",
+        ),
     ],
 )
 def test_run_ends_before_loading_tfx_when_config_or_data_are_wrong(tmp_path, text, status, message):
@@ -156,3 +162,12 @@ def test_run_ends_before_loading_tfx_when_config_or_data_are_wrong(tmp_path, tex
     assert message in answer.stderr
     assert "Traceback" not in answer.stderr
     assert "loading TFX" not in answer.stdout
+
+
+def test_a_log_that_is_named_on_the_command_line_is_never_simulated(tmp_path):
+    (tmp_path / "config.yaml").write_text("name: demo\ndata: {path: clicks.csv, simulate: {requests: 10}}\n")
+    absent = tmp_path / "typo" / "clicks.parquet"
+    answer = seriatim("run", "--config", "config.yaml", "--data", absent, cwd=tmp_path)
+    assert answer.returncode == 3
+    assert f"data.path {absent} does not exist" in answer.stderr
+    assert not absent.parent.exists()

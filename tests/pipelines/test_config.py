@@ -83,7 +83,9 @@ def described_fields(model, prefix=""):
             yield from described_fields(section, f"{prefix}{name}.")
 
 
-@pytest.mark.parametrize(("key", "field"), list(described_fields(PipelineConfig)), ids=lambda part: part if isinstance(part, str) else "")
+@pytest.mark.parametrize(
+    ("key", "field"), list(described_fields(PipelineConfig)), ids=lambda part: part if isinstance(part, str) else ""
+)
 def test_the_page_gives_every_key_with_its_default_meaning_and_choices(key, field):
     page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
     [row] = [line for line in page.splitlines() if line.startswith(f"| `{key}` |")]
