@@ -78,7 +78,7 @@ class GateConfig(Section):
     label: Literal["clicked", "grade"] = Field("clicked", description="What counts as a positive.")
     relevant_grade: float = Field(1.0, description="With label `grade`: grades from here up are positive.")
     target_recall: Share = Field(0.95, description="Share of positives that must pass.")
-    hidden: tuple[int, ...] = Field((), description="Hidden layer widths; empty: a linear scorer.")
+    hidden: tuple[int, ...] = Field((32,), description="Hidden layer widths; empty: a linear scorer.")
     epochs: int = Field(20, ge=1, description="Passes over the items that are not positive.")
     batch_size: int = Field(4096, ge=16, description="Items in a batch.")
     learning_rate: float = Field(0.01, gt=0, description="Of Adam.")

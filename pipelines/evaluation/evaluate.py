@@ -158,17 +158,19 @@ def _policy_rows(
 def _difference_rows(
     given: EvaluationInput, kind: str, per_request: dict[str, dict[str, NDArray[np.float64]]], reference: str
 ) -> list[PolicyDifference]:
-    """Every policy minus the reference, and minus the base order where that is another."""
+    """Every policy minus the reference and the base order, and what the gate costs: served minus seq2slate."""
+    pairs = [(name, against) for against in sorted({reference, "base"} & set(per_request)) for name in per_request]
+    if "seq2slate" in per_request:
+        pairs.append(("served", "seq2slate"))
     rows = []
-    for against in sorted({reference, "base"} & set(per_request)):
-        for name, metrics in per_request.items():
-            if name == against:
-                continue
-            paired = {
-                metric: _interval(_paired(values, per_request[against][metric], given.config))
-                for metric, values in metrics.items()
-            }
-            rows.append(PolicyDifference(policy=name, against=against, labels=kind, metrics=paired))
+    for name, against in pairs:
+        if name == against:
+            continue
+        paired = {
+            metric: _interval(_paired(values, per_request[against][metric], given.config))
+            for metric, values in per_request[name].items()
+        }
+        rows.append(PolicyDifference(policy=name, against=against, labels=kind, metrics=paired))
     return rows
 
 
@@ -206,9 +208,12 @@ def _gate_metrics(given: EvaluationInput) -> GateMetrics | None:
     passed = model.passes(model.score(lists.features))
     positive = gate_labels(lists, given.config.gate) > 0
     requests = lists.list_index
+    # Requests without a positive item say nothing about recall.
+    positives = np.bincount(requests, weights=positive, minlength=len(lists))
+    counted = positives > 0
     realised = bootstrap_ratio_interval(
-        np.bincount(requests, weights=passed & positive, minlength=len(lists)),
-        np.bincount(requests, weights=positive, minlength=len(lists)),
+        np.bincount(requests, weights=passed & positive, minlength=len(lists))[counted],
+        positives[counted],
         given.config.evaluation.confidence,
         given.config.evaluation.bootstrap_samples,
         given.config.seed,
