@@ -29,6 +29,9 @@ def check_bundle(folder: Path) -> str:
 
 if __name__ == "__main__":
     try:
+        if len(sys.argv) != 2:
+            raise BundleError("give one argument: the folder of the bundle to check")
         print(check_bundle(Path(sys.argv[1])))
     except BundleError as error:
-        sys.exit(f"error: {error}")
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)

@@ -10,11 +10,14 @@ import grpc
 import numpy as np
 from google.rpc import error_details_pb2
 from grpc_status import rpc_status
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from seriatim_errors import ServiceError
 from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
 from serving.runtime.query import InvalidRequestError
+
+MAX_SLATE_SIZE = 2**32 - 1
+LOOPBACK_HOSTS = ("localhost", "127.", "[::1]", "unix:")
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,9 @@ class RankingClient:
 
     def __init__(self, target: str, timeout: float = 5.0) -> None:
         self.target, self.timeout = target, timeout
-        self._channel = grpc.insecure_channel(target)
+        # A proxy from the environment cannot reach this machine's loopback address.
+        proxy = 0 if target.startswith(LOOPBACK_HOSTS) else 1
+        self._channel = grpc.insecure_channel(target, options=[("grpc.enable_http_proxy", proxy)])
         self._stub = ranking_pb2_grpc.RankingServiceStub(self._channel)
 
     def rank(
@@ -83,9 +88,9 @@ class RankingClient:
         request = ranking_pb2.RankSlateRequest(
             request_id=request_id,
             item_ids=item_ids,
-            context=ranking_pb2.FeatureVector(names=context_names, values=np.asarray(context, np.float32)),
-            features=ranking_pb2.FeatureMatrix(names=feature_names, values=np.asarray(features, "<f4").tobytes()),
-            slate_size=slate_size,
+            context=ranking_pb2.FeatureVector(names=context_names, values=_numbers("context", context)),
+            features=ranking_pb2.FeatureMatrix(names=feature_names, values=_rows(features, len(item_ids)).tobytes()),
+            slate_size=_slate_size(slate_size),
         )
         if temperature is not None:
             request.exploration.temperature = temperature
@@ -106,6 +111,31 @@ class RankingClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _numbers(field: str, values: ArrayLike) -> NDArray[np.float32]:
+    try:
+        # A number beyond float32 becomes infinite here; the service refuses it by its feature's name.
+        with np.errstate(over="ignore"):
+            return np.asarray(values, "<f4")
+    except (TypeError, ValueError) as error:
+        raise InvalidRequestError(field, f"{error}; give numbers, as many in each row") from None
+
+
+def _rows(features: ArrayLike, candidates: int) -> NDArray[np.float32]:
+    """The matrix with one row a candidate: the bytes on the wire would not tell a transposed one apart."""
+    matrix = _numbers("features", features)
+    if candidates and (matrix.ndim != 2 or len(matrix) != candidates):
+        raise InvalidRequestError(
+            "features", f"shape {matrix.shape} for {candidates} candidates; give one row a candidate"
+        )
+    return matrix
+
+
+def _slate_size(value: int) -> int:
+    if not 1 <= value <= MAX_SLATE_SIZE:
+        raise InvalidRequestError("slate_size", f"{value}; give 1 to the number of candidates")
+    return value
 
 
 def _named(error: grpc.RpcError, target: str) -> Exception:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from seriatim_errors import ServiceError
 from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
-from serving.runtime.query import InvalidRequestError, Slate, SlateQuery
+from serving.runtime.query import InvalidRequestError, Slate, SlateQuery, require_candidates
 from serving.runtime.ranker import SlateRanker
 
 SERVICE = ranking_pb2.DESCRIPTOR.services_by_name["RankingService"].full_name
@@ -51,6 +51,7 @@ def query_of(request: ranking_pb2.RankSlateRequest, ranker: SlateRanker) -> Slat
     """
     if not request.request_id:
         raise InvalidRequestError("request_id", "empty; give every request an id")
+    require_candidates(request.item_ids)
     features = ranker.features
     context = np.array(request.context.values, np.float32)
     if request.context.names:
@@ -129,8 +130,10 @@ class RankingServer:
     """A server for one bundle; start it, wait for it, stop it by this handle."""
 
     def __init__(self, ranker: SlateRanker, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._ranker, self._address = ranker, f"{host}:{port}"
+        # An IPv6 address stands in brackets, or its last group would be taken for the port.
+        self._ranker, self._address = ranker, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._server: grpc.aio.Server | None = None
+        self._health = health.aio.HealthServicer()
         self.port = port
 
     async def start(self) -> int:
@@ -150,8 +153,7 @@ class RankingServer:
             ]
         )
         ranking_pb2_grpc.add_RankingServiceServicer_to_server(RankingServicer(self._ranker), server)
-        checks = health.aio.HealthServicer()
-        health_pb2_grpc.add_HealthServicer_to_server(checks, server)
+        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
         try:
             self.port = server.add_insecure_port(self._address)
@@ -163,7 +165,7 @@ class RankingServer:
                 "give another --port (0 picks a free one) or --host"
             )
         for name in ("", SERVICE):
-            await checks.set(name, health_pb2.HealthCheckResponse.SERVING)
+            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         await server.start()
         self._server = server
         return self.port
@@ -174,6 +176,7 @@ class RankingServer:
             await self._server.wait_for_termination()
 
     async def stop(self, grace: float = 5.0) -> None:
-        """Refuse new calls and give those in flight `grace` seconds."""
+        """Say to health checks that it ends, refuse new calls and give those in flight `grace` seconds."""
         if self._server is not None:
+            await self._health.enter_graceful_shutdown()
             await self._server.stop(grace)

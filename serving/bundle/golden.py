@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from seriatim_errors import BundleError
+from seriatim_errors import BundleError, DataError
 
 if TYPE_CHECKING:
     from serving.runtime.ranker import SlateRanker
@@ -49,20 +50,31 @@ class GoldenRequests:
 
     @classmethod
     def load(cls, path: Path) -> GoldenRequests:
-        """Read an `.npz` file."""
-        with np.load(path, allow_pickle=False) as arrays:
-            return cls(**{name: arrays[name] for name in arrays.files})
+        """Read an `.npz` file.
+
+        Raises:
+            BundleError: the file is missing, is no `.npz` file or holds other arrays.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as arrays:
+                return cls(**{name: arrays[name] for name in arrays.files})
+        except (OSError, TypeError, ValueError, zipfile.BadZipFile) as error:
+            raise BundleError(f"{path} holds no golden requests: {error}; restore the bundle") from None
 
 
 def self_test(ranker: SlateRanker, golden: GoldenRequests) -> None:
     """Rank the golden requests and compare.
 
     Raises:
-        BundleError: a slate or a base score differs from what the bundle promises.
+        BundleError: a slate or a base score differs from what the bundle promises, or a golden request is
+            not one that this bundle can rank.
     """
     for index in range(len(golden)):
         query = ranker.golden_query(golden, index)
-        slate = ranker.rank(query)
+        try:
+            slate = ranker.rank(query)
+        except DataError as error:
+            raise BundleError(f"bundle {ranker.version}: golden request {index}: {error}; do not serve it") from None
         rows = slice(golden.offsets[index], golden.offsets[index + 1])
         expected = golden.slates[index]
         if list(slate.order) != expected[expected >= 0].tolist():

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 SCHEMA_VERSION: Literal[1] = 1
 MANIFEST_FILE = "manifest.json"
+# A version names a folder: no separators, and no leading dot, which marks what is unfinished.
+VERSION_PATTERN = r"^[0-9A-Za-z][0-9A-Za-z._-]*$"
 
 
 class _Part(BaseModel):
@@ -25,6 +27,13 @@ class Features(_Part):
     def names(self) -> tuple[str, ...]:
         """Columns of the models' input matrix."""
         return self.context + self.item
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Features:
+        for place, name in enumerate(self.names):
+            if name in self.names[:place]:
+                raise ValueError(f"feature {name!r} stands twice; name every column once")
+        return self
 
 
 class BaseRankerStage(_Part):
@@ -49,7 +58,7 @@ class GateStage(_Part):
 
     kind: Literal["gate"] = "gate"
     file: str
-    threshold: float
+    threshold: FiniteFloat
     target: RateTarget
 
 
@@ -85,12 +94,12 @@ class Manifest(_Part):
     """`manifest.json`."""
 
     schema_version: Literal[1] = SCHEMA_VERSION
-    version: str
+    version: str = Field(pattern=VERSION_PATTERN)
     name: str
     created: str = Field(description="ISO 8601, UTC.")
     features: Features
     stages: tuple[Stage, ...] = Field(min_length=1)
-    metrics: dict[str, float] = Field(default_factory=dict)
+    metrics: dict[str, FiniteFloat] = Field(default_factory=dict)
     training_data: TrainingDataSummary
     config_fingerprint: str
     seed: int
@@ -106,3 +115,9 @@ class Manifest(_Part):
     def stage(self, kind: str) -> Stage | None:
         """The stage of this kind, or None."""
         return next((stage for stage in self.stages if stage.kind == kind), None)
+
+
+def first_mistake(error: ValidationError) -> str:
+    """The first of a manifest's mistakes as `field: what is wrong`."""
+    mistake = error.errors()[0]
+    return f"{'.'.join(map(str, mistake['loc']))}: {mistake['msg']}"

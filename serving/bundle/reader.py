@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from seriatim_errors import BundleError
 from serving.bundle.golden import GoldenRequests
-from serving.bundle.manifest import MANIFEST_FILE, SCHEMA_VERSION, Manifest
+from serving.bundle.manifest import MANIFEST_FILE, SCHEMA_VERSION, Manifest, first_mistake
 from serving.bundle.writer import GOLDEN_FILE, file_entry
 
 
@@ -22,7 +22,11 @@ class Bundle:
     manifest: Manifest
 
     def golden(self) -> GoldenRequests:
-        """The requests the bundle tests itself with."""
+        """The requests the bundle tests itself with.
+
+        Raises:
+            BundleError: there are none, or their file is not what `GoldenRequests.save` writes.
+        """
         return GoldenRequests.load(self.folder / GOLDEN_FILE)
 
 
@@ -68,18 +72,23 @@ def open_bundle(folder: Path) -> Bundle:
     try:
         manifest = Manifest.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        field = ".".join(map(str, first["loc"]))
-        raise BundleError(f"{path}: {field}: {first['msg']}; restore the bundle or use another version") from None
+        raise BundleError(f"{path}: {first_mistake(error)}; restore the bundle or use another version") from None
     for stage in manifest.stages:
         if stage.file not in manifest.files:
-            raise BundleError(f"{path}: stage {stage.kind} names {stage.file}, which is not among its files")
+            raise BundleError(
+                f"{path}: stage {stage.kind} names {stage.file}, which is not among its files; "
+                "restore the bundle or use another version"
+            )
     for name, entry in manifest.files.items():
         file = folder / name
         if folder.resolve() not in file.resolve().parents:
             raise BundleError(f"{path}: file {name!r} lies outside the bundle; restore it")
         if not file.is_file():
             raise BundleError(f"{file} is missing from the bundle; restore it or use another version")
-        if file_entry(file) != entry:
+        try:
+            unaltered = file_entry(file) == entry
+        except OSError as error:
+            raise BundleError(f"{file} cannot be read: {error.strerror}; correct its permissions") from None
+        if not unaltered:
             raise BundleError(f"{file} does not match its checksum; restore it or use another version")
     return Bundle(folder, manifest)

@@ -8,9 +8,11 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from seriatim_errors import BundleError
 from serving.bundle.golden import GoldenRequests
-from serving.bundle.manifest import MANIFEST_FILE, FileEntry, Manifest
+from serving.bundle.manifest import MANIFEST_FILE, FileEntry, Manifest, first_mistake
 
 GOLDEN_FILE = "golden_requests.npz"
 PARTIAL_PREFIX = ".partial-"
@@ -29,14 +31,58 @@ def write_bundle(root: Path, manifest: Manifest, files: Mapping[str, Path], gold
         The bundle's folder.
 
     Raises:
-        BundleError: a bundle of that version exists, or the manifest names a file that is not given.
+        BundleError: a bundle of that version exists, the manifest names a file that is not given, or one of
+            its values is out of range. Nothing is left behind then.
     """
+    manifest = _validated(manifest)
     target = root / manifest.version
     if target.exists():
         raise BundleError(f"bundle {target} exists already; bundles are never overwritten, use another version")
     partial = root / f"{PARTIAL_PREFIX}{manifest.version}"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
+    try:
+        _fill(partial, manifest, files, golden)
+        publish(partial, target)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    return target
+
+
+def publish(partial: Path, target: Path) -> None:
+    """Make `partial` durable and give it its final name in one step.
+
+    Raises:
+        BundleError: another process has published that name in the meantime.
+    """
+    for path in [*partial.rglob("*"), partial]:
+        _flush(path)
+    try:
+        partial.rename(target)
+    except OSError as error:
+        raise BundleError(f"bundle {target} cannot be published: {error.strerror}; use another version") from None
+    _flush(target.parent)
+
+
+def file_entry(path: Path) -> FileEntry:
+    """Checksum and size of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return FileEntry(sha256=digest.hexdigest(), bytes=path.stat().st_size)
+
+
+def _validated(manifest: Manifest) -> Manifest:
+    """The manifest, checked again: a copy with changed fields, as callers make it, never was."""
+    try:
+        return Manifest.model_validate(manifest.model_dump())
+    except ValidationError as error:
+        raise BundleError(f"bundle {manifest.version}: {first_mistake(error)}; correct the manifest") from None
+
+
+def _fill(partial: Path, manifest: Manifest, files: Mapping[str, Path], golden: GoldenRequests) -> None:
     for name, source in files.items():
         destination = partial / name
         destination.parent.mkdir(parents=True, exist_ok=True)
@@ -53,25 +99,12 @@ def write_bundle(root: Path, manifest: Manifest, files: Mapping[str, Path], gold
     }
     sealed = manifest.model_copy(update={"files": entries})
     (partial / MANIFEST_FILE).write_text(sealed.model_dump_json(indent=1), encoding="utf-8")
-    publish(partial, target)
-    return target
 
 
-def publish(partial: Path, target: Path) -> None:
-    """Make `partial` durable and give it its final name in one step."""
-    for path in [*partial.rglob("*"), partial]:
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    partial.rename(target)
-
-
-def file_entry(path: Path) -> FileEntry:
-    """Checksum and size of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
-    return FileEntry(sha256=digest.hexdigest(), bytes=path.stat().st_size)
+def _flush(path: Path) -> None:
+    """Wait until a file, or a folder's list of names, is on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -7,31 +7,18 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from seriatim_errors import DataError, ServiceError
+from seriatim_errors import BundleError, ServiceError
 
 if TYPE_CHECKING:
     from serving.client import RankedSlate
+    from serving.commands.request_file import RankRequest
 
 READY_LINE = "serving seriatim.v1.RankingService on "
-
-
-@dataclass(frozen=True)
-class RankRequest:
-    """The parts of a request as a JSON file gives them; see docs/serving.md."""
-
-    request_id: str
-    item_ids: list[str]
-    features: list[list[float]]
-    context: list[float]
-    slate_size: int
-    feature_names: list[str]
-    context_names: list[str]
 
 
 @click.command()
@@ -59,6 +46,7 @@ def rank(
 ) -> None:
     """Send one request, by default the newest bundle's first golden request, and print the slate."""
     from serving.client import RankingClient
+    from serving.commands.request_file import read_request
 
     request = read_request(request_file) if request_file is not None else golden_request(bundles)
     with contextlib.ExitStack() as stack:
@@ -83,37 +71,19 @@ def rank(
         _print_slate(slate)
 
 
-def read_request(path: Path) -> RankRequest:
-    """Read a request from a JSON file.
+def golden_request(bundles: Path) -> RankRequest:
+    """The first golden request of the newest bundle.
 
     Raises:
-        DataError: the file is missing, is not JSON or lacks a field; the message names it.
+        BundleError: there is no bundle, or it has no golden requests.
     """
-    try:
-        values: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"request {path}: {error.strerror}; give a readable JSON file") from None
-    except ValueError as error:
-        raise DataError(f"request {path} is not JSON: {error}") from None
-    known = set(RankRequest.__dataclass_fields__)
-    for name in values:
-        if name not in known:
-            raise DataError(f"request {path}: unknown field {name!r}; known are {', '.join(sorted(known))}")
-    for name in ("request_id", "item_ids", "features", "slate_size"):
-        if name not in values:
-            raise DataError(f"request {path}: field {name!r} is missing")
-    widths = {len(row) if isinstance(row, list) else -1 for row in values["features"]}
-    if len(widths) > 1 or -1 in widths:
-        raise DataError(f"request {path}: features: rows of different length; give one list of numbers a candidate")
-    optional: dict[str, list] = {"context": [], "feature_names": [], "context_names": []}
-    return RankRequest(**{**optional, **values})
-
-
-def golden_request(bundles: Path) -> RankRequest:
-    """The first golden request of the newest bundle."""
     from serving.bundle import newest_bundle
+    from serving.commands.request_file import RankRequest
 
-    golden = newest_bundle(bundles).golden()
+    bundle = newest_bundle(bundles)
+    golden = bundle.golden()
+    if len(golden) == 0:
+        raise BundleError(f"bundle {bundle.folder} holds no golden request; give one with --request")
     rows = slice(0, int(golden.offsets[1]))
     return RankRequest(
         request_id="golden-0",
@@ -121,8 +91,6 @@ def golden_request(bundles: Path) -> RankRequest:
         features=golden.features[rows].tolist(),
         context=golden.context[0].tolist(),
         slate_size=int(golden.slate_sizes[0]),
-        feature_names=[],
-        context_names=[],
     )
 
 
@@ -143,7 +111,7 @@ def started_service(bundles: Path) -> Iterator[str]:
                 yield line.removeprefix(READY_LINE).split(";")[0].strip()
                 break
         else:
-            raise ServiceError(f"the service did not start: {process.stderr.read().strip()}")
+            raise ServiceError(f"the service did not start: {process.stderr.read().strip().removeprefix('error: ')}")
     finally:
         process.terminate()
         process.communicate()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,12 +16,21 @@ if TYPE_CHECKING:
     from serving.bundle.manifest import Features
 
 MAX_CANDIDATES = 1000
+# Beyond these float32 carries too little of the logits for an exact propensity, and nothing is gained.
+TEMPERATURES = (1e-3, 1e3)
+QUOTED_CHARACTERS = 200
 
 
 class InvalidRequestError(DataError):
-    """A request breaks the API's contract; `field` names the part of it that does."""
+    """A request breaks the API's contract; `field` names the part of it that does.
+
+    A long description loses its middle: it travels in the trailing metadata of a call, which HTTP/2 peers
+    limit to 8 KiB, and it may quote the caller's own names.
+    """
 
     def __init__(self, field: str, message: str) -> None:
+        if len(message) > 2 * QUOTED_CHARACTERS:
+            message = f"{message[:QUOTED_CHARACTERS]} ... {message[-QUOTED_CHARACTERS:]}"
         super().__init__(f"{field}: {message}")
         self.field = field
         self.description = message
@@ -36,7 +47,7 @@ class SlateQuery:
         features: float32 `[candidates, item features]`, in the bundle's order.
         slate_size: items to place, 1 to the number of candidates.
         explore: sample the slate instead of taking the most probable one.
-        temperature: > 0, of the sampling.
+        temperature: 0.001 to 1000, of the sampling.
     """
 
     request_id: str
@@ -77,15 +88,8 @@ class Slate:
 
 def check_query(query: SlateQuery, features: Features) -> None:
     """Raise `InvalidRequestError`, naming the field and the way out, unless `query` fits the bundle's features."""
+    require_candidates(query.item_ids)
     candidates = len(query.item_ids)
-    if candidates == 0:
-        raise InvalidRequestError("item_ids", "no candidates; give at least one item to rank")
-    if candidates > MAX_CANDIDATES:
-        raise InvalidRequestError("item_ids", f"{candidates} candidates; give at most {MAX_CANDIDATES}")
-    if len(set(query.item_ids)) != candidates:
-        seen: set[str] = set()
-        twice = next(item for item in query.item_ids if item in seen or seen.add(item))  # type: ignore[func-returns-value]
-        raise InvalidRequestError("item_ids", f"item {twice!r} stands twice; give every candidate once")
     if not 1 <= query.slate_size <= candidates:
         raise InvalidRequestError(
             "slate_size",
@@ -115,5 +119,24 @@ def check_query(query: SlateQuery, features: Features) -> None:
             f"feature {features.item[column]!r} of item {query.item_ids[row]!r} is {query.features[row, column]}; "
             "give finite numbers",
         )
-    if not (np.isfinite(query.temperature) and query.temperature > 0):
-        raise InvalidRequestError("temperature", f"{query.temperature}; give a number above 0, 1 for the model's own")
+    low, high = TEMPERATURES
+    if not low <= query.temperature <= high:
+        raise InvalidRequestError(
+            "exploration.temperature", f"{query.temperature:g}; give {low:g} to {high:g}, 1 for the model's own"
+        )
+
+
+def require_candidates(item_ids: Sequence[str]) -> None:
+    """Raise `InvalidRequestError` unless there are candidates, not too many, each once and with a name."""
+    candidates = len(item_ids)
+    if candidates == 0:
+        raise InvalidRequestError("item_ids", "no candidates; give at least one item to rank")
+    if candidates > MAX_CANDIDATES:
+        raise InvalidRequestError("item_ids", f"{candidates} candidates; give at most {MAX_CANDIDATES}")
+    if len(set(item_ids)) != candidates:
+        twice = Counter(item_ids).most_common(1)[0][0]
+        raise InvalidRequestError("item_ids", f"item {twice!r} stands twice; give every candidate once")
+    if "" in item_ids:
+        raise InvalidRequestError(
+            "item_ids", f"the item at place {list(item_ids).index('')} has no id; give every candidate one"
+        )

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seriatim_errors import BundleError
 from serving.bundle.golden import GoldenRequests
 from serving.bundle.reader import Bundle
 from serving.runtime.base_ranker import BaseRanker
 from serving.runtime.gate import Gate
-from serving.runtime.query import Slate, SlateQuery, check_query
+from serving.runtime.query import InvalidRequestError, Slate, SlateQuery, check_query
 from serving.runtime.seq2slate import Placed, Seq2Slate
 
 
@@ -20,7 +21,7 @@ class SlateRanker:
     """Ranks with one bundle; safe to share between threads, for it changes nothing after loading.
 
     Raises:
-        BundleError: a stage's file cannot be loaded.
+        BundleError: a stage's file cannot be loaded, or reads another number of features.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -38,6 +39,12 @@ class SlateRanker:
             if slate is None
             else Seq2Slate(bundle.folder / slate.file, slate.slate_size, slate.max_list_size, slate.decoding)
         )
+        for stage, model in ((gate, self._gate), (slate, self._seq2slate)):
+            if model is not None and model.feature_count != width:
+                raise BundleError(
+                    f"{bundle.folder / stage.file} reads {model.feature_count} features, the manifest names {width}; "
+                    "use another version"
+                )
 
     def rank(self, query: SlateQuery) -> Slate:
         """Build the slate of one request.
@@ -52,6 +59,8 @@ class SlateRanker:
         check_query(query, self.features)
         matrix = self._matrix(query)
         gate_scores = None if self._gate is None else self._gate.score(matrix)
+        if gate_scores is not None and not np.isfinite(gate_scores).all():
+            raise self._too_large("gate", query)
         base_scores = self._base_scores(matrix, gate_scores)
         base_order = np.argsort(-base_scores, kind="stable")
         passed = np.ones(len(matrix), bool)
@@ -104,11 +113,25 @@ class SlateRanker:
         if self._seq2slate is None or passing == 0:
             return nothing
         read = gated[: min(passing, self._seq2slate.max_list_size)]
-        if query.explore:
-            placed = self._seq2slate.sample(matrix[read], _generator(query.request_id), query.temperature)
-        else:
-            placed = self._seq2slate.place(matrix[read])
+        try:
+            if query.explore:
+                placed = self._seq2slate.sample(matrix[read], _generator(query.request_id), query.temperature)
+            else:
+                placed = self._seq2slate.place(matrix[read])
+        except OverflowError:
+            raise self._too_large("re-ranker", query) from None
         return Placed(placed.order[: query.slate_size], placed.log_probabilities[: query.slate_size])
+
+    def _too_large(self, stage: str, query: SlateQuery) -> InvalidRequestError:
+        """Names the value that most likely made a stage overflow; its answer would be arbitrary."""
+        context = len(query.context)
+        matrix = self._matrix(query)
+        row, column = np.unravel_index(int(np.argmax(np.abs(matrix))), matrix.shape)
+        return InvalidRequestError(
+            "context" if column < context else "features",
+            f"the {stage} overflows; the largest value is {matrix[row, column]:g}, feature "
+            f"{self.features.names[column]!r} of item {query.item_ids[row]!r}; give values as in training",
+        )
 
 
 def _generator(request_id: str) -> np.random.Generator:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 import onnxruntime
@@ -9,17 +10,36 @@ import onnxruntime
 from seriatim_errors import BundleError
 
 
-def open_session(path: Path) -> onnxruntime.InferenceSession:
+def open_session(path: Path, inputs: Collection[str], outputs: Collection[str]) -> onnxruntime.InferenceSession:
     """A session on one thread: more threads gave no better median and a far worse tail.
 
+    Args:
+        path: the ONNX graph.
+        inputs, outputs: names that its inputs and outputs must have.
+
     Raises:
-        BundleError: ONNX Runtime cannot load the graph.
+        BundleError: ONNX Runtime cannot load the graph, or its inputs or outputs have other names.
     """
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:
         raise BundleError(f"{path} cannot be loaded by ONNX Runtime: {error}; use another version") from None
+    for kind, entries, expected in (
+        ("inputs", session.get_inputs(), inputs),
+        ("outputs", session.get_outputs(), outputs),
+    ):
+        names = {entry.name for entry in entries}
+        if names != set(expected):
+            raise BundleError(
+                f"{path} has the {kind} {sorted(names)}, expected {sorted(expected)}; use another version"
+            )
+    return session
+
+
+def input_axis(session: onnxruntime.InferenceSession, name: str, axis: int) -> int:
+    """Size of a fixed axis of the input `name`."""
+    return next(entry.shape[axis] for entry in session.get_inputs() if entry.name == name)
