@@ -10,7 +10,7 @@ data:
   path: {root}/market/clicks.parquet
   simulate: {{requests: 240, seed: 1}}
 base_ranker: {{trees: 40, folds: 2}}
-gate: {{epochs: 4, folds: 3}}
+gate: {{hidden: [], epochs: 4, folds: 3}}
 seq2slate: {{hidden_size: 8, epochs: 2, learning_rate: 0.003, batch_size: 64}}
 evaluation: {{bootstrap_samples: 100, blessing_margin: 1.0}}
 serving: {{slate_size: 4, golden_requests: 3}}
