@@ -18,20 +18,17 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from pipelines import click_log, log_columns, readers
-from pipelines.click_log import LABEL_COLUMNS, QUARANTINE_PREFIX, ROW_COLUMN, FeatureColumns, ValidatedLog, validate
+from pipelines.click_log import LABEL_COLUMNS, FeatureColumns, ValidatedLog, validate
 from pipelines.config import DataConfig
+from pipelines.quarantine import total_by_name, write_quarantine
 from pipelines.readers import read_log, resolve_files
 from pipelines.readers.files import companions
-from pipelines.readers.read_logs import ReadLog, concatenate, concatenate_tables, require_same_columns
+from pipelines.readers.read_logs import ReadLog, concatenate, require_same_columns
 from seriatim_errors import DataError
 
 REQUESTS_PER_ROW_GROUP = 512
 TRAIN, EVALUATION = "train", "eval"
 SUMMARY_FILE = "summary.json"
-FILE_COLUMN = f"{QUARANTINE_PREFIX}file"
-QUARANTINE_FILE = "quarantine.parquet"
-MALFORMED_FILE = "malformed.parquet"
-MALFORMED_REASON = "the line is malformed"
 
 
 @dataclass(frozen=True)
@@ -97,7 +94,7 @@ def prepare_log(data: DataConfig, seed: int, root: Path) -> PreparedLog:
         rows={split: len(table) for split, table in clean.items()},
         clicks={split: _clicks(table) for split, table in clean.items()},
         quarantined=quarantined,
-        defaulted=_sum([log.defaulted for log in validated.values()]),
+        defaulted=total_by_name([log.defaulted for log in validated.values()]),
     )
     for split, table in clean.items():
         write_sorted(table, partial / f"{split}.parquet")
@@ -152,44 +149,6 @@ def write_sorted(table: pa.Table, path: Path) -> None:
             writer.write_table(table.slice(start, end - start), row_group_size=max(end - start, 1))
 
 
-def write_quarantine(validated: Sequence[ValidatedLog], logs: Sequence[ReadLog], folder: Path) -> dict[str, int]:
-    """Write bad rows and malformed lines to `folder`; files of an earlier validation there are replaced.
-
-    Args:
-        validated: results of validation.
-        logs: what each was validated from; gives the files in which the bad rows stand.
-        folder: where `quarantine.parquet` (bad rows as they came, with `quarantine_file`, `quarantine_row` in
-            that file and `quarantine_reason`) and `malformed.parquet` (file, line, text) go; a file that would
-            have no row is not written.
-
-    Returns:
-        The number of bad rows by reason.
-    """
-    counts = _sum([log.reasons for log in validated])
-    bad = [_with_files(result.quarantine, log) for result, log in zip(validated, logs, strict=True)]
-    lines = pa.concat_tables([log.malformed for log in logs])
-    if len(lines):
-        counts[MALFORMED_REASON] = len(lines)
-    for name, table in ((QUARANTINE_FILE, concatenate_tables(bad)), (MALFORMED_FILE, lines)):
-        (folder / name).unlink(missing_ok=True)
-        if len(table):
-            pa.parquet.write_table(table, folder / name)
-    return counts
-
-
-def _with_files(quarantine: pa.Table, log: ReadLog) -> pa.Table:
-    """Row numbers of the whole log become the file and the row in it."""
-    rows = quarantine[ROW_COLUMN].to_numpy()
-    ends = np.cumsum([source.rows for source in log.sources])
-    index = np.searchsorted(ends, rows, side="left")
-    files = np.array([source.file for source in log.sources], dtype=object)[index]
-    starts = np.concatenate([[0], ends])[index]
-    position = quarantine.column_names.index(ROW_COLUMN)
-    return quarantine.set_column(position, ROW_COLUMN, pa.array(rows - starts, pa.int64())).add_column(
-        position, FILE_COLUMN, pa.array(files, pa.string())
-    )
-
-
 def _refuse_bad_split(clean: dict[str, pa.Table]) -> None:
     for split, table in clean.items():
         if len(table) == 0:
@@ -222,11 +181,6 @@ def _refuse_bad_share(
 
 def _clicks(table: pa.Table) -> int:
     return int(table["clicked"].to_numpy().sum()) if "clicked" in table.column_names else 0
-
-
-def _sum(counts: Sequence[dict[str, int]]) -> dict[str, int]:
-    names = dict.fromkeys(name for count in counts for name in count)
-    return {name: sum(count.get(name, 0) for count in counts) for name in names}
 
 
 def _fingerprint(files: tuple[Path, ...], data: DataConfig, seed: int) -> str:

@@ -28,7 +28,8 @@ def validate(
 ) -> None:
     """Check LOG: its columns, every row, and what is consistent within a request."""
     from pipelines.click_log import validate as validate_table
-    from pipelines.ingest import without_columns, write_quarantine
+    from pipelines.ingest import without_columns
+    from pipelines.quarantine import write_quarantine
     from pipelines.readers import read_log
 
     [read] = read_log([log], log_format)  # type: ignore[arg-type]
@@ -56,6 +57,8 @@ def _print_verdict(log: Path, validated: ValidatedLog, malformed: int) -> None:
     from rich.console import Console
     from rich.table import Table
 
+    from pipelines.quarantine import MALFORMED_REASON
+
     console, clean = Console(), validated.clean
     facts = Table(title=str(log), show_header=False, title_justify="left")
     facts.add_row("rows that keep the contract", f"{len(clean):,}")
@@ -78,5 +81,5 @@ def _print_verdict(log: Path, validated: ValidatedLog, malformed: int) -> None:
         for reason, count in sorted(validated.reasons.items(), key=lambda entry: -entry[1]):
             bad.add_row(f"{count:,}", reason)
         if malformed:
-            bad.add_row(f"{malformed:,}", "the line is malformed")
+            bad.add_row(f"{malformed:,}", MALFORMED_REASON)
         console.print(bad)
