@@ -25,11 +25,17 @@ from serving.runtime import SlateQuery, SlateRanker
 
 CONTEXT, ITEM = ("context_hour",), ("price", "quality", "age")
 WIDTH = len(CONTEXT) + len(ITEM)
-STEPS = 4
+STEPS, LIST_SIZE = 4, 6
 IDENTITY = Standardisation(np.zeros(WIDTH, np.float32), np.ones(WIDTH, np.float32))
 
 
-def make_bundle(root: Path, version="20240101T000000Z-00000000", kinds=("base_ranker", "gate", "seq2slate"), **changes):
+def make_bundle(
+    root: Path,
+    version="20240101T000000Z-00000000",
+    kinds=("base_ranker", "gate", "seq2slate"),
+    decoding="greedy",
+    **changes,
+):
     """Write a bundle with the stages `kinds` under `root` and open it; `changes` go into the manifest."""
     sources = root / f"sources-{version}"
     sources.mkdir(parents=True)
@@ -43,7 +49,9 @@ def make_bundle(root: Path, version="20240101T000000Z-00000000", kinds=("base_ra
         stages.append(GateStage(file="gate/model.onnx", threshold=-0.5, target=target))
     if "seq2slate" in kinds:
         files["seq2slate/model.onnx"] = _pointer(sources / "seq2slate.onnx")
-        stages.append(Seq2SlateStage(file="seq2slate/model.onnx", slate_size=STEPS, max_list_size=6))
+        stages.append(
+            Seq2SlateStage(file="seq2slate/model.onnx", slate_size=STEPS, max_list_size=LIST_SIZE, decoding=decoding)
+        )
     manifest = Manifest(
         version=version,
         name="small",

@@ -1,18 +1,27 @@
-"""Bundles: whole or not at all, and refused by name when anything is wrong with them."""
+"""Reading a bundle: refused by name when anything is wrong with it."""
 
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 
 from seriatim_errors import BundleError
-from serving.bundle import bundle_versions, newest_bundle, open_bundle, self_test, write_bundle
+from serving.bundle import (
+    Bundle,
+    Features,
+    GoldenRequests,
+    bundle_versions,
+    newest_bundle,
+    open_bundle,
+    self_test,
+)
 from serving.bundle.manifest import MANIFEST_FILE
-from serving.bundle.writer import PARTIAL_PREFIX
-from serving.check import check_bundle
+from serving.bundle.writer import GOLDEN_FILE, PARTIAL_PREFIX
 from serving.runtime import SlateRanker
-from tests.serving.small_bundles import golden_requests, make_bundle
+from tests.serving.small_bundles import STEPS, golden_requests, make_bundle
 
 
 @pytest.fixture
@@ -24,19 +33,6 @@ def copy(bundle, tmp_path):
 def test_a_bundle_opens_with_every_file_accounted_for(bundle):
     files = {path.relative_to(bundle.folder).as_posix() for path in bundle.folder.rglob("*") if path.is_file()}
     assert set(bundle.manifest.files) == files - {MANIFEST_FILE}
-
-
-def test_writing_leaves_no_partial_folder_and_never_overwrites(bundle, tmp_path):
-    root = bundle.folder.parent
-    assert [path.name for path in root.iterdir()] == [bundle.manifest.version]
-    with pytest.raises(BundleError, match="exists already"):
-        write_bundle(root, bundle.manifest, {}, golden_requests(None))
-
-
-def test_a_manifest_that_names_a_file_not_given_is_refused_and_nothing_is_published(bundle, tmp_path):
-    with pytest.raises(BundleError, match=r"stage base_ranker names base_ranker/model.txt"):
-        write_bundle(tmp_path / "root", bundle.manifest, {}, golden_requests(None))
-    assert bundle_versions(tmp_path / "root") == []
 
 
 def test_unfinished_bundles_are_not_versions(copy):
@@ -113,7 +109,6 @@ def test_a_torn_manifest_is_refused(copy):
 def test_the_self_test_passes_and_notices_other_answers(bundle, ranker):
     golden = bundle.golden()
     self_test(ranker, golden)
-    assert "2 golden requests ranked as promised" in check_bundle_without_tensorflow_check(bundle)
     golden.slates[1, 0] = (golden.slates[1, 0] + 1) % 8
     with pytest.raises(BundleError, match="golden request 1 gives slate"):
         self_test(ranker, golden)
@@ -123,28 +118,67 @@ def test_the_self_test_passes_and_notices_other_answers(bundle, ranker):
         self_test(ranker, golden)
 
 
-def check_bundle_without_tensorflow_check(bundle):
-    """`check_bundle` in a process that has never seen TensorFlow, as the pipeline runs it."""
-    import subprocess
-    import sys
+def test_checking_says_what_was_done_or_what_is_wrong(bundle, copy):
+    def check(folder):
+        command = [sys.executable, "-m", "serving.check", str(folder)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
 
-    command = [sys.executable, "-m", "serving.check", str(bundle.folder)]
-    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
-
-
-def test_checking_a_broken_bundle_fails_by_name(copy):
+    sound = check(bundle.folder)
+    assert (sound.returncode, sound.stderr) == (0, "")
+    assert "2 golden requests ranked as promised" in sound.stdout
     (copy / "base_ranker" / "model.txt").write_text("no trees")
-    with pytest.raises(BundleError, match="checksum"):
-        check_bundle(copy)
+    broken = check(copy)
+    assert broken.returncode == BundleError.exit_code
+    assert "model.txt does not match its checksum" in broken.stderr
+    assert broken.stderr.count("\n") == 1
 
 
-def test_a_model_of_another_width_is_refused(tmp_path):
-    from serving.bundle import Bundle, Features
-
-    made = make_bundle(tmp_path, kinds=("base_ranker",))
+@pytest.mark.parametrize("kind", ["base_ranker", "gate", "seq2slate"])
+def test_a_model_of_another_width_is_refused(tmp_path, kind):
+    made = make_bundle(tmp_path, kinds=(kind,))
     wider = made.manifest.model_copy(update={"features": Features(context=("a", "b"), item=("c", "d", "e"))})
     with pytest.raises(BundleError, match="reads 4 features, the manifest names 5"):
         SlateRanker(Bundle(made.folder, wider))
+
+
+def test_a_graph_of_another_stage_is_refused(bundle, tmp_path):
+    for kind, other in (("gate", "seq2slate"), ("seq2slate", "gate")):
+        [stage] = [stage for stage in bundle.manifest.stages if stage.kind == kind]
+        swapped = stage.model_copy(update={"file": f"{other}/model.onnx"})
+        manifest = bundle.manifest.model_copy(update={"stages": (swapped,)})
+        with pytest.raises(BundleError, match=r"has the inputs \[.*\], expected \["):
+            SlateRanker(Bundle(bundle.folder, manifest))
+
+
+def test_a_graph_of_another_slate_size_is_refused(bundle):
+    [stage] = [stage for stage in bundle.manifest.stages if stage.kind == "seq2slate"]
+    longer = bundle.manifest.model_copy(update={"stages": (stage.model_copy(update={"slate_size": STEPS + 1}),)})
+    with pytest.raises(BundleError, match=f"places {STEPS} items, the manifest says {STEPS + 1}"):
+        SlateRanker(Bundle(bundle.folder, longer))
+
+
+@pytest.mark.parametrize("file", ["base_ranker/model.txt", "gate/model.onnx"])
+def test_a_file_that_is_no_model_is_refused_by_name(bundle, copy, file):
+    (copy / file).write_text("no model")
+    with pytest.raises(BundleError, match=file):
+        SlateRanker(Bundle(copy, bundle.manifest))
+
+
+def test_golden_requests_that_are_missing_or_torn_are_refused(copy):
+    golden = copy / GOLDEN_FILE
+    golden.write_bytes(golden.read_bytes()[:100])
+    with pytest.raises(BundleError, match="holds no golden requests"):
+        GoldenRequests.load(golden)
+    golden.unlink()
+    with pytest.raises(BundleError, match="holds no golden requests"):
+        GoldenRequests.load(golden)
+
+
+def test_a_golden_request_that_the_bundle_cannot_rank_fails_the_self_test(bundle, ranker):
+    golden = bundle.golden()
+    golden.features[6, 2] = np.nan
+    with pytest.raises(BundleError, match="golden request 1: features: feature 'age' of item 'i6' is nan"):
+        self_test(ranker, golden)
 
 
 def test_golden_requests_survive_a_round_trip(tmp_path):

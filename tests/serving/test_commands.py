@@ -11,6 +11,14 @@ from serving.commands.rank import READY_LINE
 
 pytestmark = pytest.mark.slow
 
+REQUEST = {
+    "request_id": "r1",
+    "item_ids": ["a", "b"],
+    "features": [[0, 1, 2], [2, 1, 0]],
+    "context": [0.5],
+    "slate_size": 2,
+}
+
 
 def seriatim(*arguments):
     command = [sys.executable, "-m", "seriatim", *map(str, arguments)]
@@ -39,37 +47,33 @@ def test_rank_prints_the_slate_of_a_running_service(service, bundle):
 
 
 def test_rank_can_bring_its_own_service_and_a_request_file(bundle, tmp_path):
-    request = {
-        "request_id": "r1", "item_ids": ["a", "b"], "features": [[0, 1, 2], [2, 1, 0]], "context": [0.5],
-        "slate_size": 2,
-    }  # fmt: skip
     path = tmp_path / "request.json"
-    path.write_text(json.dumps(request))
+    path.write_text(json.dumps(REQUEST))
     answer = seriatim("rank", "--serve", "--bundles", bundle.folder.parent, "--request", path, "--explore", "1")
     assert answer.returncode == 0, answer.stderr
     assert "propensity of this slate" in answer.stdout
 
 
 @pytest.mark.parametrize(
-    ("change", "message"),
+    ("change", "arguments", "message"),
     [
-        ({"slate_size": 3}, "slate_size: 3 for 2 candidates"),
-        ({"item_ids": []}, "features.values"),
-        ({"colour": 1}, "unknown field 'colour'"),
-        ({"features": [[1], [1, 2]]}, "rows of different length"),
+        ({"slate_size": 3}, (), "slate_size: 3 for 2 candidates"),
+        ({"item_ids": [], "features": []}, (), "item_ids: no candidates"),
+        ({"features": [[0, 1, float("nan")], [2, 1, 0]]}, (), "feature 'age' of item 'a' is nan"),
+        ({"features": [[0, 1], [2, 1]]}, (), "features.values: 16 bytes, expected 24"),
+        ({"feature_names": ["price", "quality", "size"]}, (), "unknown feature 'size'"),
+        ({"colour": 1}, (), "unknown field 'colour'"),
+        ({}, ("--slate-size", "-1"), "slate_size: -1; give 1 to the number of candidates"),
+        ({}, ("--explore", "0"), "exploration.temperature: 0; give 0.001 to 1000"),
     ],
 )
-def test_a_bad_request_file_ends_with_one_line_and_status_3(service, bundle, tmp_path, change, message):
-    request = {
-        "request_id": "r1", "item_ids": ["a", "b"], "features": [[0, 1, 2], [2, 1, 0]], "context": [0.5],
-        "slate_size": 2,
-    }  # fmt: skip
+def test_a_bad_request_ends_with_one_line_and_status_3(service, tmp_path, change, arguments, message):
     path = tmp_path / "request.json"
-    path.write_text(json.dumps({**request, **change}))
-    answer = seriatim("rank", "--target", service, "--request", path)
+    path.write_text(json.dumps({**REQUEST, **change}))
+    answer = seriatim("rank", "--target", service, "--request", path, *arguments)
     assert answer.returncode == 3
     assert message in answer.stderr
-    assert "Traceback" not in answer.stderr
+    assert answer.stderr.startswith("error: ")
     assert answer.stderr.count("\n") == 1
 
 
@@ -79,12 +83,39 @@ def test_a_missing_bundle_and_a_port_in_use_are_named(service, bundle, tmp_path)
     assert "no bundle under" in missing.stderr
     port = service.rsplit(":", 1)[1]
     taken = seriatim("serve", "--bundles", bundle.folder.parent, "--port", port)
-    assert taken.returncode == 6
+    assert (taken.returncode, taken.stderr.count("\n")) == (6, 1)
     assert "the port is in use" in taken.stderr
-    assert "Traceback" not in taken.stderr
+    impossible = seriatim("serve", "--bundles", bundle.folder.parent, "--port", "99999")
+    assert impossible.returncode == 2
+    assert "99999 is not in the range" in impossible.stderr
 
 
 def test_rank_without_a_service_says_how_to_start_one(bundle):
     answer = seriatim("rank", "--target", "127.0.0.1:1", "--bundles", bundle.folder.parent)
     assert answer.returncode == 6
     assert "start one with 'seriatim serve'" in answer.stderr
+
+
+def test_a_proxy_in_the_environment_does_not_stand_between_rank_and_its_own_machine(service, bundle, monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:1")
+    monkeypatch.delenv("no_proxy", raising=False)
+    answer = seriatim("rank", "--target", service, "--bundles", bundle.folder.parent)
+    assert answer.returncode == 0, answer.stderr
+
+
+def test_a_service_that_cannot_start_gives_rank_its_reason(tmp_path):
+    path = tmp_path / "request.json"
+    path.write_text(json.dumps(REQUEST))
+    answer = seriatim("rank", "--serve", "--bundles", tmp_path, "--request", path)
+    assert answer.returncode == 6
+    assert "error: the service did not start: no bundle under" in answer.stderr
+
+
+def test_serve_ends_well_when_interrupted_right_after_its_ready_line(bundle):
+    command = [sys.executable, "-m", "seriatim", "serve", "--bundle", str(bundle.folder), "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    next(line for line in process.stdout if line.startswith(READY_LINE))
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors) == (0, "")
+    assert "stopping" in output

@@ -20,3 +20,9 @@ def test_importing_all_of_serving_and_ranking_loads_no_tensorflow_and_no_other_p
     command = [sys.executable, "-c", PROGRAM, str(bundle.folder)]
     finished = subprocess.run(command, capture_output=True, text=True, check=True)
     assert finished.stdout.strip() == "[]"
+
+
+def test_the_client_needs_none_of_the_stages_libraries():
+    program = "import sys, serving.client; print(sorted({'lightgbm', 'onnxruntime', 'scipy'} & set(sys.modules)))"
+    finished = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert finished.stdout.strip() == "[]"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from serving.runtime import InvalidRequestError, SlateRanker
 from serving.runtime.query import MAX_CANDIDATES
-from tests.serving.small_bundles import STEPS, make_bundle, make_query
+from tests.serving.small_bundles import LIST_SIZE, STEPS, make_bundle, make_query
 
 
 @settings(deadline=None, max_examples=60)
@@ -57,15 +57,12 @@ def test_probabilities_are_those_of_the_steps_and_absent_where_base_order_filled
 
 
 def test_sampled_slates_occur_as_often_as_their_propensity_says(ranker):
-    query = make_query(4, seed=11, slate_size=2, explore=True)
-    query = make_query(4, seed=11, slate_size=2, explore=True, features=query.features * 0.5 + [[1.0, 0.0, 0.0]])
+    features = make_query(4, seed=11).features * 0.5 + [[1.0, 0.0, 0.0]]
     counts: dict[tuple[int, ...], int] = {}
     propensity = {}
     draws = 3000
     for draw in range(draws):
-        slate = ranker.rank(
-            make_query(4, 11, slate_size=2, explore=True, features=query.features, request_id=f"draw-{draw}")
-        )
+        slate = ranker.rank(make_query(4, 11, slate_size=2, explore=True, features=features, request_id=f"draw-{draw}"))
         assert slate.propensity == pytest.approx(np.prod(slate.probabilities))
         counts[slate.order] = counts.get(slate.order, 0) + 1
         propensity[slate.order] = slate.propensity
@@ -100,7 +97,9 @@ BAD_QUERIES = [
     ("context", {"context": np.zeros(2, np.float32)}, "2 values, the model reads 1: context_hour"),
     ("context", {"context": np.array([np.inf], np.float32)}, "feature 'context_hour' is inf"),
     ("features", {"features": np.zeros((8, 2), np.float32)}, r"shape \(8, 2\), expected \(8, 3\)"),
-    ("temperature", {"explore": True, "temperature": 0.0}, "give a number above 0"),
+    ("item_ids", {"item_ids": (*"abcdefg", "")}, "place 7 has no id"),
+    ("exploration.temperature", {"explore": True, "temperature": 0.0}, "0; give 0.001 to 1000"),
+    ("exploration.temperature", {"explore": True, "temperature": np.nan}, "nan; give 0.001 to 1000"),
 ]
 
 
@@ -122,3 +121,65 @@ def test_too_many_candidates_are_refused(ranker):
     count = MAX_CANDIDATES + 1
     with pytest.raises(InvalidRequestError, match="give at most 1000"):
         ranker.rank(make_query(count, slate_size=4))
+
+
+def test_a_long_message_keeps_its_start_and_its_way_out(ranker):
+    names = tuple(f"{'long' * 50}-{row}" for row in range(8))
+    features = np.full((8, 3), np.nan, np.float32)
+    with pytest.raises(InvalidRequestError) as caught:
+        ranker.rank(make_query(item_ids=names, features=features))
+    assert len(caught.value.description) < 420
+    assert caught.value.description.startswith("feature 'price'")
+    assert caught.value.description.endswith("give finite numbers")
+
+
+def test_features_that_overflow_the_re_ranker_are_refused_by_name(tmp_path):
+    ranker = SlateRanker(make_bundle(tmp_path, kinds=("seq2slate",)))
+    query = make_query(6, explore=True, temperature=0.1)
+    query.features[2, 1] = 3e38
+    with pytest.raises(InvalidRequestError, match=r"re-ranker overflows; .* is 3e\+38, feature 'quality'"):
+        ranker.rank(query)
+
+
+def test_a_gate_that_overflows_refuses_the_request(ranker):
+    query = make_query(6)
+    query.features[4] = [3e38, 0, 3e38]
+    with pytest.raises(InvalidRequestError, match=r"gate overflows; .* of item 'i4'"):
+        ranker.rank(query)
+
+
+def test_the_re_ranker_reads_only_the_first_of_the_base_order(tmp_path):
+    ranker = SlateRanker(make_bundle(tmp_path, kinds=("base_ranker", "seq2slate")))
+    query = make_query(12, seed=9, slate_size=12)
+    slate = ranker.rank(query)
+    base_order = np.argsort(-slate.base_scores, kind="stable")
+    assert set(slate.order[:STEPS]) <= set(base_order[:LIST_SIZE])
+    assert list(slate.order[STEPS:]) == [row for row in base_order if row not in slate.order[:STEPS]]
+
+
+def test_one_step_decoding_sorts_by_the_first_logits(tmp_path):
+    ranker = SlateRanker(make_bundle(tmp_path, kinds=("base_ranker", "seq2slate"), decoding="one_step"))
+    query = make_query(LIST_SIZE, seed=5, slate_size=LIST_SIZE)
+    slate = ranker.rank(query)
+    assert list(slate.order) == np.argsort(-query.features[:, 1], kind="stable").tolist()
+    assert np.isnan(slate.probabilities).all()
+
+
+def test_ties_of_the_base_ranker_keep_the_callers_order(tmp_path):
+    ranker = SlateRanker(make_bundle(tmp_path, kinds=("base_ranker",)))
+    query = make_query(7, slate_size=7, features=np.zeros((7, 3), np.float32))
+    assert ranker.rank(query).order == tuple(range(7))
+
+
+@settings(deadline=None, max_examples=60)
+@given(candidates=st.integers(1, 16), seed=st.integers(0, 10**6), data=st.data())
+def test_a_slate_is_what_the_stages_one_by_one_would_give(ranker, candidates, seed, data):
+    slate_size = data.draw(st.integers(1, candidates))
+    query = make_query(candidates, seed, slate_size=slate_size)
+    price, quality, age = query.features.T
+    base = ranker.rank(query).base_scores
+    order = sorted(range(candidates), key=lambda row: -base[row])
+    passing = [row for row in order if np.float32(price[row] + np.float32(0.5) * age[row]) >= -0.5]
+    chosen = sorted(passing[:LIST_SIZE], key=lambda row: -quality[row])[:STEPS]
+    expected = chosen + [row for row in passing if row not in chosen] + [row for row in order if row not in passing]
+    assert list(ranker.rank(query).order) == expected[:slate_size]

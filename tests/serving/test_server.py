@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import grpc
 import numpy as np
@@ -10,13 +11,44 @@ from google.rpc import code_pb2, error_details_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from grpc_status import rpc_status
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
 
 from seriatim_errors import ServiceError
 from serving.client import RankingClient
 from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
 from serving.runtime import InvalidRequestError
-from serving.server import SERVICE, RankingServer
+from serving.server import SERVICE, RankingServer, query_of
 from tests.serving.small_bundles import ITEM, make_query
+
+NAMES = st.sampled_from(["", "a", "b", "c", "price", "quality", "age", "context_hour", "\u00e9"])
+FLOATS = st.floats(width=32)
+MATRICES = st.lists(FLOATS, min_size=6, max_size=6).map(lambda row: np.array(row, "<f4").tobytes())
+# Each part of a message is valid where it is not given.
+VALID = {
+    "request_id": "r",
+    "item_ids": ["a", "b"],
+    "context": ranking_pb2.FeatureVector(values=[0.5]),
+    "features": ranking_pb2.FeatureMatrix(values=bytes(24)),
+    "slate_size": 2,
+}
+PARTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "request_id": st.sampled_from(["", "\u00e9"]),
+        "item_ids": st.lists(NAMES, max_size=4),
+        "context": st.builds(
+            ranking_pb2.FeatureVector, names=st.lists(NAMES, max_size=2), values=st.lists(FLOATS, max_size=2)
+        ),
+        "features": st.builds(
+            ranking_pb2.FeatureMatrix,
+            names=st.just([]) | st.permutations(ITEM) | st.lists(NAMES, max_size=4),
+            values=MATRICES | st.binary(max_size=30),
+        ),
+        "slate_size": st.integers(0, 3) | st.just(2**32 - 1),
+        "exploration": st.builds(ranking_pb2.Exploration, temperature=FLOATS),
+    },
+)
 
 
 class RunningServer:
@@ -30,8 +62,8 @@ class RunningServer:
         self.port = asyncio.run_coroutine_threadsafe(self._server.start(), self._loop).result(20)
         self.target = f"127.0.0.1:{self.port}"
 
-    def stop(self):
-        asyncio.run_coroutine_threadsafe(self._server.stop(0), self._loop).result(20)
+    def stop(self, grace=0):
+        asyncio.run_coroutine_threadsafe(self._server.stop(grace), self._loop).result(20)
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(20)
         self._loop.close()
@@ -114,7 +146,18 @@ def test_named_features_may_come_in_any_order(client):
         ({"features": np.full((8, 3), np.nan)}, "features", "feature 'price' of item 'i0' is nan"),
         ({"slate_size": 9}, "slate_size", "9 for 8 candidates"),
         ({"item_ids": [], "features": []}, "item_ids", "no candidates"),
-        ({"temperature": -1.0}, "temperature", "above 0"),
+        ({"item_ids": []}, "item_ids", "no candidates"),
+        ({"item_ids": ["a"] * 8}, "item_ids", "item 'a' stands twice"),
+        ({"features": np.zeros((3, 8))}, "features", r"shape \(3, 8\) for 8 candidates; give one row a candidate"),
+        ({"features": [["much"] * 3] * 8}, "features", "could not convert"),
+        ({"features": np.full((8, 3), 1e300)}, "features", "feature 'price' of item 'i0' is inf"),
+        ({"context": [np.nan]}, "context", "feature 'context_hour' is nan"),
+        ({"context_names": ["context_day"]}, "context.names", "unknown feature 'context_day'"),
+        ({"slate_size": -1}, "slate_size", "-1; give 1 to"),
+        ({"slate_size": 0}, "slate_size", "0; give 1 to"),
+        ({"slate_size": 2**40}, "slate_size", "give 1 to"),
+        ({"feature_names": ["x" * 20_000] * 3}, "features.names", "unknown feature"),
+        ({"temperature": -1.0}, "exploration.temperature", "-1; give 0.001 to 1000"),
     ],
 )
 def test_a_bad_request_comes_back_as_the_same_named_error(client, changes, field, message):
@@ -172,3 +215,34 @@ def test_malformed_bytes_do_not_bring_the_service_down(channel, client):
     with pytest.raises(grpc.RpcError):
         raw(b"\xff\xff\xff\xff", timeout=10)
     assert ask(client, make_query()).items
+
+
+def test_no_call_gets_the_answer_of_another(server, ranker):
+    queries = [make_query(5 + seed % 9, seed=seed) for seed in range(40)]
+    with RankingClient(server.target) as client, ThreadPoolExecutor(8) as callers:
+        slates = list(callers.map(lambda query: ask(client, query), queries))
+    for query, slate in zip(queries, slates, strict=True):
+        assert slate.request_id == query.request_id
+        assert [item.item_id for item in slate.items] == [query.item_ids[row] for row in ranker.rank(query).order]
+
+
+def test_a_stopping_server_says_so_to_those_who_watch_its_health(ranker):
+    stopping = RunningServer(ranker)
+    with grpc.insecure_channel(stopping.target) as channel:
+        watched = health_pb2_grpc.HealthStub(channel).Watch(health_pb2.HealthCheckRequest(), timeout=20)
+        assert next(watched).status == health_pb2.HealthCheckResponse.SERVING
+        stopping.stop(grace=1)
+        assert next(watched).status == health_pb2.HealthCheckResponse.NOT_SERVING
+
+
+@settings(deadline=None, max_examples=150)
+@given(parts=PARTS)
+def test_whatever_is_asked_there_is_a_slate_or_a_named_refusal(ranker, parts):
+    message = ranking_pb2.RankSlateRequest(**{**VALID, **parts})
+    try:
+        slate = ranker.rank(query_of(message, ranker))
+    except InvalidRequestError as error:
+        event(f"refused: {error.field}")
+    else:
+        event("ranked")
+        assert len(slate.order) == message.slate_size
