@@ -32,7 +32,6 @@ class DataConfig(Section):
 
     path: Path = Field(description="Click log: a file, or a folder that `train` and `evaluation` look into.")
     format: LogFormat = Field("auto", description="`auto` goes by the file's name.")
-    items: Path | None = Field(None, description="Item catalogue (Parquet: item_id, thumbnail, tag_*).")
     train: tuple[str, ...] = Field((), description="File patterns under `path` to train on; empty: `path`.")
     evaluation: tuple[str, ...] = Field((), description="File patterns under `path` to evaluate on.")
     evaluation_share: Share = Field(0.2, description="Share of requests held out when `evaluation` is empty.")

@@ -22,7 +22,7 @@ def fingerprint(values: Any) -> str:
 
 def settings_of(config: PipelineConfig) -> str:
     """All of the configuration that shapes results, as JSON: where files lie does not, so it is levelled."""
-    data = config.data.model_copy(update={"path": Path("log"), "items": None, "simulate": None})
+    data = config.data.model_copy(update={"path": Path("log"), "simulate": None})
     places = {"run_root": Path("runs"), "bundle_root": Path("bundles"), "beam_options": ()}
     return config.model_copy(update={"data": data, **places}).model_dump_json()
 

@@ -192,7 +192,7 @@ def _fingerprint(files: tuple[Path, ...], data: DataConfig, seed: int) -> str:
             with file.open("rb") as stream:
                 while block := stream.read(1 << 20):
                     digest.update(block)
-    shape = data.model_dump(mode="json", exclude={"path", "items", "simulate"})
+    shape = data.model_dump(mode="json", exclude={"path", "simulate"})
     digest.update(json.dumps([shape, seed], sort_keys=True).encode())
     for code in _reading_code():
         digest.update(code.read_bytes())
