@@ -1,19 +1,24 @@
-# Two commands do everything: `make run` (set-up, then the main job) and `make test`.
+# Two commands do everything: `make run` (set-up, then the main job) and `make test`. `make` alone lists them all.
 SHELL := /bin/bash
 UV_VERSION := 0.13.9
-UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+# A uv that answers, or our own copy; a version manager's shim may stand on the path and refuse to run.
+UV := $(shell uv --version >/dev/null 2>&1 && echo uv || echo .tools/bin/uv)
 STAMP := .venv/.synced
 # Quiet libraries: what a person should read is what we print.
 export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONWARNINGS := ignore
 
-.PHONY: run test check format serve bench proto clean setup
+.DEFAULT_GOAL := help
+.PHONY: help setup run serve test check format bench proto clean
 
-setup: $(STAMP)
+help: ## list these targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+setup: $(STAMP) ## install the locked packages into .venv/, and uv into .tools/ where it is missing
 
 .tools/bin/uv:
 	@echo "uv is not installed: fetching version $(UV_VERSION) into .tools/ with pip"
-	@python3 -m venv .tools
+	@python3 -m venv .tools || { echo "python3 cannot make a virtual environment (on Debian: apt install python3-venv); or install uv yourself" >&2; exit 1; }
 	@.tools/bin/pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 
 $(STAMP): pyproject.toml uv.lock $(filter .tools/bin/uv,$(UV))
@@ -21,31 +26,32 @@ $(STAMP): pyproject.toml uv.lock $(filter .tools/bin/uv,$(UV))
 	@$(UV) sync --frozen --all-extras --quiet
 	@touch $@
 
-run: setup
+run: setup ## the whole way on simulated data: pipeline, bundle, one served slate, metrics, report
 	@.venv/bin/seriatim run --config configs/marketplace.yaml
 	@.venv/bin/seriatim rank --serve --bundles bundles/marketplace
 	@.venv/bin/seriatim report show marketplace
 
-serve: setup
+serve: setup ## answer slate requests from the bundle that `make run` made
 	@.venv/bin/seriatim serve --bundles bundles/marketplace
 
-test: setup
+test: setup ## all tests
 	@.venv/bin/python -m pytest -q
 
-check: setup
+check: setup ## format, lint and types
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
 
-format: setup
+format: setup ## rewrite the sources in the agreed format
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-bench: setup
-	@for script in $$(ls benchmarks/bench_*.py); do .venv/bin/python -m benchmarks.$$(basename $$script .py) --budget 3 || exit 1; done
+bench: setup ## run every benchmark, three minutes each, and rebuild docs/benchmarks.md
+	@for script in benchmarks/bench_*.py; do .venv/bin/python -m benchmarks.$$(basename $$script .py) --budget 3 || exit 1; done
+	@.venv/bin/python -m benchmarks.render
 
-proto: setup
+proto: setup ## generate the protocol code from serving/proto/
 	.venv/bin/python -m grpc_tools.protoc -I. --python_out=. --grpc_python_out=. serving/proto/seriatim/v1/*.proto
 
-clean:
-	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis runs bundles data
+clean: ## remove the environment and caches; runs/, bundles/ and data/ stay
+	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,11 +1,15 @@
 """The tree's modules and what they import, read from the source without importing anything."""
 
 import ast
+import re
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
+# Resolved, so that a build tool's tree of links still leads to the checkout itself.
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("pipelines", "ranking", "serving", "structured", "vision_components")
 FIRST_PARTY = (*PACKAGES, "benchmarks", "tests", "seriatim", "seriatim_errors")
+
+MODULE_NAME = re.compile(r"([a-z_0-9]+(?:\.[a-z_0-9]+)+)(?::[a-z_0-9]+)?")
 
 
 def python_files(package):
@@ -14,9 +18,12 @@ def python_files(package):
     return sorted(folder.rglob("*.py")) if folder.is_dir() else [ROOT / f"{package}.py"]
 
 
-def imported_modules(path):
-    """Dotted names of all modules that a file imports, inside functions too; relative ones resolved."""
-    parts = path.relative_to(ROOT).with_suffix("").parts
+def imported_modules(path, root=ROOT):
+    """Dotted names of what a file imports, inside functions and by `import_module("...")` too; relative ones resolved.
+
+    `from a import b` gives both `a` and `a.b`: whether `b` is a module cannot be seen from the statement.
+    """
+    parts = path.relative_to(root).with_suffix("").parts
     names = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
@@ -24,8 +31,43 @@ def imported_modules(path):
         elif isinstance(node, ast.ImportFrom):
             base = list(parts[: len(parts) - node.level]) if node.level else []
             module = ".".join([*base, *([node.module] if node.module else [])])
-            names.add(module)
+            names |= {module, *(f"{module}.{alias.name}" for alias in node.names)}
+        elif isinstance(node, ast.Call) and imports_by_name(node.func):
+            names |= {given.value for given in node.args[:1] if isinstance(given, ast.Constant)}
     return names
+
+
+def imports_by_name(function):
+    """Whether a called function is `importlib.import_module` or `__import__`."""
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", None)
+    return name in {"import_module", "__import__"}
+
+
+def named_modules(path):
+    """First-party modules that a file names in a string of their own, to run or to import later."""
+    strings = (
+        node.value
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+    found = {match.group(1) for match in map(MODULE_NAME.fullmatch, strings) if match}
+    return {name for name in found if module_file(name) == source_of(name)}
+
+
+def module_file(name):
+    """The first-party source file behind a dotted name, or behind its longest beginning that is a module."""
+    parts = name.split(".")
+    for length in range(len(parts), 0, -1):
+        source = source_of(".".join(parts[:length]))
+        if parts[0] in FIRST_PARTY and source is not None:
+            return source
+    return None
+
+
+def source_of(name):
+    """The file of exactly the module `name`; None when there is none."""
+    stem = ROOT.joinpath(*name.split("."))
+    return next((path for path in (stem.with_suffix(".py"), stem / "__init__.py") if path.is_file()), None)
 
 
 def imported_roots(package):

@@ -1,93 +1,158 @@
 """BUILD files say what the code does: every module in one target, `deps` as imported, `visibility` as allowed."""
 
-import ast
-
 import pytest
 
-from tests.house.modules import PACKAGES, ROOT, imported_roots, python_files
+from tests.house.bazel import Target, build_files, is_visible, read_targets
+from tests.house.modules import (
+    FIRST_PARTY,
+    PACKAGES,
+    ROOT,
+    imported_modules,
+    module_file,
+    named_modules,
+    python_files,
+)
 from tests.house.test_import_rules import MAY_IMPORT
 
-LABELS = {"seriatim_errors": "//:errors", "seriatim": "//:seriatim"}
+TARGETS = read_targets()
+# The file that starts a test is the same for every folder of tests.
+OWNERS = {path: target for target in TARGETS.values() for path in target.srcs - {target.main}}
 
 
-def targets(folder):
-    """Rule calls of a BUILD file: name, srcs patterns, deps and visibility, as written."""
-    tree = ast.parse((ROOT / folder / "BUILD").read_text(encoding="utf-8"))
-    default = next(
-        (strings(keyword.value) for call in calls(tree, "package") for keyword in call.keywords),
-        [],
-    )
-    found = {}
-    for rule in ("py_library", "py_binary", "py_test"):
-        for call in calls(tree, rule):
-            values = {keyword.arg: keyword.value for keyword in call.keywords}
-            name = values["name"]
-            found[name.value if isinstance(name, ast.Constant) else rule] = {
-                "srcs": strings(values["srcs"]),
-                "deps": set(strings(values["deps"])) if "deps" in values else set(),
-                "visibility": set(strings(values["visibility"])) if "visibility" in values else set(default),
-            }
-    return found
+def targets_used(target):
+    """Labels of the targets whose modules a target's sources import or name."""
+    used = set()
+    for path in target.srcs:
+        names = imported_modules(path) | named_modules(path)
+        used |= {OWNERS[module_file(name)].label for name in names if module_file(name) in OWNERS}
+    return used - {target.label}
 
 
-def calls(tree, name):
-    return [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name
-    ]
+def with_everything_above(deps):
+    """`deps` and what they depend on, for a folder's `__init__` is imported without being named."""
+    reached = set(deps)
+    while more := {dep for label in reached for dep in TARGETS[label].deps} - reached:
+        reached |= more
+    return reached
 
 
-def strings(node):
-    return [part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)]
+def test_every_module_is_in_exactly_one_target():
+    shared = {target.main for target in TARGETS.values() if target.rule == "py_test"}
+    sources = [path for target in TARGETS.values() for path in target.srcs - shared]
+    modules = {path for package in FIRST_PARTY for path in python_files(package)} | set(ROOT.glob("*.py"))
+    assert len(sources) == len(set(sources))
+    assert set(sources) | shared == modules
 
 
-def label(package):
-    return LABELS.get(package, f"//{package}")
+@pytest.mark.parametrize("label", TARGETS)
+def test_deps_are_what_the_sources_import(label):
+    target = TARGETS[label]
+    fixtures = {"//tests:fixtures"} if target.rule == "py_test" else set()
+    assert target.deps == targets_used(target) | fixtures
 
 
-@pytest.mark.parametrize("package", [*PACKAGES, "benchmarks"])
-def test_every_module_of_a_package_is_in_its_one_target(package):
-    [target] = targets(package).values()
-    covered = {path for pattern in target["srcs"] for path in (ROOT / package).glob(pattern)}
-    assert covered == set(python_files(package))
+@pytest.mark.parametrize("label", TARGETS)
+def test_deps_exist_and_are_visible(label):
+    for dep in TARGETS[label].deps:
+        assert is_visible(TARGETS[dep], TARGETS[label].package), f"{label} may not depend on {dep}"
 
 
-def test_top_level_modules_are_in_one_target_each():
-    sources = [source for target in targets(".").values() for source in target["srcs"]]
-    assert sorted(sources) == sorted(path.name for path in ROOT.glob("*.py"))
-
-
-@pytest.mark.parametrize("package", [*PACKAGES, "benchmarks"])
-def test_deps_are_what_the_package_imports(package):
-    [target] = targets(package).values()
-    imported = imported_roots(package) & set(MAY_IMPORT) - {package}
-    assert target["deps"] == {label(name) for name in imported}
-
-
-def test_the_command_line_depends_on_the_packages_of_its_subcommands():
-    from seriatim import SUBCOMMANDS
-
-    used = {subcommand.target.split(".")[0] for subcommand in SUBCOMMANDS.values()}
-    assert targets(".")["seriatim"]["deps"] == {":errors"} | {label(name) for name in used}
+@pytest.mark.parametrize("label", TARGETS)
+def test_no_target_depends_on_itself_by_a_detour(label):
+    assert label not in with_everything_above(TARGETS[label].deps)
 
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_visibility_is_who_may_import(package):
-    [target] = targets(package).values()
-    importers = {name for name, allowed in MAY_IMPORT.items() if package in allowed and name != package}
-    expected = {f"//{name}:__pkg__" for name in importers & {*PACKAGES, "benchmarks"}} | {"//tests:__pkg__"}
-    if any(path.startswith(f"{package}.") for path in command_targets()):
-        expected.add("//:__pkg__")
-    assert target["visibility"] == expected
+    target = TARGETS[f"//{package}:{package}"]
+    may = {f"//{name}" for name, allowed in MAY_IMPORT.items() if package in allowed} | {"//tests"}
+    if package in {name.split(".")[0] for name in named_modules(ROOT / "seriatim.py")}:
+        may.add("//")
+    everyone = {path.parent for path in build_files()}
+    asking = {"//" if folder == ROOT else f"//{folder.name}" for folder in everyone}
+    assert {name for name in asking if is_visible(target, name)} == may
 
 
-def command_targets():
-    from seriatim import SUBCOMMANDS
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_package_has_one_target_and_no_build_file_below_that_a_glob_would_stop_at(package):
+    assert [target.label for target in TARGETS.values() if target.package == f"//{package}"] == [
+        f"//{package}:{package}"
+    ]
+    assert [path for path in build_files() if (ROOT / package) in path.parents] == [ROOT / package / "BUILD"]
 
-    return [subcommand.target for subcommand in SUBCOMMANDS.values()]
+
+@pytest.mark.parametrize("label", [label for label, target in TARGETS.items() if target.rule != "py_library"])
+def test_what_runs_is_not_named_like_a_folder_beside_it(label):
+    package, name = label.split(":")
+    assert not (ROOT / package.strip("/") / name).is_dir(), "the program and the folder would have one path"
 
 
-def test_the_tests_target_depends_on_what_the_tests_import():
-    [target] = targets("tests").values()
-    assert target["deps"] == {label(name) for name in imported_roots("tests") & set(MAY_IMPORT)}
+def test_every_folder_of_tests_is_run_by_one_target():
+    run = [path for target in TARGETS.values() if target.rule == "py_test" for path in target.srcs]
+    folders = {path.parent for path in ROOT.glob("tests/**/test_*.py")}
+    assert folders <= {path.parent for path in run}
+
+
+def test_data_files_that_a_package_reads_travel_with_it():
+    for package in PACKAGES:
+        beside = {
+            path
+            for path in (ROOT / package).rglob("*")
+            if path.is_file() and path.suffix not in {".py", ".pyc", ".pyi"} and path.name != "BUILD"
+        }
+        assert beside == TARGETS[f"//{package}:{package}"].data
+
+
+def write_tree(root, **files):
+    for name, text in files.items():
+        folder = root if name == "top" else root / name
+        folder.mkdir(exist_ok=True)
+        (folder / "BUILD").write_text(text, encoding="utf-8")
+        (folder / "a.py").touch()
+    return root
+
+
+LOAD = 'load("@rules_python//python:py_library.bzl", "py_library")\n'
+
+
+def test_reading_expands_globs_and_labels(tmp_path):
+    rule = LOAD + '[py_library(name = n, srcs = glob(["**/*.py"]), deps = [":x", "//b"]) for n in ["top"]]'
+    write_tree(tmp_path, top=rule, b=LOAD + 'py_library(name = "b", srcs = ["a.py"], visibility = ["//:__pkg__"])')
+    top, b = (read_targets(tmp_path)[label] for label in ("//:top", "//b:b"))
+    assert top.srcs == {tmp_path / "a.py"}, "a glob stops where another BUILD file stands"
+    assert top.deps == {"//:x", "//b:b"}
+    assert is_visible(b, "//")
+    assert not is_visible(b, "//c")
+    assert not is_visible(top, "//b")
+
+
+def test_subpackages_and_public_grant_as_bazel_does():
+    def shown(*visibility):
+        empty = frozenset()
+        return Target("//a:a", "py_library", empty, empty, None, empty, frozenset(visibility))
+
+    assert is_visible(shown("//:__subpackages__"), "//anything/below")
+    assert is_visible(shown("//b:__subpackages__"), "//b/c")
+    assert not is_visible(shown("//b:__subpackages__"), "//bc")
+    assert not is_visible(shown("//b:__pkg__"), "//b/c")
+    assert is_visible(shown("//visibility:public"), "//b")
+    assert not is_visible(shown("//visibility:private"), "//b")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (LOAD + 'py_library(name = "a", srcs = glob(["*.txt"]))', "matches nothing"),
+        (LOAD + 'py_library(name = f"a")', "JoinedStr"),
+        ("import os", "calls and assignments"),
+        (LOAD + 'py_library(name = "a")\npy_library(name = "a")', "defined twice"),
+    ],
+)
+def test_what_bazel_would_refuse_is_refused(tmp_path, text, message):
+    with pytest.raises(ValueError, match=message):
+        read_targets(write_tree(tmp_path, top=text))
+
+
+def test_a_rule_that_is_not_loaded_is_unknown(tmp_path):
+    with pytest.raises(NameError):
+        read_targets(write_tree(tmp_path, top='py_library(name = "a")'))
