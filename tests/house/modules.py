@@ -51,7 +51,7 @@ def named_modules(path):
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )
     found = {match.group(1) for match in map(MODULE_NAME.fullmatch, strings) if match}
-    return {name for name in found if module_file(name) == source_of(name)}
+    return {name for name in found if name.split(".")[0] in FIRST_PARTY and source_of(name) is not None}
 
 
 def module_file(name):
