@@ -1,56 +1,140 @@
 """Nothing in the tree that does not belong in a release."""
 
+import ast
 import re
 import subprocess
 
 import pytest
 
-from tests.house.modules import ROOT, python_files
+from tests.house.modules import FIRST_PARTY, ROOT, python_files
 
 # Put together from halves, so that this file does not name what it forbids.
-FORBIDDEN = [
-    re.compile("/wor" + "k/"),
+WORKPLACES = [
+    re.compile("/wor" + r"k/(?!tree)"),
+    re.compile("/ro" + "ot/"),
+    re.compile("/ho" + r"me/(?!user\b)[a-z]"),
+    re.compile("/opt/" + "(pypi|wheels)"),
+    re.compile("/tmp" + "/brief"),
+]
+MAKING = [
     re.compile("sub" + "-?agent", re.IGNORECASE),
-    re.compile("py" + r"pi\.org"),
-    re.compile("npm" + r"js\."),
     re.compile("be" + "fore-stop"),
+    re.compile(r"\b(clau" + "de|anthr" + "opic|chat" + "gpt|copi" + r"lot)\b", re.IGNORECASE),
+    re.compile(r"\b(AI|LL" + r"M)[- ](generated|written)\b", re.IGNORECASE),
+    re.compile(r"\b(coding|working) ses" + r"sion\b", re.IGNORECASE),
+]
+REGISTRIES = [
+    re.compile("py" + r"pi\.org"),
+    re.compile("python" + "hosted"),
+    re.compile("npm" + r"js\."),
+    re.compile("(extra-)?index" + "-url|find" + "-links"),
+    re.compile("arti" + "factory", re.IGNORECASE),
 ]
 UNFINISHED = re.compile(r"\b(TO" + "DO|FIX" + "ME|XX" + r"X)\b|\bNotImplemented" + "Error")
-EMPTY_NAMES = {"utils.py", "util.py", "helpers.py", "helper.py", "common.py", "misc.py"}
+EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
+GENERATED = re.compile(r"_pb2(_grpc)?\.py$")
+LONGEST = 400
+
+
+def tracked_names():
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=False)
+    return [name for name in listed.stdout.split("\0") if (ROOT / name).is_file()]
+
+
+def text_of(path):
+    """A file's text; None for one that is no text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return None
 
 
 @pytest.fixture(scope="module")
 def tracked():
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
-    if listed.returncode != 0:
+    names = tracked_names()
+    if not names:
         pytest.skip("not a git checkout")
-    return [ROOT / name for name in listed.stdout.splitlines() if (ROOT / name).is_file()]
+    return {name: text for name in names if (text := text_of(ROOT / name)) is not None}
 
 
-def test_no_file_names_a_workplace_or_a_registry(tracked):
-    for path in tracked:
-        if path.name == "uv.lock" or path.suffix in {".png", ".gz", ".npz"}:
-            continue
-        text = path.read_text(encoding="utf-8")
-        for pattern in FORBIDDEN:
-            assert not pattern.search(text), f"{path}: {pattern.pattern}"
+def own_files():
+    """Python sources that people write: all but what the protocol compiler makes."""
+    return [path for package in FIRST_PARTY for path in python_files(package) if not GENERATED.search(path.name)]
+
+
+@pytest.mark.parametrize("pattern", [*WORKPLACES, *MAKING, *REGISTRIES], ids=lambda pattern: pattern.pattern)
+def test_no_file_tells_where_or_how_it_was_made(tracked, pattern):
+    registry = pattern in REGISTRIES
+    found = [name for name, text in tracked.items() if pattern.search(text) and not (registry and name == "uv.lock")]
+    assert not found
+
+
+def test_the_lock_names_the_public_registry_only(tracked):
+    hosts = set(re.findall(r'https?://([^/"]+)', tracked["uv.lock"]))
+    assert hosts == {"py" + "pi.org", "files.python" + "hosted.org"}
 
 
 def test_nothing_is_left_unfinished(tracked):
-    for path in tracked:
-        if path.suffix == ".py" and not path.name.endswith("_pb2_grpc.py"):
-            assert not UNFINISHED.search(path.read_text(encoding="utf-8")), path
+    written = {name: text for name, text in tracked.items() if name != "uv.lock" and not GENERATED.search(name)}
+    assert not [name for name, text in written.items() if UNFINISHED.search(text)]
 
 
-def test_every_file_name_says_something(tracked):
-    assert not [path for path in tracked if path.name in EMPTY_NAMES]
+def hollow_functions(tree):
+    """Functions that do nothing: `...` or `pass` alone, outside a Protocol, an abstract method and an overload."""
+    protocols = {
+        method
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef) and any("Protocol" in ast.unparse(base) for base in node.bases)
+        for method in node.body
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node not in protocols:
+            marks = {ast.unparse(mark).split(".")[-1] for mark in node.decorator_list}
+            statements = [line for line in node.body if not _is_constant(line)]
+            does_nothing = all(isinstance(line, ast.Pass) for line in statements)
+            if does_nothing and not marks & {"abstractmethod", "overload"}:
+                yield node.name
+
+
+def _is_constant(statement):
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def test_no_function_is_hollow():
+    hollow = {
+        (path.relative_to(ROOT).as_posix(), name)
+        for path in own_files()
+        for name in hollow_functions(ast.parse(path.read_text(encoding="utf-8")))
+    }
+    # A click group's function holds the help text; its subcommands do the work.
+    groups = {("seriatim.py", "cli"), ("pipelines/commands/report.py", "report")}
+    assert hollow <= groups
+
+
+def test_a_hollow_function_is_seen():
+    source = (
+        "def a(): ...\ndef b():\n    'Text.'\ndef c(): pass\ndef d(): return 1\nclass P(Protocol):\n    def e(): ...\n"
+    )
+    assert list(hollow_functions(ast.parse(source))) == ["a", "b", "c"]
+
+
+def test_every_file_name_says_something():
+    assert not [path for path in own_files() if path.stem in EMPTY_NAMES]
 
 
 def test_tests_do_not_sleep():
-    pause = "time." + "sleep("
-    assert not [path for path in python_files("tests") if pause in path.read_text(encoding="utf-8")]
+    def sleeps(path):
+        calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+        return any(ast.unparse(call.func) in {"time.sleep", "sleep", "asyncio.sleep"} for call in calls)
+
+    assert not [path for path in python_files("tests") if sleeps(path)]
 
 
 def test_no_module_outgrows_its_room():
-    long = [path for package in ("ranking", "pipelines", "serving") for path in python_files(package)]
-    assert not [path for path in long if len(path.read_text(encoding="utf-8").splitlines()) > 500]
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in own_files()}
+    assert not {path: length for path, length in lengths.items() if length > LONGEST}
+
+
+def test_no_python_file_is_outside_the_packages(tracked):
+    inside = {path.relative_to(ROOT).as_posix() for package in FIRST_PARTY for path in python_files(package)}
+    assert {name for name in tracked if name.endswith(".py")} <= inside
