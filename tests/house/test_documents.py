@@ -1,11 +1,15 @@
 """The documents keep up with the code."""
 
 import re
+import shlex
 import sys
 
+import click
 import pytest
 
+import seriatim
 from pipelines.config import PipelineConfig, Section
+from seriatim_errors import SeriatimError
 from tests.house.modules import ROOT
 
 if sys.version_info >= (3, 11):
@@ -14,8 +18,17 @@ else:
     import tomli as tomllib
 
 
+DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+COMMAND = re.compile(r"^seriatim (.*?)(?:  +#.*)?$|`seriatim ([a-z][^`]*)`", flags=re.MULTILINE)
+SOURCE = re.compile(r"`((?:pipelines|ranking|serving|structured|vision_components|benchmarks|tests|configs)/[\w./]*)`")
+
+
+def read(path):
+    return path.read_text(encoding="utf-8")
+
+
 def direct_dependencies():
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    project = tomllib.loads(read(ROOT / "pyproject.toml"))
     extras = project["project"]["optional-dependencies"].values()
     groups = project["dependency-groups"].values()
     requirements = [*project["project"]["dependencies"], *(r for group in [*extras, *groups] for r in group)]
@@ -24,7 +37,7 @@ def direct_dependencies():
 
 @pytest.mark.parametrize("name", direct_dependencies())
 def test_every_dependency_has_its_reason(name):
-    assert f"| {name} |" in (ROOT / "docs" / "dependencies.md").read_text(encoding="utf-8")
+    assert f"| {name} |" in read(ROOT / "docs" / "dependencies.md")
 
 
 def config_fields(model, prefix=""):
@@ -39,16 +52,75 @@ def config_fields(model, prefix=""):
 
 @pytest.mark.parametrize("field", list(config_fields(PipelineConfig)))
 def test_every_configuration_key_is_described(field):
-    assert f"`{field}`" in (ROOT / "docs" / "configuration.md").read_text(encoding="utf-8")
+    assert f"`{field}`" in read(ROOT / "docs" / "configuration.md")
 
 
-def test_links_between_documents_lead_somewhere():
-    for document in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8")):
-            assert (document.parent / target).exists(), f"{document.name} links to {target}"
+def test_no_dependency_is_explained_that_is_not_there():
+    table = re.findall(r"^\| ([\w-]+) \| [\w, ]+ \|", read(ROOT / "docs" / "dependencies.md"), flags=re.MULTILINE)
+    assert sorted(set(table) - {"package"}) == direct_dependencies()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(document):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", read(document)):
+        assert (document.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_source_files_that_are_named_exist(document):
+    for name in SOURCE.findall(read(document)):
+        assert (ROOT / name).exists(), name
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_that_are_shown_can_be_given(document):
+    for groups in COMMAND.findall(read(document)):
+        assert not unknown_words(next(filter(None, groups)))
+
+
+def unknown_words(line):
+    """Subcommands and options of a shown command that do not exist."""
+    command, unknown = seriatim.cli, []
+    for word in shlex.split(line.replace("[", " ").replace("]", " ")):
+        options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
+        if isinstance(command, click.Group):
+            found = command.get_command(click.Context(command), word)
+            unknown += [] if found else [word]
+            command = found or command
+        elif word.startswith("-") and word.split("=")[0] not in options:
+            unknown.append(word)
+    return unknown
+
+
+def test_a_shown_command_that_does_not_exist_is_seen():
+    assert unknown_words("run --config x.yaml [--name NAME]") == []
+    assert unknown_words("run --confg x.yaml") == ["--confg"]
+    assert unknown_words("report shw") == ["shw"]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_make_targets_that_are_named_exist(document):
+    targets = set(re.findall(r"^([a-z]+):", read(ROOT / "Makefile"), flags=re.MULTILINE))
+    named = re.findall(r"(?:^|`)make ([a-z]+)", read(document), flags=re.MULTILINE)
+    assert set(named) <= targets
 
 
 def test_the_readme_names_both_commands():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert "make run" in text
-    assert "make test" in text
+    assert {"run", "test"} <= set(re.findall(r"^make (\w+)", read(ROOT / "README.md"), flags=re.MULTILINE))
+
+
+def test_the_index_leads_to_every_page():
+    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
+    assert pages <= set(re.findall(r"\]\(([^)#/]+)\)", read(ROOT / "docs" / "index.md")))
+
+
+def test_every_exit_status_is_explained():
+    rows = re.findall(r"^\| (\d) \| `(\w+)` \|", read(ROOT / "docs" / "architecture.md"), flags=re.MULTILINE)
+    assert dict(rows) == {str(kind.exit_code): kind.__name__ for kind in SeriatimError.__subclasses__()}
+
+
+def test_one_version_everywhere():
+    project = tomllib.loads(read(ROOT / "pyproject.toml"))["project"]["version"]
+    released = project.split(".dev")[0]
+    assert f'version = "{released}"' in read(ROOT / "MODULE.bazel")
+    assert f"## {released}" in read(ROOT / "CHANGELOG.md")
