@@ -109,7 +109,11 @@ def _parsed_numbers(name: str, column: pa.ChunkedArray) -> Numbers:
     text = column.to_pandas()
     missing = (text.isna() | text.isin(NULL_SPELLINGS)).to_numpy()
     lower = text.str.strip().str.lower()
-    parsed = pd.to_numeric(lower.replace(TRUTH_SPELLINGS), errors="coerce").to_numpy(np.float64)
+    spelled = lower.replace(TRUTH_SPELLINGS)
+    parsed = pd.to_numeric(spelled, errors="coerce").to_numpy(np.float64)
+    # pandas says which texts are numbers; its quick parser may be off in the last digits, so NumPy reads them.
+    readable = ~np.isnan(parsed)
+    parsed[readable] = spelled[readable].to_numpy(str).astype(np.float64)
     unreadable = np.isnan(parsed) & ~missing & ~lower.isin(NAN_SPELLINGS).to_numpy()
     _refuse_wrong_type(name, column, unreadable, "numbers")
     return Numbers(np.where(missing | unreadable, 0.0, parsed), missing, unreadable)
