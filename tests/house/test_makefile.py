@@ -87,7 +87,9 @@ def test_set_up_is_not_repeated_while_the_lock_is_unchanged(checkout):
 
 def test_a_set_up_that_failed_is_not_taken_for_done(checkout):
     programs = program(checkout / "bin", '[ "$1" = sync ] && exit 9; echo uv 0.0.0')
-    assert run_make(checkout, "setup", path=[programs, *os.get_exec_path()]).returncode != 0
+    finished = run_make(checkout, "setup", path=[programs, *os.get_exec_path()])
+    assert finished.returncode != 0
+    assert "needs Python 3.10" in finished.stderr
     assert not (checkout / ".venv" / ".synced").exists()
 
 
