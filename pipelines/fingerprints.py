@@ -13,6 +13,7 @@ import serving
 from pipelines.config import PipelineConfig
 
 CODE_FOLDERS = ("components", "evaluation", "stages")
+CODE_FILES = ("click_log.py", "examples.py", "log_columns.py")
 
 
 def fingerprint(values: Any) -> str:
@@ -35,4 +36,5 @@ def code_fingerprint() -> str:
     folders += [Path(ranking.__file__).parent, Path(serving.__file__).parent / "bundle"]
     folders += [Path(serving.__file__).parent / "runtime"]
     files = sorted(file for folder in folders for file in folder.rglob("*.py"))
+    files += [here / name for name in CODE_FILES]
     return fingerprint([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])
