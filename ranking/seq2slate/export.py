@@ -33,27 +33,24 @@ def export_onnx(model: Seq2Slate, standardisation: Standardisation, steps: int, 
 def export_saved_model(model: Seq2Slate, standardisation: Standardisation, steps: int, folder: Path) -> None:
     """Write a SavedModel whose serving signature maps raw `features` and `mask` to greedy slates."""
 
-    class Served(tf.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.model = model
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None, model.feature_count], tf.float32, name="features"),
+            tf.TensorSpec([None, None], tf.bool, name="mask"),
+        ]
+    )
+    def serve(features: tf.Tensor, mask: tf.Tensor) -> dict[str, tf.Tensor]:
+        decoded = decode(model, standardisation.apply_tensor(features), mask, steps, greedy_choice())
+        return {
+            "order": decoded.order,
+            "log_probabilities": decoded.log_probabilities,
+            "first_logits": decoded.logits[:, 0],
+        }
 
-        @tf.function(
-            input_signature=[
-                tf.TensorSpec([None, None, model.feature_count], tf.float32, name="features"),
-                tf.TensorSpec([None, None], tf.bool, name="mask"),
-            ]
-        )
-        def serve(self, features: tf.Tensor, mask: tf.Tensor) -> dict[str, tf.Tensor]:
-            decoded = decode(self.model, standardisation.apply_tensor(features), mask, steps, greedy_choice())
-            return {
-                "order": decoded.order,
-                "log_probabilities": decoded.log_probabilities,
-                "first_logits": decoded.logits[:, 0],
-            }
-
-    served = Served()
-    tf.saved_model.save(served, str(folder), signatures={"serving_default": served.serve.get_concrete_function()})
+    # Only the variables are handed over: saving the Keras layers would trace each of them again, for seconds.
+    served = tf.Module()
+    served.model_variables = model.trainable_variables
+    tf.saved_model.save(served, str(folder), signatures={"serving_default": serve.get_concrete_function()})
 
 
 def _check_parity(model: Seq2Slate, standardisation: Standardisation, steps: int, graph: bytes) -> None:
@@ -75,8 +72,10 @@ def _check_parity(model: Seq2Slate, standardisation: Standardisation, steps: int
     difference = np.abs(np.where(mask, first - decoded.logits[:, 0].numpy(), 0)).max()
     if difference > LOGIT_TOLERANCE:
         raise TrainingError(f"seq2slate export: ONNX logits differ from the model's by {difference:.2e}")
-    unequal = (order != decoded.order.numpy()).any(axis=1)
+    expected = decoded.order.numpy()
     top_two = -np.sort(-decoded.logits.numpy(), axis=2)[:, :, :2]
-    margin = (top_two[:, :, 0] - top_two[:, :, -1]).min(axis=1)
-    if (unequal & (margin > LOGIT_TOLERANCE)).any():
+    near_tie = (expected >= 0) & (top_two[:, :, 0] - top_two[:, :, -1] <= LOGIT_TOLERANCE)
+    # From a near-tie on two correct graphs may part; up to it they must agree.
+    comparable = ~np.logical_or.accumulate(near_tie, axis=1)
+    if ((order != expected) & comparable).any():
         raise TrainingError("seq2slate export: the ONNX graph builds other slates than the model")

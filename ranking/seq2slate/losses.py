@@ -69,7 +69,7 @@ def slate_loss(decoded: Decoded, labels: tf.Tensor, loss: str) -> tf.Tensor:
     steps = decoded.logits.shape[1]
     weights = tf.constant(1.0 / np.log(np.arange(1, steps + 1) + 1.0), decoded.logits.dtype)
     repeated = tf.repeat(tf.cast(labels, decoded.logits.dtype)[:, tf.newaxis, :], steps, axis=1)
-    per_step = STEP_LOSSES[loss](decoded.logits, decoded.remaining, repeated)
+    per_step = STEP_LOSSES[loss](decoded.logits, decoded.eligible, repeated)
     return tf.reduce_sum(weights * per_step, axis=1)
 
 

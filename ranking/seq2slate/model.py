@@ -1,10 +1,13 @@
-"""The pointer network: an LSTM reads the items in base order, an LSTM decoder points at the next one."""
+"""The pointer network: an encoder reads the items in base order, an LSTM decoder points at the next one."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import tensorflow as tf
+
+from ranking.seq2slate.encoders import LstmEncoder, TransformerEncoder
+from ranking.seq2slate.settings import EncoderKind, Seq2SlateSettings
 
 MASKED_LOGIT = -1e9
 
@@ -15,7 +18,8 @@ class Encoded(NamedTuple):
     Attributes:
         features: float `[batch, list_size, features]`, the items as the decoder will read them back.
         projected: float `[batch, list_size, rho]`, `W_enc e_i`, computed once.
-        state: the encoder's last state, two floats `[batch, rho]`, as of the last item that is no padding.
+        state: the decoder's first state, two floats `[batch, rho]`; of an LSTM its last, as of the last item
+            that is no padding.
     """
 
     features: tf.Tensor
@@ -32,6 +36,8 @@ class Seq2Slate(tf.keras.Model):
         dropout: share of input features dropped while training.
         seed: fixes the initial weights and the dropout.
         dtype: `float32`, or `float64` where gradients are checked.
+        encoder: see `Seq2SlateSettings`.
+        encoder_layers, attention_heads: of a transformer encoder.
     """
 
     def __init__(
@@ -41,6 +47,9 @@ class Seq2Slate(tf.keras.Model):
         dropout: float = 0.0,
         seed: int = 0,
         dtype: str = "float32",
+        encoder: EncoderKind = "lstm",
+        encoder_layers: int = 2,
+        attention_heads: int = 4,
     ) -> None:
         super().__init__(dtype=dtype)
         self.feature_count, self.hidden_size = feature_count, hidden_size
@@ -49,14 +58,12 @@ class Seq2Slate(tf.keras.Model):
         def uniform() -> tf.keras.initializers.Initializer:
             return tf.keras.initializers.RandomUniform(-0.1, 0.1, seed=next(seeds))
 
-        self.encoder = tf.keras.layers.LSTM(
-            hidden_size,
-            return_sequences=True,
-            return_state=True,
-            kernel_initializer=uniform(),
-            recurrent_initializer=uniform(),
-            dtype=dtype,
-        )
+        if encoder == "lstm":
+            self.encoder = LstmEncoder(hidden_size, uniform(), uniform(), dtype)
+        else:
+            self.encoder = TransformerEncoder(
+                hidden_size, encoder_layers, attention_heads, encoder == "transformer", 1000 * seed + 100, dtype
+            )
         self.decoder = tf.keras.layers.LSTMCell(
             hidden_size, kernel_initializer=uniform(), recurrent_initializer=uniform(), dtype=dtype
         )
@@ -71,6 +78,19 @@ class Seq2Slate(tf.keras.Model):
         self.attention = self.add_weight(name="v", shape=(hidden_size,), initializer=uniform())
         self(tf.zeros((1, 1, feature_count), dtype), tf.ones((1, 1), tf.bool))
 
+    @classmethod
+    def from_settings(cls, feature_count: int, settings: Seq2SlateSettings) -> Seq2Slate:
+        """A model with initial weights, as `settings` describe it."""
+        return cls(
+            feature_count,
+            settings.hidden_size,
+            settings.dropout,
+            settings.seed,
+            encoder=settings.encoder,
+            encoder_layers=settings.encoder_layers,
+            attention_heads=settings.attention_heads,
+        )
+
     def call(self, features: tf.Tensor, mask: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Logits of the first step, float `[batch, list_size]`: the whole one-step decoder."""
         encoded = self.encode(features, mask, training=training)
@@ -81,16 +101,21 @@ class Seq2Slate(tf.keras.Model):
 
         Args:
             features: float `[batch, list_size, features]`, items in base order, padded at the end.
-            mask: bool `[batch, list_size]`, true where an item stands; at least one in every list.
+            mask: bool `[batch, list_size]`, true where an item stands.
             training: whether dropout applies.
         """
         features = self.input_dropout(tf.cast(features, self.dtype), training=training)
-        outputs, hidden, cell = self.encoder(features, mask=mask, training=training)
-        return Encoded(features, self.encoder_projection(outputs), [hidden, cell])
+        codes = self.encoder(features, mask)
+        return Encoded(features, self.encoder_projection(codes.items), codes.state)
 
     def first_inputs(self, batch: tf.Tensor) -> tf.Tensor:
         """The learned first decoder input `go`, float `[batch, features]`."""
         return tf.tile(self.first_input[tf.newaxis, :], [batch, 1])
+
+    def next_inputs(self, encoded: Encoded, inputs: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
+        """The decoder input after `chosen` (int64 `[batch]`): that item, or `inputs` again where it is -1."""
+        items = tf.gather(encoded.features, tf.maximum(chosen, 0), batch_dims=1)
+        return tf.where((chosen >= 0)[:, tf.newaxis], items, inputs)
 
     def step(self, encoded: Encoded, inputs: tf.Tensor, state: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         """One decoder step: `s_i = v . tanh(W_enc e_i + W_dec d)`.

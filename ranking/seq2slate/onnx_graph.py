@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import onnx
-from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from ranking.onnx_builder import OnnxBuilder, TensorSpec
 from ranking.seq2slate.model import MASKED_LOGIT, Seq2Slate
+from ranking.seq2slate.onnx_encoders import encoder_nodes, list_positions, lstm_constants
 from ranking.standardisation import Standardisation
 
 
@@ -20,31 +20,24 @@ def build_onnx(model: Seq2Slate, standardisation: Standardisation, steps: int) -
     Outputs: `order` i64 `[batch, steps]` (-1 when exhausted), `log_probabilities` f32 `[batch, steps]` of the
     chosen items at that temperature (0 when exhausted), `first_logits` f32 `[batch, list_size]`.
 
-    The network is written out here rather than traced: the encoder becomes one LSTM operator, which a
+    The network is written out here rather than traced: an LSTM encoder becomes one LSTM operator, which a
     traced `while` loop does not, and padding ends a list exactly through its sequence lengths.
     """
     graph = OnnxBuilder()
     items = graph.standardised("features", standardisation)
     masked = graph.constant(np.float32(MASKED_LOGIT), "masked_logit")
     zero = graph.constant(np.float32(0), "zero")
-    projected, hidden, cell = _encoder(graph, model, items)
+    codes, hidden, cell = encoder_nodes(graph, model.encoder, items)
+    projected = graph.add(
+        "MatMul", codes, graph.constant(model.encoder_projection.get_weights()[0], "encoder_projection")
+    )
     go = graph.constant(model.first_input.numpy()[None, None, :].astype(np.float32), "go")
     batch = graph.add("Shape", "mask", start=0, end=1)
     inputs = graph.add("Expand", go, graph.add("Concat", batch, graph.ints(1, 1), axis=0))
-    weights, recurrence, bias = _lstm_weights(*model.decoder.get_weights())
-    decoder = (
-        graph.constant(weights, "decoder_weights"),
-        graph.constant(recurrence, "decoder_recurrence"),
-        graph.constant(bias, "decoder_bias"),
-    )
+    decoder = lstm_constants(graph, model.decoder.get_weights(), "decoder")
     projection = graph.constant(model.decoder_projection.get_weights()[0], "decoder_projection")
     attention = graph.constant(model.attention.numpy()[:, None], "attention")
-    positions = graph.add(
-        "Range",
-        graph.constant(np.int64(0), "range_start"),
-        graph.add("Squeeze", graph.add("Shape", "mask", start=1, end=2), graph.ints(0)),
-        graph.constant(np.int64(1), "range_step"),
-    )
+    positions = list_positions(graph)
     remaining, orders, chosen_log_probabilities, first_logits = "mask", [], [], ""
     for step in range(steps):
         # The LSTM operator wants [time, batch, features]; one step has time 1, and batch comes first here.
@@ -79,36 +72,6 @@ def build_onnx(model: Seq2Slate, standardisation: Standardisation, steps: int) -
         graph.nodes.append(helper.make_node("Concat", parts, [name], axis=1))
     graph.nodes.append(helper.make_node("Identity", [first_logits], ["first_logits"]))
     return _as_model(graph, model.feature_count, steps)
-
-
-def _encoder(graph: OnnxBuilder, model: Seq2Slate, items: str) -> tuple[str, str, str]:
-    """`W_enc e_i` as `[batch, list_size, rho]` and the last state, each `[1, batch, rho]`."""
-    weights, recurrence, bias = _lstm_weights(*model.encoder.get_weights())
-    lengths = graph.add("ReduceSum", graph.add("Cast", "mask", to=TensorProto.INT32), graph.ints(1), keepdims=0)
-    outputs, hidden, cell = graph.add_many(
-        "LSTM",
-        graph.add("Transpose", items, perm=[1, 0, 2]),
-        graph.constant(weights, "encoder_weights"),
-        graph.constant(recurrence, "encoder_recurrence"),
-        graph.constant(bias, "encoder_bias"),
-        lengths,
-        outputs=3,
-        hidden_size=model.hidden_size,
-    )
-    by_batch = graph.add("Squeeze", graph.add("Transpose", outputs, perm=[2, 1, 0, 3]), graph.ints(1))
-    projection = graph.constant(model.encoder_projection.get_weights()[0], "encoder_projection")
-    return graph.add("MatMul", by_batch, projection), hidden, cell
-
-
-def _lstm_weights(kernel: NDArray, recurrent: NDArray, bias: NDArray) -> tuple[NDArray, NDArray, NDArray]:
-    """Keras' `[in, 4 rho]` in gate order i, f, c, o as ONNX' `[1, 4 rho, in]` in gate order i, o, f, c."""
-
-    def reordered(matrix: NDArray) -> NDArray:
-        i, f, c, o = np.split(matrix, 4, axis=-1)
-        return np.concatenate([i, o, f, c], axis=-1).astype(np.float32)
-
-    both = np.concatenate([reordered(bias), np.zeros_like(bias, np.float32)])
-    return reordered(kernel).T[None], reordered(recurrent).T[None], both[None]
 
 
 def _as_model(graph: OnnxBuilder, feature_count: int, steps: int) -> onnx.ModelProto:

@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Literal, get_args, get_type_hints
+
+from seriatim_errors import ConfigError
+
+StepLoss = Literal["cross_entropy", "smooth_hinge"]
+Training = Literal["greedy", "sampling", "one_step", "reinforce"]
+EncoderKind = Literal["lstm", "transformer", "set_transformer"]
+
+_SMALLEST = {
+    "hidden_size": 1, "encoder_layers": 1, "attention_heads": 1, "steps": 1, "epochs": 1, "batch_size": 1,
+    "decay_steps": 1, "patience": 1, "reward_cutoff": 1, "l2": 0, "dropout": 0, "seed": 0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -15,20 +26,26 @@ class Seq2SlateSettings:
         loss: the loss of one step, used by the modes that learn from clicks directly.
         training: whose path the loss follows. `greedy`: the model's own best path, taken as constant;
             `sampling`: a sampled path with both gradient terms; `one_step`: the first step only;
-            `reinforce`: a sampled path rewarded with NDCG.
+            `reinforce`: a sampled path rewarded with NDCG, without dropout and L2.
         steps: decoder steps to learn; None for as many as the longest list has items.
         epochs, batch_size: passes over the lists, lists a step.
         learning_rate, decay_rate, decay_steps: Adam's rate, times `decay_rate` every `decay_steps` steps.
-        dropout: share of input features dropped while training.
+        dropout: share of input features dropped while training, in [0, 1).
         l2: weight of the sum of squared weights in the loss.
         patience: epochs without a better validation NDCG before training stops.
-        reward_cutoff: k of the NDCG@k that `reinforce` is paid with.
+        reward_cutoff: k of the NDCG@k that `reinforce` is paid with and that chooses the epoch.
+        encoder: `lstm` as in the paper; `transformer` with sinusoidal positions; `set_transformer` without
+            them, which forgets the base order.
+        encoder_layers, attention_heads: of the transformers; `hidden_size` must be a multiple of the heads.
         seed: fixes initial weights, order of lists, dropout and samples.
+
+    Raises:
+        ConfigError: a value is outside its range or no known choice.
     """
 
     hidden_size: int = 128
-    loss: Literal["cross_entropy", "smooth_hinge"] = "cross_entropy"
-    training: Literal["greedy", "sampling", "one_step", "reinforce"] = "greedy"
+    loss: StepLoss = "cross_entropy"
+    training: Training = "greedy"
     steps: int | None = None
     epochs: int = 10
     batch_size: int = 128
@@ -39,4 +56,29 @@ class Seq2SlateSettings:
     l2: float = 3e-4
     patience: int = 3
     reward_cutoff: int = 10
+    encoder: EncoderKind = "lstm"
+    encoder_layers: int = 2
+    attention_heads: int = 4
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        hints = get_type_hints(type(self))
+        for field in fields(self):
+            value = getattr(self, field.name)
+            choices = [choice for choice in get_args(hints[field.name]) if isinstance(choice, str)]
+            if choices and value not in choices:
+                raise ConfigError(f"seq2slate {field.name}: {value!r}; choose one of {', '.join(choices)}")
+            smallest = _SMALLEST.get(field.name)
+            if value is not None and smallest is not None and not value >= smallest:
+                raise ConfigError(f"seq2slate {field.name}: {value}; give {smallest} or more")
+        if not 0 <= self.dropout < 1:
+            raise ConfigError(f"seq2slate dropout: {self.dropout}; give a share in [0, 1)")
+        if not self.learning_rate > 0:
+            raise ConfigError(f"seq2slate learning_rate: {self.learning_rate}; give a value above 0")
+        if not 0 < self.decay_rate <= 1:
+            raise ConfigError(f"seq2slate decay_rate: {self.decay_rate}; give a factor in (0, 1]")
+        if self.encoder != "lstm" and self.hidden_size % self.attention_heads:
+            raise ConfigError(
+                f"seq2slate hidden_size: {self.hidden_size} is no multiple of attention_heads "
+                f"({self.attention_heads}); choose sizes that divide"
+            )

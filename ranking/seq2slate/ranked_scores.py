@@ -1,0 +1,102 @@
+"""Scores whose descending order is a model's ranking, as metrics want them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from ranking.lists import RankingLists
+from ranking.seq2slate.beam import beam_search
+from ranking.seq2slate.decoding import decode, greedy_choice
+from ranking.seq2slate.model import Seq2Slate
+from seriatim_errors import ConfigError, DataError
+
+Decoding = Literal["greedy", "one_step", "beam"]
+
+
+def rank_lists(
+    model: Seq2Slate,
+    lists: RankingLists,
+    decoding: Decoding,
+    slate_size: int,
+    batch_size: int = 256,
+    beam_width: int = 4,
+) -> NDArray[np.float32]:
+    """Scores whose descending order is the model's ranking.
+
+    Args:
+        model: a trained network.
+        lists: in base order, with the features the model was trained on.
+        decoding: `greedy` places `slate_size` items and leaves the rest in base order; `beam` likewise with the
+            most probable slate found; `one_step` sorts all items by the logits of the first step.
+        slate_size: items to place, >= 1.
+        batch_size: lists decoded at once.
+        beam_width: slates that `beam` keeps.
+
+    Returns:
+        float32 `[items]`.
+
+    Raises:
+        ConfigError: an unknown decoding, or a size below 1.
+        DataError: the lists have another number of features than the model.
+    """
+    return list_ranker(model, decoding, slate_size, batch_size, beam_width)(lists)
+
+
+def list_ranker(
+    model: Seq2Slate, decoding: Decoding, slate_size: int, batch_size: int = 256, beam_width: int = 4
+) -> Callable[[RankingLists], NDArray[np.float32]]:
+    """`rank_lists` for repeated use: the decoder is compiled once, later weights of the model take effect."""
+    if decoding not in ("greedy", "one_step", "beam"):
+        raise ConfigError(f"decoding: {decoding!r}; choose one of greedy, one_step, beam")
+    for name, value in (("slate_size", slate_size), ("batch_size", batch_size), ("beam_width", beam_width)):
+        if value < 1:
+            raise ConfigError(f"{name}: {value}; give 1 or more")
+    dense_scores = _compiled(model, decoding, slate_size, beam_width)
+
+    def rank(lists: RankingLists) -> NDArray[np.float32]:
+        if len(lists.feature_names) != model.feature_count:
+            raise DataError(
+                f"features: the lists have {len(lists.feature_names)}, the model was trained on "
+                f"{model.feature_count}; give the same columns"
+            )
+        scores = np.zeros(len(lists.item_ids), np.float32)
+        # Lists of alike size share a batch, so that little padding is decoded.
+        by_size = np.argsort(lists.list_sizes, kind="stable")
+        for first in range(0, len(lists), batch_size):
+            chosen = by_size[first : first + batch_size]
+            padded = lists.select(chosen).padded()
+            rows = (lists.offsets[chosen][:, None] + np.arange(padded.mask.shape[1]))[padded.mask]
+            scores[rows] = dense_scores(tf.constant(padded.features), tf.constant(padded.mask)).numpy()[padded.mask]
+        return scores
+
+    return rank
+
+
+def _compiled(model: Seq2Slate, decoding: Decoding, slate_size: int, beam_width: int) -> Callable[..., tf.Tensor]:
+    @tf.function(
+        input_signature=[
+            tf.TensorSpec([None, None, model.feature_count], tf.float32),
+            tf.TensorSpec([None, None], tf.bool),
+        ]
+    )
+    def scores(features: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
+        if decoding == "one_step":
+            return tf.cast(model(features, mask), tf.float32)
+        if decoding == "beam":
+            order = beam_search(model, features, mask, slate_size, beam_width).order[:, 0]
+        else:
+            order = decode(model, features, mask, slate_size, greedy_choice()).order
+        list_size = tf.shape(mask)[1]
+        base = -tf.range(list_size, dtype=tf.float32)[tf.newaxis, :]
+        # A chosen item's score is above every base score and falls with its step.
+        bonus = tf.range(slate_size, 0, -1, dtype=tf.float32)
+        chosen = tf.one_hot(order, list_size, dtype=tf.float32)
+        placed = tf.reduce_max(chosen * bonus[tf.newaxis, :, tf.newaxis], axis=1)
+        return tf.where(placed > 0, placed, base)
+
+    return scores

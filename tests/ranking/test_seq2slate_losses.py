@@ -1,0 +1,54 @@
+"""The losses of one step, against their definitions."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ranking.seq2slate import cross_entropy, smooth_hinge
+
+EVERYTHING = [True, True, True, True]
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, smooth_hinge])
+@pytest.mark.parametrize("remaining", [[True, True, False], [False, False, False]])
+def test_a_step_without_a_clicked_item_has_zero_loss_and_a_finite_gradient(loss, remaining):
+    logits = tf.Variable([[0.3, -0.2, -1e9]])
+    with tf.GradientTape() as tape:
+        value = loss(logits, tf.constant([remaining]), tf.zeros((1, 3)))
+    assert value.numpy() == 0
+    assert np.isfinite(tape.gradient(value, logits).numpy()).all()
+
+
+def test_the_hinge_is_zero_when_only_clicked_items_remain():
+    value = smooth_hinge(tf.constant([[1.0, 2.0]]), tf.constant([[True, True]]), tf.ones((1, 2)))
+    assert value.numpy() == 0
+
+
+@given(st.lists(st.floats(-5, 5, width=32), min_size=4, max_size=4), st.floats(1e-3, 2))
+@settings(deadline=None)
+def test_the_smooth_hinge_bounds_the_hinge_and_approaches_it(logits, gamma):
+    labels = tf.constant([[1.0, 0.0, 1.0, 0.0]])
+    exact = max(0.0, 1 - min(logits[0], logits[2]) + max(logits[1], logits[3]))
+    smooth = smooth_hinge(tf.constant([logits]), tf.constant([EVERYTHING]), labels, gamma).numpy()[0]
+    # Two soft extremes of two values and one softplus: each at most gamma log 2 above the hard form.
+    assert exact - 1e-4 <= smooth <= exact + 3 * gamma * np.log(2) + 1e-4
+
+
+@given(
+    logits=st.lists(st.floats(-20, 20, width=32), min_size=5, max_size=5),
+    labels=st.lists(st.sampled_from([0.0, 1.0]), min_size=5, max_size=5),
+    remaining=st.lists(st.booleans(), min_size=5, max_size=5),
+)
+@settings(deadline=None)
+def test_cross_entropy_spreads_the_target_over_the_remaining_clicked_items(logits, labels, remaining):
+    rows = [i for i in range(5) if remaining[i]]
+    masked = tf.where(tf.constant([remaining]), tf.constant([logits], tf.float64), tf.constant(-1e9, tf.float64))
+    value = cross_entropy(masked, tf.constant([remaining]), tf.constant([labels], tf.float64)).numpy()[0]
+    clicked = [i for i in rows if labels[i]]
+    expected = 0.0
+    if clicked:
+        log_total = np.log(np.sum(np.exp([logits[i] for i in rows])))
+        expected = -np.mean([logits[i] - log_total for i in clicked])
+    assert value == pytest.approx(expected, abs=1e-9)
