@@ -1,11 +1,22 @@
 """Classifiers with a constrained rate, by thresholds that are quantiles of the scores (arXiv 1803.00067).
 
-Importing this package imports TensorFlow. The method is the subject of US patent 11,429,894.
+Importing this package imports TensorFlow. The quantile method is the subject of US patent 11,429,894; the
+implicit method stands behind the same interface as the alternative.
 """
 
+from ranking.rate_constraints.calibration import Calibration, GatePromise, calibrate_out_of_fold
+from ranking.rate_constraints.coverage import Coverage
 from ranking.rate_constraints.export import export_gate_onnx, export_gate_saved_model
-from ranking.rate_constraints.gate import GatePromise, GateSettings, TrainedGate, train_gate
-from ranking.rate_constraints.objectives import precision_at_recall
+from ranking.rate_constraints.fitting import Fit, ScorerFitter, fit_scorer
+from ranking.rate_constraints.gate import GateSettings, TrainedGate, train_gate
+from ranking.rate_constraints.objectives import (
+    Objective,
+    RateLoss,
+    RateObjective,
+    exact_thresholds,
+    precision_at_recall,
+    rate_loss,
+)
 from ranking.rate_constraints.quantiles import (
     exact_threshold,
     interval_weights,
@@ -14,19 +25,37 @@ from ranking.rate_constraints.quantiles import (
     quantile,
     realised_rate,
 )
+from ranking.rate_constraints.score_queue import ScoreQueue
+from ranking.rate_constraints.settings import FitSettings
+from ranking.rate_constraints.subset_quantiles import QuantileEstimator, subset_quantile
 
 __all__ = [
+    "Calibration",
+    "Coverage",
+    "Fit",
+    "FitSettings",
     "GatePromise",
     "GateSettings",
+    "Objective",
+    "QuantileEstimator",
+    "RateLoss",
+    "RateObjective",
+    "ScoreQueue",
+    "ScorerFitter",
     "TrainedGate",
+    "calibrate_out_of_fold",
     "exact_threshold",
+    "exact_thresholds",
     "export_gate_onnx",
     "export_gate_saved_model",
+    "fit_scorer",
     "interval_weights",
     "kernel_weights",
     "point_weights",
     "precision_at_recall",
     "quantile",
+    "rate_loss",
     "realised_rate",
+    "subset_quantile",
     "train_gate",
 ]

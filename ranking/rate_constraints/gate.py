@@ -6,18 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from ranking.lists import RankingLists
-from ranking.metrics import bootstrap_ratio_interval
-from ranking.rate_constraints.batches import stratified_batches
-from ranking.rate_constraints.objectives import precision_at_recall
-from ranking.rate_constraints.quantiles import exact_threshold, kernel_weights
+from ranking.rate_constraints.calibration import GatePromise, calibrate_out_of_fold
+from ranking.rate_constraints.fitting import ScorerFitter
+from ranking.rate_constraints.objectives import RateObjective
 from ranking.rate_constraints.scorer import Scorer
+from ranking.rate_constraints.settings import FitSettings
 from seriatim_errors import TrainingError
-
-WARM_START_SHARE = 0.3
 
 
 @dataclass(frozen=True)
@@ -46,16 +43,6 @@ class GateSettings:
 
 
 @dataclass(frozen=True)
-class GatePromise:
-    """The recall that the threshold had on out-of-fold scores, with its 95 % interval by request."""
-
-    recall: float
-    low: float
-    high: float
-    positives: int
-
-
-@dataclass(frozen=True)
 class TrainedGate:
     """A scorer with its threshold; an item passes when its score is >= `threshold`."""
 
@@ -78,112 +65,52 @@ def train_gate(
 ) -> TrainedGate:
     """Train on all lists; set the threshold on scores of lists that their scorer has not seen.
 
-    Scores of the fold scorers are measured in units of their own scorer (distance from its training
-    threshold over the spread of its scores) before they are pooled, so that a fold's scale does not matter.
-
     Args:
-        lists: requests with standardised features.
+        lists: requests with standardised features; items weigh as their `weights` say.
         labels: {0, 1} `[items]`, what must pass.
         settings: see `GateSettings`.
-        on_epoch: called with each history row of the final scorer: `step`, `loss`.
+        on_epoch: called with each history row of the final scorer: `step`, `loss` (mean softplus of the
+            negatives' distance above the threshold, so that an item at the threshold costs ln 2).
 
     Raises:
         TrainingError: there are fewer positive requests than folds, or no negative item.
     """
     positive = labels > 0
     requests = lists.list_index
-    with_positive = np.unique(requests[positive])
-    if len(with_positive) < settings.folds:
+    weights = np.ones(len(labels), np.float32) if lists.weights is None else lists.weights
+    with_positive = len(np.unique(requests[positive & (weights > 0)]))
+    if with_positive < settings.folds:
         raise TrainingError(
-            f"gate: {len(with_positive)} requests have a positive item, fewer than gate.folds = "
+            f"gate: {with_positive} requests have a positive item, fewer than gate.folds = "
             f"{settings.folds}; give more data or fewer folds"
         )
     if positive.all():
         raise TrainingError("gate: every item is positive, so there is nothing to drop; check the label")
-    rng = np.random.default_rng(settings.seed)
-    # Requests with positives are dealt out evenly, so that every fold can be judged.
-    fold = rng.integers(settings.folds, size=len(lists))
-    fold[rng.permutation(with_positive)] = np.arange(len(with_positive)) % settings.folds
-    out_of_fold = np.empty(len(labels), np.float64)
-    for held_out in range(settings.folds):
-        inside = fold[requests] != held_out
-        scorer, _ = _fit(lists.features[inside], labels[inside], settings)
-        location, spread = _units(scorer, lists.features[inside], labels[inside], settings)
-        out_of_fold[~inside] = (scorer.score(lists.features[~inside]) - location) / spread
-    scorer, history = _fit(lists.features, labels, settings, on_epoch)
-    location, spread = _units(scorer, lists.features, labels, settings)
-    relative = exact_threshold(out_of_fold[positive], settings.target_recall)
-    passed = np.bincount(requests, weights=positive & (out_of_fold >= relative), minlength=len(lists))
-    interval = bootstrap_ratio_interval(
-        passed, np.bincount(requests, weights=positive, minlength=len(lists)), seed=settings.seed
+    objective = RateObjective.precision_at_recall(settings.target_recall)
+    recipe = FitSettings(
+        hidden=settings.hidden,
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        learning_rate=settings.learning_rate,
+        weight_decay=settings.weight_decay,
+        seed=settings.seed,
     )
-    promise = GatePromise(interval.value, interval.low, interval.high, int(positive.sum()))
-    threshold = float(np.float32(location + relative * spread))
-    return TrainedGate(scorer, threshold, promise, history, settings)
 
+    fitter = ScorerFitter(lists.features.shape[1], objective, recipe)
 
-def _units(
-    scorer: Scorer, features: NDArray[np.float32], labels: NDArray[np.float32], settings: GateSettings
-) -> tuple[float, float]:
-    """A scorer's own zero (its training threshold) and unit (the spread of its positives' scores)."""
-    scores = scorer.score(features).astype(np.float64)
-    return exact_threshold(scores[labels > 0], settings.target_recall), max(float(scores.std()), 1e-12)
+    def fit(rows: NDArray[np.bool_]) -> Scorer:
+        return fitter.fit(lists.features[rows], labels[rows], weights[rows]).scorer
 
-
-def _fit(
-    features: NDArray[np.float32],
-    labels: NDArray[np.float32],
-    settings: GateSettings,
-    on_epoch: Callable[[dict[str, float]], None] = lambda row: None,
-) -> tuple[Scorer, list[dict[str, float]]]:
-    scorer = Scorer(features.shape[1], settings.hidden, settings.seed)
-    optimizer = tf.keras.optimizers.Adam(settings.learning_rate)
-    optimizer.build(scorer.trainable_variables)
-    step = tf.function(
-        lambda *batch: _step(scorer, optimizer, settings.weight_decay, *batch),
-        input_signature=[
-            tf.TensorSpec([None, features.shape[1]], tf.float32),
-            tf.TensorSpec([None, features.shape[1]], tf.float32),
-            tf.TensorSpec([None], tf.float32),
-            tf.TensorSpec([], tf.bool),
-        ],
+    final = fitter.fit(lists.features, labels, weights, on_epoch=on_epoch)
+    calibration = calibrate_out_of_fold(
+        final.scorer,
+        fit,
+        lists.features,
+        positive,
+        weights,
+        requests,
+        settings.target_recall,
+        settings.folds,
+        settings.seed,
     )
-    rng = np.random.default_rng(settings.seed)
-    level = 1 - settings.target_recall
-    bandwidth = min(level, settings.target_recall) / 2
-    history = []
-    warm_epochs = round(WARM_START_SHARE * settings.epochs)
-    for epoch in range(settings.epochs):
-        losses = []
-        for positives, negatives in stratified_batches(labels, settings.batch_size, settings.target_recall, rng):
-            weights = kernel_weights(len(positives), level, bandwidth).astype(np.float32)
-            warm = tf.constant(epoch < warm_epochs)
-            losses.append(float(step(features[positives], features[negatives], weights, warm)))
-        history.append({"step": epoch + 1, "loss": float(np.mean(losses))})
-        on_epoch(history[-1])
-    if not np.isfinite(history[-1]["loss"]):
-        raise TrainingError(f"gate: the loss is not finite; lower learning_rate ({settings.learning_rate})")
-    return scorer, history
-
-
-def _step(
-    scorer: Scorer,
-    optimizer: tf.keras.optimizers.Optimizer,
-    weight_decay: float,
-    positives: tf.Tensor,
-    negatives: tf.Tensor,
-    quantile_weights: tf.Tensor,
-    warm_start: tf.Tensor,
-) -> tf.Tensor:
-    with tf.GradientTape() as tape:
-        high, low = scorer(positives), scorer(negatives)
-        loss = tf.cond(
-            warm_start,
-            lambda: tf.reduce_mean(tf.nn.softplus(-high)) + tf.reduce_mean(tf.nn.softplus(low)),
-            lambda: precision_at_recall(high, low, quantile_weights),
-        )
-        decay = tf.add_n([tf.reduce_sum(kernel**2) for kernel in scorer.kernels])
-        total = loss + weight_decay * decay
-    variables = scorer.trainable_variables
-    optimizer.apply_gradients(zip(tape.gradient(total, variables), variables, strict=True))
-    return loss
+    return TrainedGate(final.scorer, calibration.threshold, calibration.promise, final.history, settings)

@@ -24,7 +24,11 @@ def point_weights(count: int, level: float) -> NDArray[np.float64]:
 
     Returns:
         float64 `[count]`, over ascending scores; >= 0 with sum 1.
+
+    Raises:
+        TrainingError: there is no score.
     """
+    _refuse_empty(count)
     weights = np.zeros(count)
     weights[min(max(math.ceil(level * count - RATE_ROUNDING), 1), count) - 1] = 1.0
     return weights
@@ -32,6 +36,7 @@ def point_weights(count: int, level: float) -> NDArray[np.float64]:
 
 def interval_weights(count: int, level: float, bandwidth: float) -> NDArray[np.float64]:
     """Uniform weights on all k with `|(k - 1/2) / n - level| <= bandwidth`, or the point estimator's."""
+    _refuse_empty(count)
     inside = np.abs((np.arange(1, count + 1) - 0.5) / count - level) <= bandwidth
     return inside / inside.sum() if inside.any() else point_weights(count, level)
 
@@ -41,6 +46,7 @@ def kernel_weights(count: int, level: float, bandwidth: float) -> NDArray[np.flo
 
     Without renormalisation mass that leaves [0, 1] biases the quantile.
     """
+    _refuse_empty(count)
     if bandwidth <= 0:
         return point_weights(count, level)
     edges = norm.cdf((np.arange(count + 1) / count - level) / bandwidth)
@@ -60,25 +66,47 @@ def quantile(scores: tf.Tensor, weights: NDArray[np.float64] | tf.Tensor) -> tf.
     return tf.reduce_sum(ascending * tf.stop_gradient(tf.cast(weights, scores.dtype)))
 
 
-def exact_threshold(scores: NDArray[np.floating], rate: float) -> float:
-    """The largest threshold at which at least `rate` of the scores are >= it.
+def exact_threshold(scores: NDArray[np.floating], rate: float, weights: NDArray[np.floating] | None = None) -> float:
+    """The largest score at which, used as a threshold, at least `rate` of the scores pass (`>=`).
 
     The order statistic `k = n - ceil(rate * n) + 1`: the smallest pass share that is not below the rate.
+    With weights the shares are of weight, as if each score stood there `weight` times.
 
     Args:
-        scores: float `[count]` of the constrained subset.
+        scores: float `[count]` of the constrained subset, finite.
         rate: c in (0, 1].
+        weights: float `[count]`, >= 0, or None for weight one; scores without weight do not count.
 
     Raises:
-        TrainingError: there is no score.
+        TrainingError: there is no score (with weight), a score is not finite, or the rate is out of range.
     """
-    count = len(scores)
+    values = np.asarray(scores)
+    if not 0 < rate <= 1:
+        raise TrainingError(f"rate constraint: the rate is {rate}; give a share above 0 and at most 1")
+    if not np.isfinite(values).all():
+        raise TrainingError("rate constraint: a score is not finite, so there is no quantile; lower the learning rate")
+    if weights is not None:
+        present = np.asarray(weights) > 0
+        values, weights = values[present], np.asarray(weights, np.float64)[present]
+    _refuse_empty(len(values))
+    if weights is None:
+        k = len(values) - math.ceil(rate * len(values) - RATE_ROUNDING) + 1
+        return float(np.sort(values)[min(max(k, 1), len(values)) - 1])
+    descending = np.argsort(-values, kind="stable")
+    passed = np.cumsum(weights[descending])
+    enough = int(np.searchsorted(passed, rate * passed[-1] - RATE_ROUNDING * passed[-1] / len(values)))
+    return float(values[descending][min(enough, len(values) - 1)])
+
+
+def realised_rate(scores: NDArray[np.floating], threshold: float, weights: NDArray[np.floating] | None = None) -> float:
+    """Share of the scores (of their weight, if given) that pass (`>=`) the threshold; nan for none."""
+    passed = np.asarray(scores) >= threshold
+    if weights is None:
+        return float(np.mean(passed)) if len(passed) else math.nan
+    total = float(np.sum(weights))
+    return float(np.sum(np.asarray(weights, np.float64)[passed]) / total) if total > 0 else math.nan
+
+
+def _refuse_empty(count: int) -> None:
     if count == 0:
         raise TrainingError("rate constraint: the constrained subset is empty, so it has no quantile; add examples")
-    k = count - math.ceil(rate * count - RATE_ROUNDING) + 1
-    return float(np.sort(scores)[min(max(k, 1), count) - 1])
-
-
-def realised_rate(scores: NDArray[np.floating], threshold: float) -> float:
-    """Share of the scores that pass (`>=`) the threshold; nan for none."""
-    return float(np.mean(np.asarray(scores) >= threshold)) if len(scores) else math.nan

@@ -39,3 +39,11 @@ class Scorer(tf.Module):
     def score(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
         """The same in and out of NumPy."""
         return self(tf.constant(features, tf.float32)).numpy()
+
+    def copy(self) -> Scorer:
+        """A scorer of its own with the same weights."""
+        hidden = tuple(int(bias.shape[0]) for bias in self.biases)
+        twin = Scorer(int(self.kernels[0].shape[0]), hidden, seed=0)
+        for mine, theirs in zip([*self.kernels, *self.biases], [*twin.kernels, *twin.biases], strict=True):
+            theirs.assign(mine)
+        return twin

@@ -1,0 +1,64 @@
+"""How a scorer is fitted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ranking.rate_constraints.methods import CrossEntropy, Implicit, Lagrangian, Method, MethodName, Quantile
+from ranking.rate_constraints.objectives import KERNEL, Objective
+from ranking.rate_constraints.subset_quantiles import QuantileEstimator
+from seriatim_errors import TrainingError
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How a scorer is fitted.
+
+    Attributes:
+        method: `quantile`, `implicit`, `lagrangian` or `cross_entropy`.
+        hidden: hidden layer widths; empty for a linear scorer.
+        epochs: passes over the negatives.
+        warm_start: share of the epochs that descend on cross-entropy first, because the constrained
+            objectives are not convex.
+        batch_size: examples in a batch, about.
+        learning_rate: of Adam, at first; it falls to `final_rate` times that along a half cosine.
+        final_rate: 1 for a constant rate.
+        weight_decay: weight of the squared kernels in the loss; the objectives are not scale-free.
+        estimator: of the quantiles, for `quantile`.
+        queue_length: recent scores that join a batch's own, for `quantile`.
+        sharpness, reset_every: of `implicit`.
+        dual_rate: of `lagrangian`.
+        seed: fixes initial weights and batches.
+    """
+
+    method: MethodName = "quantile"
+    hidden: tuple[int, ...] = ()
+    epochs: int = 20
+    warm_start: float = 0.3
+    batch_size: int = 4096
+    learning_rate: float = 0.01
+    final_rate: float = 1.0
+    weight_decay: float = 1e-3
+    estimator: QuantileEstimator = KERNEL
+    queue_length: int = 0
+    sharpness: float = 1.0
+    reset_every: int = 10
+    dual_rate: float = 0.05
+    seed: int = 0
+
+
+def named_method(objective: Objective, settings: FitSettings) -> Method:
+    """The method that `settings.method` names, new.
+
+    Raises:
+        TrainingError: there is no method of that name.
+    """
+    if settings.method == "quantile":
+        return Quantile(objective, settings.estimator, settings.queue_length)
+    if settings.method == "implicit":
+        return Implicit(objective, settings.sharpness, settings.reset_every)
+    if settings.method == "lagrangian":
+        return Lagrangian(objective, settings.dual_rate)
+    if settings.method == "cross_entropy":
+        return CrossEntropy()
+    raise TrainingError(f"method is {settings.method!r}; use 'quantile', 'implicit', 'lagrangian' or 'cross_entropy'")
