@@ -58,7 +58,7 @@ class SlateConstraints:
         if self.pinned is not None:
             _check_pins(self, self.pinned)
 
-    def eligible(self, step: int, last: tf.Tensor, remaining: tf.Tensor) -> tf.Tensor:
+    def eligible(self, step: int | tf.Tensor, last: tf.Tensor, remaining: tf.Tensor) -> tf.Tensor:
         """Items that may stand at the 0-based `step`, bool `[rows, list_size]`.
 
         Args:
@@ -67,7 +67,8 @@ class SlateConstraints:
             remaining: bool `[rows, list_size]`, items not placed so far; `rows` is a multiple of `batch`, with
                 the paths of one list beside each other.
         """
-        pinned = self._rows(np.zeros((1, 1), np.int64) if self.pinned is None else self.pinned, remaining)
+        positions = np.zeros((1, 1), np.int32) if self.pinned is None else self.pinned.astype(np.int32)
+        pinned = self._rows(positions, remaining)
         free = tf.logical_and(remaining, pinned == 0)
         if self.categories is not None:
             free = tf.logical_and(free, self._below_the_cap(self.categories, remaining, pinned))

@@ -6,7 +6,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ranking.seq2slate import decode, greedy_choice, sampled_choice
+from ranking.seq2slate import SlateConstraints, decode, decoding, greedy_choice, sampled_choice
 from tests.ranking.tiny_seq2slate import (
     ENCODERS,
     FEATURES,
@@ -125,3 +125,26 @@ def test_equal_items_keep_their_base_order_under_a_set_encoder():
     decoded = decode(MODELS["set_transformer"], items, np.ones((1, 4), bool), 4, greedy_choice())
     assert decoded.order.numpy().tolist() == [[0, 1, 2, 3]]
     assert items.shape == (1, 4, FEATURES)
+
+
+def test_long_slates_decode_in_a_graph_loop_to_the_same_result_and_gradient(monkeypatch):
+    model, items, mask = tiny_model(), random_items(3, 6), np.arange(6)[None, :] < np.array([6, 4, 1])[:, None]
+    constraints = SlateConstraints(mask, pinned=np.array([[0, 3, 0, 0, 0, 0], [0] * 6, [0] * 6]))
+
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None, FEATURES], tf.float64), tf.TensorSpec([None, None], tf.bool)]
+    )
+    def looped(items, mask):
+        with tf.GradientTape() as tape:
+            decoded = decode(model, items, mask, 7, sampled_choice(tf.constant([1, 2])), constraints=constraints)
+            total = tf.reduce_sum(decoded.log_probabilities)
+        return decoded, tape.gradient(total, model.trainable_variables)
+
+    with tf.GradientTape() as tape:
+        unrolled = decode(model, items, mask, 7, sampled_choice(tf.constant([1, 2])), constraints=constraints)
+        total = tf.reduce_sum(unrolled.log_probabilities)
+    gradient = tape.gradient(total, model.trainable_variables)
+    monkeypatch.setattr(decoding, "UNROLLED_STEPS", 6)
+    decoded, looped_gradient = looped(items, mask)
+    for left, right in zip((*unrolled, *gradient), (*decoded, *looped_gradient), strict=True):
+        np.testing.assert_allclose(left, right, atol=1e-12)
