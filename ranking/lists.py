@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,6 +12,14 @@ from numpy.typing import NDArray
 from seriatim_errors import DataError
 
 ITEM_FIELDS = ("item_ids", "features", "clicks", "grades", "positions", "propensities", "weights")
+# What may stand in an optional column (NaN fails every one of these), and what to do about the rest.
+_RANGES: dict[str, tuple[Callable[[NDArray], NDArray[np.bool_]], str]] = {
+    "clicks": (lambda x: (x == 0) | (x == 1), "give 0 or 1"),
+    "grades": (lambda x: (x >= 0) & np.isfinite(x), "give finite grades of at least 0"),
+    "positions": (lambda x: x >= 1, "give 1-based positions"),
+    "propensities": (lambda x: (x > 0) & (x <= 1), "give probabilities above 0 and at most 1"),
+    "weights": (lambda x: (x >= 0) & np.isfinite(x), "give finite weights of at least 0"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,9 @@ class RankingLists:
     Items stand in the order in which a model reads them (logged order, or a base ranker's order after
     `reordered`). Context features are repeated on every item of their list, before the item features.
 
+    Every row is an item of its own. Ids only name rows in messages: an id that stands twice in a request stands
+    for two candidates, as with two different ids (the click log's contract sets the second one aside before).
+
     Attributes:
         request_ids: object (str) `[lists]`.
         offsets: int64 `[lists + 1]`, non-decreasing, from 0 to the number of items.
@@ -48,7 +59,7 @@ class RankingLists:
         weights: float32 `[items]`, >= 0, or None for weight one.
 
     Raises:
-        DataError: when the shapes disagree or a feature is not finite.
+        DataError: when the shapes disagree, a feature is not finite or another value is outside its range.
     """
 
     request_ids: NDArray[np.object_]
@@ -68,6 +79,8 @@ class RankingLists:
                 f"offsets: {len(self.offsets)} values for {len(self.request_ids)} requests; "
                 "give one more offset than there are requests"
             )
+        if self.offsets[0] != 0 or (np.diff(self.offsets) < 0).any():
+            raise DataError(f"offsets: {_shortened(self.offsets)}; start at 0 and never decrease")
         items = int(self.offsets[-1])
         for field in ITEM_FIELDS:
             value = getattr(self, field)
@@ -86,6 +99,11 @@ class RankingLists:
                 f"feature {self.feature_names[column]!r} of item {self.item_ids[row]!r} is "
                 f"{self.features[row, column]}; replace or drop values that are not finite"
             )
+        for field, (inside, way_out) in _RANGES.items():
+            value = getattr(self, field)
+            if value is not None and not (good := inside(value)).all():
+                row = int(np.argmin(good))
+                raise DataError(f"{field}: item {self.item_ids[row]!r} has {value[row]}; {way_out}")
 
     def __len__(self) -> int:
         """Number of lists."""
@@ -123,8 +141,18 @@ class RankingLists:
         return self._take(self.descending_order(scores), self.request_ids, self.offsets)
 
     def descending_order(self, scores: NDArray[np.floating]) -> NDArray[np.int64]:
-        """Row indices that sort each list by descending `scores`, int64 `[items]`; ties keep their order."""
-        return np.lexsort((-np.asarray(scores, np.float64), self.list_index)).astype(np.int64)
+        """Row indices that sort each list by descending `scores`, int64 `[items]`; ties keep their order.
+
+        Raises:
+            DataError: there is not one score an item, or one is NaN, which has no place in an order.
+        """
+        values = np.asarray(scores, np.float64)
+        if values.shape != (self.offsets[-1],):
+            raise DataError(f"scores: shape {values.shape} for {self.offsets[-1]} items; give one score an item")
+        if np.isnan(values).any():
+            row = int(np.argmax(np.isnan(values)))
+            raise DataError(f"scores: item {self.item_ids[row]!r} has nan; give scores that can be ordered")
+        return np.lexsort((-values, self.list_index)).astype(np.int64)
 
     def top(self, list_size: int) -> RankingLists:
         """The first `list_size` items of every list."""
@@ -137,6 +165,9 @@ class RankingLists:
         """A dense batch of all lists, cut or padded to `list_size` (default: the longest list).
 
         `labels` (float `[items]`) defaults to the clicks, or zeros where there are none.
+
+        Raises:
+            DataError: there is not one label an item, or one is not finite.
         """
         sizes = self.list_sizes
         width = int(list_size if list_size is not None else sizes.max(initial=1))
@@ -147,6 +178,8 @@ class RankingLists:
         features[mask] = self.features[rows]
         dense = np.zeros(mask.shape, np.float32)
         if values is not None:
+            if len(values) != self.offsets[-1] or not np.isfinite(values).all():
+                raise DataError(f"labels: give one finite label for each of the {self.offsets[-1]} items")
             dense[mask] = values[rows]
         return PaddedLists(features, mask, dense)
 
@@ -175,3 +208,7 @@ class RankingLists:
             field: None if getattr(self, field) is None else getattr(self, field)[rows] for field in ITEM_FIELDS
         }
         return replace(self, request_ids=request_ids, offsets=offsets, **taken)
+
+
+def _shortened(values: NDArray) -> str:
+    return np.array2string(values, threshold=8, edgeitems=3)
