@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -10,14 +10,18 @@ from numpy.typing import NDArray
 
 from ranking.lists import RankingLists
 from ranking.metrics.discounted_gain import normalised_discounted_cumulative_gain
+from ranking.metrics.intra_list_distance import intra_list_distance
+from ranking.metrics.list_weights import relevance_of, weights_of_sums
 from ranking.metrics.precision import average_precision, hit_at, precision_at, recall_at
 from ranking.metrics.rank_gain import rank_gain
 from ranking.metrics.reciprocal_rank import expected_reciprocal_rank, reciprocal_rank
-from seriatim_errors import DataError
+from seriatim_errors import ConfigError, DataError
 
 NoRelevantPolicy = Literal["skip", "zero", "one"]
 NO_RELEVANT_VALUE = {"skip": np.nan, "zero": 0.0, "one": 1.0}
 RANK_GAIN = "rank_gain"
+# Items of the blocks in which diversity reads features, so that a copy of them stays small.
+DIVERSITY_BLOCK = 1 << 16
 
 
 def evaluate_lists(
@@ -27,6 +31,8 @@ def evaluate_lists(
     cutoffs: Sequence[int] = (5, 10),
     no_relevant: NoRelevantPolicy = "skip",
     max_grade: float | None = None,
+    weights: NDArray[np.floating] | None = None,
+    diversity_columns: Sequence[str] = (),
 ) -> dict[str, NDArray[np.float64]]:
     """Each metric of each request when its items are ranked by descending score.
 
@@ -38,13 +44,18 @@ def evaluate_lists(
         no_relevant: what a list without a relevant item counts as: `skip` (nan, left out of means), `zero`,
             or `one` (rank gain: 0 in both, for nothing moved).
         max_grade: top of the grade scale for `err`; None: the highest label here, at least 1.
+        weights: float `[items]`, >= 0, for instance `lists.weights`: an item of weight 0 holds no rank, the
+            others count as each metric says; mean the result with `metric_weights`. None: all equal.
+        diversity_columns: names of features; given some, `diversity_at_k` is the mean distance over them of the
+            first k items. It needs no relevant item, only two items (nan with fewer, whatever `no_relevant`).
 
     Returns:
         float64 `[lists]` under each of `map`, `mrr`, `err`, `rank_gain`, `ndcg`, and for every cutoff k
         `ndcg_at_k`, `precision_at_k`, `recall_at_k`, `hit_at_k`.
 
     Raises:
-        DataError: scores or labels do not match the items, are not finite, or a label is negative.
+        ConfigError: `no_relevant` is no known policy.
+        DataError: scores, labels or weights do not match the items or leave their range, or a column is unknown.
     """
     values = np.asarray(scores)
     if values.shape != (lists.offsets[-1],):
@@ -52,9 +63,8 @@ def evaluate_lists(
     if not np.isfinite(values).all():
         row = int(np.argmin(np.isfinite(values)))
         raise DataError(f"scores: item {lists.item_ids[row]!r} has {values[row]}; give finite scores")
-    return evaluate_order(
-        lists, lists.descending_order(values), labels, cutoffs, no_relevant=no_relevant, max_grade=max_grade
-    )
+    order = lists.descending_order(values)
+    return evaluate_order(lists, order, labels, cutoffs, no_relevant, max_grade, weights, diversity_columns)
 
 
 def evaluate_order(
@@ -64,6 +74,8 @@ def evaluate_order(
     cutoffs: Sequence[int] = (5, 10),
     no_relevant: NoRelevantPolicy = "skip",
     max_grade: float | None = None,
+    weights: NDArray[np.floating] | None = None,
+    diversity_columns: Sequence[str] = (),
 ) -> dict[str, NDArray[np.float64]]:
     """Each metric of each request when its items stand in an explicit order.
 
@@ -71,65 +83,150 @@ def evaluate_order(
         lists: the requests, items in base order.
         order: int `[items]`, row indices as `RankingLists.descending_order` gives them: the rows of each list
             permuted within the list's own span.
-        labels, cutoffs, no_relevant, max_grade: as in `evaluate_lists`, labels in the rows' present order.
+        labels, cutoffs, no_relevant, max_grade, weights, diversity_columns: as in `evaluate_lists`, labels and
+            weights in the rows' present order.
 
     Returns:
         As `evaluate_lists`.
 
     Raises:
-        DataError: `order` is no permutation within lists, or labels do not match the items, are not finite or
-            negative, or a cutoff is below 1.
+        ConfigError, DataError: as `evaluate_lists`, or `order` is no permutation within lists, or a cutoff is
+            below 1.
     """
-    rows = np.asarray(order)
-    values = _checked_labels(lists, labels)
+    rows, values = np.asarray(order), _checked(lists, "labels", labels)
     _check_order(lists, rows)
     for cutoff in cutoffs:
         if cutoff < 1:
             raise DataError(f"cutoffs: {cutoff}; give ranks of at least 1")
-    top_grade = max(1.0, float(values.max(initial=1.0))) if max_grade is None else max_grade
-    ranked = values[rows]
-    base_ranks = rows - lists.offsets[lists.list_index] + 1
-    names = _metrics(np.zeros((1, 1)), np.ones((1, 1), np.int64), cutoffs, top_grade)
+    if no_relevant not in NO_RELEVANT_VALUE:
+        raise ConfigError(f"no_relevant: {no_relevant!r}; choose one of {', '.join(NO_RELEVANT_VALUE)}")
+    highest = max(1.0, float(values.max(initial=1.0)))
+    if max_grade is not None and highest > max_grade:
+        raise DataError(f"labels: {highest} is above max_grade {max_grade}; raise max_grade to the scale's top")
+    top_grade = highest if max_grade is None else max_grade
+    importance = None if weights is None else _checked(lists, "weights", weights)
+    present = np.ones(len(values), bool) if importance is None else importance > 0
+    before = np.cumsum(present)
+    base_ranks = before - np.append(0, before)[lists.offsets[lists.list_index]]
+    # What holds no rank goes behind the rest of its list.
+    rows = rows[np.lexsort((~present[rows], lists.list_index))]
     neutral = NO_RELEVANT_VALUE[no_relevant]
-    result = {name: np.full(len(lists), neutral) for name in names}
+    result = {name: np.full(len(lists), neutral) for name in _no_metrics(cutoffs)}
     if no_relevant == "one":
         result[RANK_GAIN][:] = 0.0
-    list_index = lists.list_index
     for block in lists.rows_by_list_size():
-        index = list_index[block[:, 0]]
-        for name, metric in _metrics(ranked[block], base_ranks[block], cutoffs, top_grade).items():
+        index, ranked = lists.list_index[block[:, 0]], rows[block]
+        shares = None if importance is None else importance[ranked]
+        for name, metric in _metrics(values[ranked], base_ranks[ranked], shares, cutoffs, top_grade).items():
             result[name][index] = np.where(np.isnan(metric), result[name][index], metric)
-    return result
+    return result | _diversity(lists, rows, present, cutoffs, diversity_columns)
+
+
+def metric_weights(
+    lists: RankingLists,
+    labels: NDArray[np.floating],
+    weights: NDArray[np.floating],
+    metrics: Iterable[str],
+) -> dict[str, NDArray[np.float64]]:
+    """How much each list counts in the mean of each metric, when items have weights.
+
+    A list's weight is that of its relevant items (`list_weights`; for NDCG each by its gain), as in TF-Ranking;
+    for diversity it is that of all its items.
+
+    Args:
+        lists: the requests.
+        labels, weights: float `[items]`, >= 0, as given to `evaluate_lists`.
+        metrics: names of metrics, such as the result of `evaluate_lists`.
+
+    Returns:
+        float64 `[lists]`, >= 0, under each name, for `bootstrap_interval`.
+
+    Raises:
+        DataError: labels or weights do not match the items or leave their range.
+    """
+    values, importance = _checked(lists, "labels", labels), _checked(lists, "weights", weights)
+    holds_rank = importance > 0
+    has_weight = np.bincount(lists.list_index, holds_rank, len(lists)) > 0
+
+    def summed(relevant: NDArray[np.float64]) -> NDArray[np.float64]:
+        counting = np.where(holds_rank, relevant, 0.0)
+        weighted, total = (
+            np.bincount(lists.list_index, x, len(lists)).astype(np.float64) for x in (importance * counting, counting)
+        )
+        return weights_of_sums(weighted, total, has_weight)
+
+    of_clicks, of_gains = summed(relevance_of(values, "binary")), summed(relevance_of(values, "exponential"))
+    of_all = summed(np.ones_like(values))
+
+    def of(metric: str) -> NDArray[np.float64]:
+        if metric.startswith("diversity"):
+            return of_all
+        return of_gains if metric.startswith("ndcg") else of_clicks
+
+    return {metric: of(metric) for metric in metrics}
 
 
 def _metrics(
-    labels: NDArray[np.float64], base_ranks: NDArray[np.integer], cutoffs: Sequence[int], max_grade: float
+    labels: NDArray[np.float64],
+    base_ranks: NDArray[np.integer],
+    weights: NDArray[np.float64] | None,
+    cutoffs: Sequence[int],
+    max_grade: float,
 ) -> dict[str, NDArray[np.float64]]:
     """All metrics of a block of lists `[lists, list_size]` in rank order."""
     metrics = {
-        "map": average_precision(labels),
-        "mrr": reciprocal_rank(labels),
-        "err": expected_reciprocal_rank(labels, max_grade),
-        RANK_GAIN: rank_gain(labels, base_ranks),
-        "ndcg": normalised_discounted_cumulative_gain(labels),
+        "map": average_precision(labels, weights),
+        "mrr": reciprocal_rank(labels, weights),
+        "err": expected_reciprocal_rank(labels, max_grade, weights=weights),
+        RANK_GAIN: rank_gain(labels, base_ranks, weights),
+        "ndcg": normalised_discounted_cumulative_gain(labels, weights=weights),
     }
     for cutoff in cutoffs:
-        metrics[f"ndcg_at_{cutoff}"] = normalised_discounted_cumulative_gain(labels, cutoff)
-        metrics[f"precision_at_{cutoff}"] = precision_at(labels, cutoff)
-        metrics[f"recall_at_{cutoff}"] = recall_at(labels, cutoff)
-        metrics[f"hit_at_{cutoff}"] = hit_at(labels, cutoff)
+        metrics[f"ndcg_at_{cutoff}"] = normalised_discounted_cumulative_gain(labels, cutoff, weights=weights)
+        metrics[f"precision_at_{cutoff}"] = precision_at(labels, cutoff, weights)
+        metrics[f"recall_at_{cutoff}"] = recall_at(labels, cutoff, weights)
+        metrics[f"hit_at_{cutoff}"] = hit_at(labels, cutoff, weights)
     return metrics
 
 
-def _checked_labels(lists: RankingLists, labels: NDArray[np.floating]) -> NDArray[np.float64]:
-    values = np.asarray(labels, np.float64)
-    if values.shape != (lists.offsets[-1],):
-        raise DataError(f"labels: shape {values.shape} for {lists.offsets[-1]} items; give one label an item")
-    bad = ~np.isfinite(values) | (values < 0)
+def _no_metrics(cutoffs: Sequence[int]) -> Iterable[str]:
+    """The names alone, in their order."""
+    return _metrics(np.zeros((1, 1)), np.ones((1, 1), np.int64), None, cutoffs, 1.0)
+
+
+def _diversity(
+    lists: RankingLists,
+    rows: NDArray[np.integer],
+    present: NDArray[np.bool_],
+    cutoffs: Sequence[int],
+    columns: Sequence[str],
+) -> dict[str, NDArray[np.float64]]:
+    unknown = [name for name in columns if name not in lists.feature_names]
+    if unknown:
+        raise DataError(f"diversity_columns: {unknown[0]!r} is no feature; choose of {', '.join(lists.feature_names)}")
+    if not columns:
+        return {}
+    chosen = [lists.feature_names.index(name) for name in columns]
+    result = {f"diversity_at_{cutoff}": np.full(len(lists), np.nan) for cutoff in cutoffs}
+    for block in lists.rows_by_list_size(DIVERSITY_BLOCK):
+        ranked = rows[block][:, : max(cutoffs, default=1)]
+        features = lists.features[ranked][:, :, chosen]
+        for cutoff in cutoffs:
+            values = intra_list_distance(features, cutoff, present[ranked])
+            result[f"diversity_at_{cutoff}"][lists.list_index[block[:, 0]]] = values
+    return result
+
+
+def _checked(lists: RankingLists, name: str, values: NDArray[np.floating]) -> NDArray[np.float64]:
+    numbers = np.asarray(values, np.float64)
+    if numbers.shape != (lists.offsets[-1],):
+        one = name.removesuffix("s")
+        raise DataError(f"{name}: shape {numbers.shape} for {lists.offsets[-1]} items; give one {one} an item")
+    bad = ~np.isfinite(numbers) | (numbers < 0)
     if bad.any():
         row = int(np.argmax(bad))
-        raise DataError(f"labels: item {lists.item_ids[row]!r} has {values[row]}; give finite labels of at least 0")
-    return values
+        raise DataError(f"{name}: item {lists.item_ids[row]!r} has {numbers[row]}; give finite {name} of at least 0")
+    return numbers
 
 
 def _check_order(lists: RankingLists, order: NDArray[np.integer]) -> None:

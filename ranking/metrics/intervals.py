@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from seriatim_errors import DataError
+
 BLOCK_VALUES = 1 << 22
 
 
@@ -30,9 +32,13 @@ UNDEFINED = MetricInterval(float("nan"), float("nan"), float("nan"), 0)
 
 
 def bootstrap_interval(
-    values: ArrayLike, confidence: float = 0.95, samples: int = 1000, seed: int = 0
+    values: ArrayLike,
+    confidence: float = 0.95,
+    samples: int = 1000,
+    seed: int = 0,
+    weights: ArrayLike | None = None,
 ) -> MetricInterval:
-    """The mean of a metric over requests with its percentile bootstrap interval.
+    """The (weighted) mean of a metric over requests with its percentile bootstrap interval.
 
     >>> bootstrap_interval([1.0, 1.0, float("nan")])
     MetricInterval(value=1.0, low=1.0, high=1.0, count=2)
@@ -42,21 +48,34 @@ def bootstrap_interval(
         confidence: probability in (0, 1) that the interval is meant to cover the true mean with.
         samples: resamples of the requests, >= 1.
         seed: fixes the resamples; the same seed and count give the same ones, whatever the metric.
+        weights: float `[requests]`, >= 0, of the mean (see `list_weights`); requests of weight 0 are left out.
+            A request keeps its weight when it is drawn. None: all equal.
 
     Raises:
-        ValueError: `values` is not one-dimensional, or `confidence` or `samples` is out of range.
+        DataError: a value is infinite, or a weight is not finite or negative.
+        ValueError: `values` or `weights` is not one a request, or `confidence` or `samples` is out of range.
 
     Source: Efron and Tibshirani, "An introduction to the bootstrap", chapter 13.
     """
     numbers = np.asarray(values, np.float64)
     if numbers.ndim != 1:
         raise ValueError(f"values: shape {numbers.shape}; give one value a request")
-    numbers = numbers[~np.isnan(numbers)]
-    return bootstrap_ratio_interval(numbers, np.ones_like(numbers), confidence, samples, seed)
+    importance = np.ones_like(numbers) if weights is None else np.asarray(weights, np.float64)
+    if importance.shape != numbers.shape:
+        raise ValueError(f"weights: shape {importance.shape} for {len(numbers)} values; give one weight a request")
+    _check_sums("weights", importance, importance >= 0)
+    counts = ~np.isnan(numbers) & (importance > 0)
+    numbers, importance = numbers[counts], importance[counts]
+    return bootstrap_ratio_interval(importance * numbers, importance, confidence, samples, seed)
 
 
 def paired_difference_interval(
-    candidate: ArrayLike, reference: ArrayLike, confidence: float = 0.95, samples: int = 1000, seed: int = 0
+    candidate: ArrayLike,
+    reference: ArrayLike,
+    confidence: float = 0.95,
+    samples: int = 1000,
+    seed: int = 0,
+    weights: ArrayLike | None = None,
 ) -> MetricInterval:
     """The mean of `candidate - reference` over the requests where both are defined, with its interval.
 
@@ -65,15 +84,16 @@ def paired_difference_interval(
 
     Args:
         candidate, reference: float `[requests]`, the same metric of the same requests; nan where undefined.
-        confidence, samples, seed: as in `bootstrap_interval`.
+        confidence, samples, seed, weights: as in `bootstrap_interval`.
 
     Raises:
+        DataError: as in `bootstrap_interval`.
         ValueError: the shapes differ, or as in `bootstrap_interval`.
     """
     one, other = np.asarray(candidate, np.float64), np.asarray(reference, np.float64)
     if one.shape != other.shape:
         raise ValueError(f"candidate has shape {one.shape}, reference {other.shape}; compare the same requests")
-    return bootstrap_interval(one - other, confidence, samples, seed)
+    return bootstrap_interval(one - other, confidence, samples, seed, weights)
 
 
 def bootstrap_ratio_interval(
@@ -94,9 +114,18 @@ def bootstrap_ratio_interval(
 
     Returns:
         The interval; undefined (nan, count 0) without requests or when all denominators are 0.
+
+    Raises:
+        DataError: a numerator or denominator is not finite, or a denominator is negative.
+        ValueError: the shapes differ, or as in `bootstrap_interval`.
     """
     _check(confidence, samples)
-    sums = np.stack([np.asarray(numerators, np.float64), np.asarray(denominators, np.float64)], axis=-1)
+    above, below = np.asarray(numerators, np.float64), np.asarray(denominators, np.float64)
+    if above.ndim != 1 or above.shape != below.shape:
+        raise ValueError(f"numerators have shape {above.shape}, denominators {below.shape}; give one of each a request")
+    _check_sums("numerators", above, np.isfinite(above))
+    _check_sums("denominators", below, below >= 0)
+    sums = np.stack([above, below], axis=-1)
     total = sums.sum(axis=0)
     if len(sums) == 0 or total[1] == 0:
         return UNDEFINED
@@ -117,6 +146,13 @@ def _resampled_sums(rows: NDArray[np.float64], samples: int, seed: int) -> NDArr
         for start in range(0, samples, block)
     ]
     return np.concatenate(sums)
+
+
+def _check_sums(name: str, values: NDArray[np.float64], good: NDArray[np.bool_]) -> None:
+    bad = ~(good & np.isfinite(values))
+    if bad.any():
+        request = int(np.argmax(bad))
+        raise DataError(f"{name}: request {request} has {values[request]}; give finite values, weights at least 0")
 
 
 def _check(confidence: float, samples: int) -> None:
