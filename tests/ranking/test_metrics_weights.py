@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -230,3 +232,11 @@ def test_an_infinite_score_still_stands_before_padding_and_nan_is_refused() -> N
     assert ranked.tolist() == [2.0, 1.0, 0.0]
     with pytest.raises(DataError, match="scores: nan has no rank"):
         ranked_labels([1.0, 2.0], [np.nan, 0.0])
+
+
+def test_the_documented_example_of_weights_runs() -> None:
+    document = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    examples = [block for block in re.findall(r"```python\n(.*?)```", document, re.DOTALL) if "metric_weights" in block]
+    assert len(examples) == 1
+    # Its assertions are the test.
+    exec(examples[0], {})
