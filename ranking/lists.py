@@ -155,7 +155,9 @@ class RankingLists:
         return np.lexsort((-values, self.list_index)).astype(np.int64)
 
     def top(self, list_size: int) -> RankingLists:
-        """The first `list_size` items of every list."""
+        """The first `list_size` (>= 0) items of every list."""
+        if list_size < 0:
+            raise ValueError(f"list_size: {list_size}; give 0 or more")
         rank = np.arange(self.offsets[-1]) - self.offsets[self.list_index]
         rows = np.flatnonzero(rank < list_size)
         sizes = np.minimum(self.list_sizes, list_size)
@@ -184,7 +186,9 @@ class RankingLists:
         return PaddedLists(features, mask, dense)
 
     def batches(self, batch_size: int) -> Iterator[RankingLists]:
-        """Consecutive runs of at most `batch_size` lists, in order."""
+        """Consecutive runs of at most `batch_size` (>= 1) lists, in order."""
+        if batch_size < 1:
+            raise ValueError(f"batch_size: {batch_size}; give 1 or more")
         for start in range(0, len(self), batch_size):
             yield self.select(np.arange(start, min(start + batch_size, len(self))))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from ranking.base_rankers.relevance_labels import (
     with_relevant_items,
 )
 from ranking.lists import RankingLists
+from seriatim_errors import ConfigError, DataError, TrainingError
 
 if TYPE_CHECKING:
     import lightgbm
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 CUTOFF = 10
 HELD_OUT_METRIC = f"ndcg_at_{CUTOFF}"
 ITEMS_A_THREAD = 50_000
+_SMALLEST = {"trees": 1, "leaves": 2, "early_stopping": 0, "min_data_in_leaf": 0, "truncation_level": 1}
 
 
 @dataclass(frozen=True)
@@ -47,6 +50,9 @@ class LambdaMART:
         seed: fixes what is drawn at random.
         num_threads: None for `default_threads`; the result does not depend on it.
 
+    Raises:
+        ConfigError: a setting is outside its range.
+
     Source: Burges, "From RankNet to LambdaRank to LambdaMART", MSR-TR-2010-82.
     """
 
@@ -62,12 +68,28 @@ class LambdaMART:
     seed: int = 0
     num_threads: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.label not in get_args(Label):
+            raise ConfigError(f"LambdaMART label: {self.label!r}; choose one of {', '.join(get_args(Label))}")
+        for name, smallest in _SMALLEST.items():
+            value = getattr(self, name)
+            if not value >= smallest:
+                raise ConfigError(f"LambdaMART {name}: {value}; give {smallest} or more")
+        for name in ("feature_fraction", "bagging_fraction"):
+            value = getattr(self, name)
+            if not 0 < value <= 1:
+                raise ConfigError(f"LambdaMART {name}: {value}; give a share above 0 and at most 1")
+        if not 0 < self.learning_rate < math.inf:
+            raise ConfigError(f"LambdaMART learning_rate: {self.learning_rate}; give a finite number above 0")
+
     def fit(self, train: RankingLists, validation: RankingLists | None = None) -> TrainedLambdaMART:
         """Train on all of `train`; with `validation`, keep as many trees as rank it best.
 
         Raises:
-            DataError: the label's column is missing or holds values that are no grades.
-            TrainingError: no list of `train` has an order to learn.
+            DataError: the label's column is missing or holds values that are no grades, there is no feature, or
+                `validation` has other ones.
+            TrainingError: no list of `train` has an order to learn with weight, or none of `validation` has a
+                relevant item.
         """
         booster = self.booster(train, validation)
         curve: list[dict[str, float]] = []
@@ -91,10 +113,24 @@ class LambdaMART:
         import lightgbm
 
         check_trainable(train, self.label)
+        if not train.feature_names:
+            raise DataError("features: the lists have none to grow trees on; give at least one column")
+        if train.weights is not None and not train.weights.any():
+            raise TrainingError("weights: every item weighs 0, so there is nothing to learn; give some weight")
         data = self._dataset(train)
         booster = lightgbm.Booster(self._parameters(len(train.item_ids)), data)
         if validation is not None:
+            if validation.feature_names != train.feature_names:
+                raise DataError(
+                    f"features: training lists have {', '.join(train.feature_names)}, validation lists "
+                    f"{', '.join(validation.feature_names)}; give both the same columns"
+                )
             counted = with_relevant_items(validation, self.label)
+            if len(counted) == 0:
+                raise TrainingError(
+                    f"label {self.label!r}: no relevant item in the {len(validation)} validation lists; give some "
+                    "that have one, or none at all and a fixed number of trees"
+                )
             booster.add_valid(self._dataset(counted, reference=data), "held_out")
         return booster
 
@@ -149,7 +185,16 @@ class TrainedLambdaMART:
     curve: tuple[dict[str, float], ...] = ()
 
     def score(self, lists: RankingLists) -> NDArray[np.float64]:
-        """Sums of leaf values, float64 `[items]`."""
+        """Sums of leaf values, float64 `[items]`.
+
+        Raises:
+            DataError: the lists have another number of features than the training lists.
+        """
+        if len(lists.feature_names) != self._booster.num_feature():
+            raise DataError(
+                f"features: the lists have {len(lists.feature_names)}, the trees were grown on "
+                f"{self._booster.num_feature()}; give the same columns"
+            )
         if len(lists.item_ids) == 0:
             return np.zeros(0)
         return np.asarray(self._booster.predict(lists.features, num_threads=1), np.float64)

@@ -106,7 +106,7 @@ def examined_and_attracted(
     Every model draws through here and in this order, so that with one seed the click models of this package
     differ only in what they do with the same user.
     """
-    probability = _checked_relevance(lists, relevance)
+    probability = checked_relevance(lists, relevance)
     examined = model.examined(lists, rng)
     return examined, examined & (rng.random(len(probability)) < probability)
 
@@ -116,7 +116,12 @@ def _ranks(lists: RankingLists) -> NDArray[np.float64]:
     return np.arange(1.0, lists.offsets[-1] + 1) - lists.offsets[lists.list_index]
 
 
-def _checked_relevance(lists: RankingLists, relevance: ArrayLike) -> NDArray[np.float64]:
+def checked_relevance(lists: RankingLists, relevance: ArrayLike) -> NDArray[np.float64]:
+    """`relevance` as float64 `[items]`.
+
+    Raises:
+        DataError: it does not match the items or leaves [0, 1].
+    """
     probability = np.asarray(relevance, np.float64)
     if probability.shape != (len(lists.item_ids),):
         raise DataError(f"relevance: shape {probability.shape} for {len(lists.item_ids)} items; give one value an item")

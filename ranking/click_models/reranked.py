@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ranking.click_models.examination import ClickModel
+from ranking.click_models.examination import ClickModel, checked_relevance
 from ranking.lists import RankingLists
 
 
@@ -30,8 +30,12 @@ def clicks_on_order(
 
     Returns:
         float32 `[items]` in {0, 1}.
+
+    Raises:
+        DataError: `relevance` or `scores` do not match the items, a relevance leaves [0, 1] or a score is NaN.
     """
+    probability = checked_relevance(lists, relevance)
     order = lists.descending_order(scores)
     clicks = np.empty(len(order), np.float32)
-    clicks[order] = model.clicks(lists.reordered(scores), np.asarray(relevance)[order], rng)
+    clicks[order] = model.clicks(lists.reordered(scores), probability[order], rng)
     return clicks
