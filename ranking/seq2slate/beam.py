@@ -7,7 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from ranking.seq2slate.constraints import SlateConstraints
-from ranking.seq2slate.model import Encoded, Seq2Slate
+from ranking.seq2slate.model import Seq2Slate
 
 
 class Beams(NamedTuple):
@@ -45,12 +45,8 @@ def beam_search(
     encoded = model.encode(features, mask)
     batch, list_size = tf.shape(mask)[0], tf.shape(mask)[1]
     # The paths of a list stand beside each other as rows of one larger batch.
-    encoded = Encoded(
-        tf.repeat(encoded.features, width, axis=0),
-        tf.repeat(encoded.projected, width, axis=0),
-        [tf.repeat(part, width, axis=0) for part in encoded.state],
-    )
-    inputs, state = model.first_inputs(batch * width), encoded.state
+    encoded = tf.nest.map_structure(lambda part: tf.repeat(part, width, axis=0), encoded)
+    state = model.first_state(encoded)
     remaining = tf.repeat(tf.cast(mask, tf.bool), width, axis=0)
     last = tf.fill([batch * width], tf.constant(-1, tf.int64))
     # One path to begin with; the others are impossible until paths branch.
@@ -58,7 +54,7 @@ def beam_search(
     order = tf.zeros([batch * width, 0], tf.int64)
     for step in range(steps):
         eligible = remaining if constraints is None else constraints.eligible(step, last, remaining)
-        logits, state = model.step(encoded, inputs, state)
+        logits, state = model.step(encoded, state)
         grown = scores[:, :, tf.newaxis] + tf.reshape(_log_softmax_or_stay(logits, eligible), [batch, width, -1])
         scores, best = tf.math.top_k(tf.reshape(grown, [batch, -1]), width)
         parent = best // (list_size + 1) + width * tf.range(batch)[:, tf.newaxis]
@@ -66,8 +62,8 @@ def beam_search(
         chosen = tf.cast(tf.reshape(best % (list_size + 1), [-1]), tf.int64)
         chosen = tf.where(chosen < tf.cast(list_size, tf.int64), chosen, -tf.ones_like(chosen))
         order = tf.concat([tf.gather(order, parent), chosen[:, tf.newaxis]], axis=1)
-        state = [tf.gather(part, parent) for part in state]
-        inputs = model.next_inputs(encoded, tf.gather(inputs, parent), chosen)
+        of_parents = tf.nest.map_structure(lambda part, rows=parent: tf.gather(part, rows), state)
+        state = model.placed(encoded, of_parents, chosen)
         last = tf.where(chosen >= 0, chosen, tf.gather(last, parent))
         placed = tf.one_hot(chosen, list_size, on_value=True, off_value=False, dtype=tf.bool)
         remaining = tf.logical_and(tf.gather(remaining, parent), tf.logical_not(placed))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from ranking.seq2slate.constraints import SlateConstraints
-from ranking.seq2slate.model import MASKED_LOGIT, Seq2Slate
+from ranking.seq2slate.model import MASKED_LOGIT, DecoderState, Seq2Slate
 
 # From (logits of the eligible items, divided by the temperature, [batch, list_size]; step) to the row chosen,
 # int64 [batch].
@@ -62,7 +62,7 @@ def decode(
 
     def advance(step: int | tf.Tensor, walk: _Walk) -> tuple[_Walk, Decoded]:
         eligible = walk.remaining if constraints is None else constraints.eligible(step, walk.last, walk.remaining)
-        logits, state = model.step(encoded, walk.inputs, walk.state)
+        logits, state = model.step(encoded, walk.decoder)
         logits = tf.where(eligible, logits, tf.cast(MASKED_LOGIT, logits.dtype))
         tempered = tf.where(eligible, logits / temperature, logits)
         available = tf.reduce_any(eligible, axis=1)
@@ -73,19 +73,18 @@ def decode(
         log_p = tf.reduce_sum(tf.where(chosen_here, tf.nn.log_softmax(tempered), tf.zeros_like(tempered)), axis=1)
         remaining = tf.ensure_shape(tf.logical_and(walk.remaining, tf.logical_not(chosen_here)), mask.shape)
         last = tf.where(chosen >= 0, chosen, walk.last)
-        following = _Walk(model.next_inputs(encoded, walk.inputs, chosen), state, remaining, last)
+        following = _Walk(model.placed(encoded, state, chosen), remaining, last)
         return following, Decoded(chosen, log_p, logits, eligible)
 
     nothing_placed = tf.fill([batch], tf.constant(-1, tf.int64))
-    start = _Walk(model.first_inputs(batch), encoded.state, tf.convert_to_tensor(mask), nothing_placed)
+    start = _Walk(model.first_state(encoded), tf.convert_to_tensor(mask), nothing_placed)
     return _unrolled(advance, start, steps) if steps <= UNROLLED_STEPS else _looped(advance, start, steps)
 
 
 class _Walk(NamedTuple):
-    """The decoder between two steps."""
+    """A path between two steps."""
 
-    inputs: tf.Tensor
-    state: list[tf.Tensor]
+    decoder: DecoderState
     remaining: tf.Tensor
     last: tf.Tensor
 
@@ -103,7 +102,7 @@ def _unrolled(advance: _Advance, walk: _Walk, steps: int) -> Decoded:
 
 def _looped(advance: _Advance, walk: _Walk, steps: int) -> Decoded:
     """The same as one graph loop, whose size does not grow with the steps."""
-    dtypes = Decoded(tf.int64, walk.inputs.dtype, walk.inputs.dtype, tf.bool)
+    dtypes = Decoded(tf.int64, walk.decoder.inputs.dtype, walk.decoder.inputs.dtype, tf.bool)
     arrays = Decoded(*(tf.TensorArray(dtype, steps) for dtype in dtypes))
 
     def body(step: tf.Tensor, walk: _Walk, arrays: Decoded) -> tuple[tf.Tensor, _Walk, Decoded]:

@@ -56,7 +56,12 @@ STEP_LOSSES = {"cross_entropy": cross_entropy, "smooth_hinge": smooth_hinge}
 
 
 def slate_loss(decoded: Decoded, labels: tf.Tensor, loss: str) -> tf.Tensor:
-    """`L_pi = sum_j w_j l_j` with `w_j = 1 / log(j + 1)`, natural logarithm.
+    """`L_pi = sum_j w_j l_j`, float `[batch]`; arguments as in `step_losses`."""
+    return tf.reduce_sum(step_losses(decoded, labels, loss), axis=1)
+
+
+def step_losses(decoded: Decoded, labels: tf.Tensor, loss: str) -> tf.Tensor:
+    """`w_j l_j` of every step with `w_j = 1 / log(j + 1)`, natural logarithm.
 
     Args:
         decoded: a path through the lists.
@@ -64,13 +69,13 @@ def slate_loss(decoded: Decoded, labels: tf.Tensor, loss: str) -> tf.Tensor:
         loss: `cross_entropy` or `smooth_hinge`.
 
     Returns:
-        float `[batch]`.
+        float `[batch, steps]`, >= 0.
     """
     steps = decoded.logits.shape[1]
     weights = tf.constant(1.0 / np.log(np.arange(1, steps + 1) + 1.0), decoded.logits.dtype)
     repeated = tf.repeat(tf.cast(labels, decoded.logits.dtype)[:, tf.newaxis, :], steps, axis=1)
     per_step = STEP_LOSSES[loss](decoded.logits, decoded.eligible, repeated)
-    return tf.reduce_sum(weights * per_step, axis=1)
+    return weights * per_step
 
 
 def _masked_logsumexp(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

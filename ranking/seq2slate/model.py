@@ -7,6 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from ranking.seq2slate.encoders import LstmEncoder, TransformerEncoder
+from ranking.seq2slate.nearness import Nearness
 from ranking.seq2slate.settings import EncoderKind, Seq2SlateSettings
 
 MASKED_LOGIT = -1e9
@@ -18,13 +19,29 @@ class Encoded(NamedTuple):
     Attributes:
         features: float `[batch, list_size, features]`, the items as the decoder will read them back.
         projected: float `[batch, list_size, rho]`, `W_enc e_i`, computed once.
+        coordinates: float `[batch, list_size, features or 0]`, see `Nearness.coordinates`.
         state: the decoder's first state, two floats `[batch, rho]`; of an LSTM its last, as of the last item
             that is no padding.
     """
 
     features: tf.Tensor
     projected: tf.Tensor
+    coordinates: tf.Tensor
     state: list[tf.Tensor]
+
+
+class DecoderState(NamedTuple):
+    """The decoder between two steps.
+
+    Attributes:
+        inputs: float `[batch, features]`, `go` or the item placed last.
+        state: the LSTM's, two floats `[batch, rho]`.
+        nearness: float `[batch, list_size, levels]`, see `Nearness`.
+    """
+
+    inputs: tf.Tensor
+    state: list[tf.Tensor]
+    nearness: tf.Tensor
 
 
 class Seq2Slate(tf.keras.Model):
@@ -38,6 +55,7 @@ class Seq2Slate(tf.keras.Model):
         dtype: `float32`, or `float64` where gradients are checked.
         encoder: see `Seq2SlateSettings`.
         encoder_layers, attention_heads: of a transformer encoder.
+        nearness_levels: at how many distances the decoder sees the placed items; 0 as in the paper.
     """
 
     def __init__(
@@ -50,6 +68,7 @@ class Seq2Slate(tf.keras.Model):
         encoder: EncoderKind = "lstm",
         encoder_layers: int = 2,
         attention_heads: int = 4,
+        nearness_levels: int = 0,
     ) -> None:
         super().__init__(dtype=dtype)
         self.feature_count, self.hidden_size = feature_count, hidden_size
@@ -73,6 +92,11 @@ class Seq2Slate(tf.keras.Model):
         self.decoder_projection = tf.keras.layers.Dense(
             hidden_size, use_bias=False, kernel_initializer=uniform(), dtype=dtype
         )
+        self.nearness = Nearness(nearness_levels, feature_count, dtype)
+        if nearness_levels:
+            self.nearness_projection = self.add_weight(
+                name="nearness_projection", shape=(nearness_levels, hidden_size), initializer=uniform()
+            )
         self.input_dropout = tf.keras.layers.Dropout(dropout, seed=seed, dtype=dtype)
         self.first_input = self.add_weight(name="go", shape=(feature_count,), initializer=uniform())
         self.attention = self.add_weight(name="v", shape=(hidden_size,), initializer=uniform())
@@ -89,12 +113,13 @@ class Seq2Slate(tf.keras.Model):
             encoder=settings.encoder,
             encoder_layers=settings.encoder_layers,
             attention_heads=settings.attention_heads,
+            nearness_levels=settings.nearness_levels,
         )
 
     def call(self, features: tf.Tensor, mask: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Logits of the first step, float `[batch, list_size]`: the whole one-step decoder."""
         encoded = self.encode(features, mask, training=training)
-        return self.step(encoded, self.first_inputs(tf.shape(features)[0]), encoded.state)[0]
+        return self.step(encoded, self.first_state(encoded))[0]
 
     def encode(self, features: tf.Tensor, mask: tf.Tensor, training: bool = False) -> Encoded:
         """Read lists once.
@@ -104,30 +129,39 @@ class Seq2Slate(tf.keras.Model):
             mask: bool `[batch, list_size]`, true where an item stands.
             training: whether dropout applies.
         """
-        features = self.input_dropout(tf.cast(features, self.dtype), training=training)
+        features = tf.cast(features, self.dtype)
+        # Distances are between the items as they are: dropout would move them all.
+        coordinates = self.nearness.coordinates(features, mask)
+        features = self.input_dropout(features, training=training)
         codes = self.encoder(features, mask)
-        return Encoded(features, self.encoder_projection(codes.items), codes.state)
+        return Encoded(features, self.encoder_projection(codes.items), coordinates, codes.state)
 
-    def first_inputs(self, batch: tf.Tensor) -> tf.Tensor:
-        """The learned first decoder input `go`, float `[batch, features]`."""
-        return tf.tile(self.first_input[tf.newaxis, :], [batch, 1])
+    def first_state(self, encoded: Encoded) -> DecoderState:
+        """The state before the first step, whose input is the learned vector `go`."""
+        batch = tf.shape(encoded.features)[0]
+        go = tf.tile(self.first_input[tf.newaxis, :], [batch, 1])
+        return DecoderState(go, encoded.state, self.nearness.of_nothing_placed(encoded.coordinates))
 
-    def next_inputs(self, encoded: Encoded, inputs: tf.Tensor, chosen: tf.Tensor) -> tf.Tensor:
-        """The decoder input after `chosen` (int64 `[batch]`): that item, or `inputs` again where it is -1."""
-        items = tf.gather(encoded.features, tf.maximum(chosen, 0), batch_dims=1)
-        return tf.where((chosen >= 0)[:, tf.newaxis], items, inputs)
-
-    def step(self, encoded: Encoded, inputs: tf.Tensor, state: list[tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        """One decoder step: `s_i = v . tanh(W_enc e_i + W_dec d)`.
+    def step(self, encoded: Encoded, before: DecoderState) -> tuple[tf.Tensor, DecoderState]:
+        """One decoder step: `s_i = v . tanh(W_enc e_i + W_dec d)`, with nearness `+ W_near n_i` inside.
 
         Args:
             encoded: from `encode`.
-            inputs: float `[batch, features]`, `go` or the item placed last.
-            state: the decoder's state.
+            before: the decoder's state; nothing is placed by this method, see `placed`.
 
         Returns:
-            Unmasked logits, float `[batch, list_size]`, and the next state.
+            Unmasked logits, float `[batch, list_size]`, and the state after the LSTM's step.
         """
-        output, state = self.decoder(inputs, state)
-        hidden = tf.tanh(encoded.projected + self.decoder_projection(output)[:, tf.newaxis, :])
-        return tf.linalg.matvec(hidden, self.attention), state
+        output, state = self.decoder(before.inputs, before.state)
+        hidden = encoded.projected + self.decoder_projection(output)[:, tf.newaxis, :]
+        if self.nearness.levels:
+            hidden += tf.linalg.matmul(before.nearness, self.nearness_projection)
+        return tf.linalg.matvec(tf.tanh(hidden), self.attention), before._replace(state=state)
+
+    def placed(self, encoded: Encoded, before: DecoderState, chosen: tf.Tensor) -> DecoderState:
+        """The state once `chosen` (int64 `[batch]`) is placed; as it was where it is -1."""
+        items = tf.gather(encoded.features, tf.maximum(chosen, 0), batch_dims=1)
+        return before._replace(
+            inputs=tf.where((chosen >= 0)[:, tf.newaxis], items, before.inputs),
+            nearness=self.nearness.after(encoded.coordinates, before.nearness, chosen),
+        )

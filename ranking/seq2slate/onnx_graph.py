@@ -9,6 +9,7 @@ from onnx import TensorProto, helper
 from ranking.onnx_builder import OnnxBuilder, TensorSpec
 from ranking.seq2slate.model import MASKED_LOGIT, Seq2Slate
 from ranking.seq2slate.onnx_encoders import encoder_nodes, list_positions, lstm_constants
+from ranking.seq2slate.onnx_nearness import OnnxNearness
 from ranking.standardisation import Standardisation
 
 
@@ -39,6 +40,7 @@ def build_onnx(model: Seq2Slate, standardisation: Standardisation, steps: int) -
     attention = graph.constant(model.attention.numpy()[:, None], "attention")
     positions = list_positions(graph)
     remaining, orders, chosen_log_probabilities, first_logits = "mask", [], [], ""
+    nearness = OnnxNearness(graph, model, items) if model.nearness.levels else None
     for step in range(steps):
         # The LSTM operator wants [time, batch, features]; one step has time 1, and batch comes first here.
         time_first = graph.add("Transpose", inputs, perm=[1, 0, 2])
@@ -46,11 +48,10 @@ def build_onnx(model: Seq2Slate, standardisation: Standardisation, steps: int) -
             "LSTM", time_first, *decoder, "", hidden, cell, outputs=3, hidden_size=model.hidden_size
         )
         pointed = graph.add("MatMul", graph.add("Transpose", hidden, perm=[1, 0, 2]), projection)
-        logits = graph.add(
-            "Squeeze",
-            graph.add("MatMul", graph.add("Tanh", graph.add("Add", projected, pointed)), attention),
-            graph.ints(2),
-        )
+        hidden_units = graph.add("Add", projected, pointed)
+        if nearness is not None and step > 0:
+            hidden_units = graph.add("Add", hidden_units, nearness.projected())
+        logits = graph.add("Squeeze", graph.add("MatMul", graph.add("Tanh", hidden_units), attention), graph.ints(2))
         logits = graph.add("Where", remaining, logits, masked)
         if step == 0:
             first_logits = graph.add("Identity", logits)
@@ -66,7 +67,10 @@ def build_onnx(model: Seq2Slate, standardisation: Standardisation, steps: int) -
         available = graph.add("Cast", graph.add("ReduceMax", remaining_int, axes=[1], keepdims=1), to=TensorProto.BOOL)
         orders.append(graph.add("Where", available, choice, graph.constant(np.int64(-1), "exhausted")))
         chosen_log_probabilities.append(graph.add("Where", available, log_p, zero))
-        inputs = graph.add("MatMul", graph.add("Unsqueeze", chosen_float, graph.ints(1)), items)
+        selector = graph.add("Unsqueeze", chosen_float, graph.ints(1))
+        inputs = graph.add("MatMul", selector, items)
+        if nearness is not None:
+            nearness.place(selector)
         remaining = graph.add("And", remaining, graph.add("Not", chosen_here))
     for name, parts in (("order", orders), ("log_probabilities", chosen_log_probabilities)):
         graph.nodes.append(helper.make_node("Concat", parts, [name], axis=1))

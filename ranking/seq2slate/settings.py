@@ -13,7 +13,7 @@ EncoderKind = Literal["lstm", "transformer", "set_transformer"]
 
 _SMALLEST = {
     "hidden_size": 1, "encoder_layers": 1, "attention_heads": 1, "steps": 1, "epochs": 1, "batch_size": 1,
-    "decay_steps": 1, "patience": 1, "reward_cutoff": 1, "l2": 0, "dropout": 0, "seed": 0,
+    "decay_steps": 1, "patience": 1, "reward_cutoff": 1, "l2": 0, "dropout": 0, "seed": 0, "nearness_levels": 0,
 }  # fmt: skip
 
 
@@ -37,6 +37,10 @@ class Seq2SlateSettings:
         encoder: `lstm` as in the paper; `transformer` with sinusoidal positions; `set_transformer` without
             them, which forgets the base order.
         encoder_layers, attention_heads: of the transformers; `hidden_size` must be a multiple of the heads.
+        nearness_levels: at how many learned distances the decoder sees how near each candidate lies to the
+            placed items, an extension for users who want variety; 0 as in the paper.
+        weight_averaging: decay a step of the moving average of the weights that is evaluated and kept, in
+            [0, 1); 0: the weights themselves.
         seed: fixes initial weights, order of lists, dropout and samples.
 
     Raises:
@@ -59,6 +63,8 @@ class Seq2SlateSettings:
     encoder: EncoderKind = "lstm"
     encoder_layers: int = 2
     attention_heads: int = 4
+    nearness_levels: int = 0
+    weight_averaging: float = 0.998
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -73,6 +79,8 @@ class Seq2SlateSettings:
                 raise ConfigError(f"seq2slate {field.name}: {value}; give {smallest} or more")
         if not 0 <= self.dropout < 1:
             raise ConfigError(f"seq2slate dropout: {self.dropout}; give a share in [0, 1)")
+        if not 0 <= self.weight_averaging < 1:
+            raise ConfigError(f"seq2slate weight_averaging: {self.weight_averaging}; give a decay in [0, 1)")
         if not self.learning_rate > 0:
             raise ConfigError(f"seq2slate learning_rate: {self.learning_rate}; give a value above 0")
         if not 0 < self.decay_rate <= 1:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from ranking.lists import PaddedLists, RankingLists
 from ranking.metrics.evaluation import evaluate_lists
+from ranking.seq2slate.averaging import WeightAverage
 from ranking.seq2slate.batches import bucketed_batches
 from ranking.seq2slate.decoding import decode, greedy_choice, sampled_choice
 from ranking.seq2slate.model import Seq2Slate
@@ -23,7 +24,7 @@ from seriatim_errors import DataError, TrainingError
 
 @dataclass(frozen=True)
 class TrainedSeq2Slate:
-    """A trained model (the best epoch's weights) and one history row an epoch."""
+    """A trained model (the averaged weights of the best epoch) and one history row an epoch."""
 
     model: Seq2Slate
     history: list[dict[str, float]]
@@ -73,13 +74,15 @@ def train_seq2slate(
                 f"seq2slate: loss or weights are not finite in epoch {epoch}; "
                 f"lower learning_rate (it is {settings.learning_rate})"
             )
-        values = evaluate_lists(validation, rank(validation), validation_clicks, (settings.reward_cutoff,))
+        with trainer.average.in_place():
+            values = evaluate_lists(validation, rank(validation), validation_clicks, (settings.reward_cutoff,))
+            weights = model.get_weights()
         quality = float(values[metric].mean())
         history.append({"step": epoch, "loss": float(np.mean(losses)), metric: quality})
         if on_epoch is not None:
             on_epoch(history[-1])
         if quality > best:
-            best, best_weights, best_epoch = quality, model.get_weights(), epoch
+            best, best_weights, best_epoch = quality, weights, epoch
         elif epoch - best_epoch >= settings.patience:
             break
     model.set_weights(best_weights)
@@ -97,7 +100,8 @@ class _Trainer:
         )
         self.optimizer = tf.keras.optimizers.Adam(schedule)
         self.optimizer.build(model.trainable_variables)
-        self.baseline = tf.Variable(math.nan, dtype=tf.float32, trainable=False)
+        self.average = WeightAverage(model, settings.weight_averaging)
+        self.baseline = tf.Variable(tf.fill([self.steps], math.nan), trainable=False)
         self.counter = tf.Variable(0, dtype=tf.int32, trainable=False)
         self._compiled = tf.function(
             self._step,
@@ -126,7 +130,8 @@ class _Trainer:
                 total += self.settings.l2 * tf.add_n([tf.reduce_sum(w**2) for w in self.model.trainable_variables])
         variables = self.model.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(total, variables), variables, strict=True))
-        self.baseline.assign(moving_baseline(self.baseline, objective.value))
+        self.average.update()
+        self.baseline.assign(moving_baseline(self.baseline, objective.consequences))
         return tf.reduce_mean(objective.value)
 
 

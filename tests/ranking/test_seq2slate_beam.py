@@ -5,7 +5,7 @@ import pytest
 
 from ranking.seq2slate import SlateConstraints, beam_search, decode, greedy_choice
 from tests.ranking.tiny_seq2slate import (
-    ENCODERS,
+    ARCHITECTURES,
     all_slates,
     decoded_along,
     random_items,
@@ -14,10 +14,11 @@ from tests.ranking.tiny_seq2slate import (
 )
 
 
-@pytest.mark.parametrize("encoder", ENCODERS)
+@pytest.mark.parametrize(("encoder", "levels"), ARCHITECTURES)
 @pytest.mark.parametrize("steps", [2, 4])
-def test_a_beam_as_wide_as_all_slates_finds_the_most_probable_ones_in_order(encoder, steps):
-    model, items, slates = tiny_model(encoder=encoder), random_items(1, 4), all_slates(4, steps)
+def test_a_beam_as_wide_as_all_slates_finds_the_most_probable_ones_in_order(encoder, levels, steps):
+    model = tiny_model(encoder=encoder, nearness_levels=levels)
+    items, slates = random_items(1, 4), all_slates(4, steps)
     probabilities = slate_probabilities(decoded_along(model, items, slates))
     beams = beam_search(model, items, np.ones((1, 4), bool), steps, 24)
     best = np.argsort(-probabilities)

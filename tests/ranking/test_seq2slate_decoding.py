@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from ranking.seq2slate import SlateConstraints, decode, decoding, greedy_choice, sampled_choice
 from tests.ranking.tiny_seq2slate import (
+    ARCHITECTURES,
     ENCODERS,
     FEATURES,
     all_slates,
@@ -17,11 +18,13 @@ from tests.ranking.tiny_seq2slate import (
     tiny_model,
 )
 
+MODELS = {(encoder, levels): tiny_model(encoder=encoder, nearness_levels=levels) for encoder, levels in ARCHITECTURES}
 
-@pytest.mark.parametrize("encoder", ENCODERS)
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize(("list_size", "steps"), [(1, 1), (2, 2), (4, 4), (5, 5), (5, 2)])
-def test_probabilities_of_all_slates_sum_to_one(encoder, list_size, steps):
-    decoded = decoded_along(tiny_model(encoder=encoder), random_items(1, list_size), all_slates(list_size, steps))
+def test_probabilities_of_all_slates_sum_to_one(architecture, list_size, steps):
+    decoded = decoded_along(MODELS[architecture], random_items(1, list_size), all_slates(list_size, steps))
     assert slate_probabilities(decoded).sum() == pytest.approx(1, abs=1e-12)
 
 
@@ -34,19 +37,16 @@ def test_a_temperature_changes_the_probabilities_and_their_sum_stays_one(tempera
     assert (tempered.max() > plain.max()) == (temperature < 1)
 
 
-MODELS = {encoder: tiny_model(encoder=encoder) for encoder in ENCODERS}
-
-
 @given(
     sizes=st.lists(st.integers(0, 6), min_size=1, max_size=4),
     extra=st.integers(0, 3),
     steps=st.integers(1, 7),
     seed=st.integers(0, 1000),
-    encoder=st.sampled_from(ENCODERS),
+    architecture=st.sampled_from(ARCHITECTURES),
 )
 @settings(max_examples=25, deadline=None)
-def test_results_depend_neither_on_padding_nor_on_batch_mates(sizes, extra, steps, seed, encoder):
-    model = MODELS[encoder]
+def test_results_depend_neither_on_padding_nor_on_batch_mates(sizes, extra, steps, seed, architecture):
+    model = MODELS[architecture]
     width = max(max(sizes), 1) + extra
     mask = np.arange(width)[None, :] < np.array(sizes)[:, None]
     # Padding holds garbage: nothing may read it.
@@ -122,13 +122,18 @@ def test_a_slate_that_repeats_an_item_has_probability_zero():
 
 def test_equal_items_keep_their_base_order_under_a_set_encoder():
     items = np.repeat(random_items(1, 1), 4, axis=1)
-    decoded = decode(MODELS["set_transformer"], items, np.ones((1, 4), bool), 4, greedy_choice())
+    decoded = decode(MODELS["set_transformer", 0], items, np.ones((1, 4), bool), 4, greedy_choice())
     assert decoded.order.numpy().tolist() == [[0, 1, 2, 3]]
     assert items.shape == (1, 4, FEATURES)
 
 
-def test_long_slates_decode_in_a_graph_loop_to_the_same_result_and_gradient(monkeypatch):
-    model, items, mask = tiny_model(), random_items(3, 6), np.arange(6)[None, :] < np.array([6, 4, 1])[:, None]
+@pytest.mark.parametrize("levels", [0, 2])
+def test_long_slates_decode_in_a_graph_loop_to_the_same_result_and_gradient(monkeypatch, levels):
+    model, items, mask = (
+        tiny_model(nearness_levels=levels),
+        random_items(3, 6),
+        np.arange(6)[None, :] < np.array([6, 4, 1])[:, None],
+    )
     constraints = SlateConstraints(mask, pinned=np.array([[0, 3, 0, 0, 0, 0], [0] * 6, [0] * 6]))
 
     @tf.function(

@@ -5,9 +5,9 @@ import pytest
 import tensorflow as tf
 
 from ranking.seq2slate import Seq2SlateSettings, decode, sampled_choice, slate_loss
-from ranking.seq2slate.objectives import moving_baseline, path_objective, slate_ndcg
+from ranking.seq2slate.objectives import moving_baseline, path_objective, slate_gains
 from tests.ranking.tiny_seq2slate import (
-    ENCODERS,
+    ARCHITECTURES,
     all_slates,
     decoded_along,
     random_items,
@@ -41,21 +41,28 @@ def settings_of(training, loss="cross_entropy"):
     return Seq2SlateSettings(training=training, loss=loss, hidden_size=4)
 
 
+def no_baseline():
+    return tf.constant(0.0)
+
+
 def plain_value(settings):
-    return lambda decoded, labels: path_objective(decoded, labels, settings, tf.constant(0.0)).value
+    return lambda decoded, labels: path_objective(decoded, labels, settings, no_baseline()).value
 
 
 def surrogate(settings, baseline):
-    return lambda decoded, labels: path_objective(decoded, labels, settings, tf.constant(baseline)).surrogate
+    return lambda decoded, labels: (
+        path_objective(decoded, labels, settings, tf.fill([decoded.order.shape[1]], baseline)).surrogate
+    )
 
 
 @pytest.mark.parametrize("baseline", [0.0, 0.7, -3.0])
 @pytest.mark.parametrize(
     ("training", "loss"), [("sampling", "cross_entropy"), ("sampling", "smooth_hinge"), ("reinforce", "cross_entropy")]
 )
-@pytest.mark.parametrize("encoder", ENCODERS)
-def test_the_surrogate_has_the_enumerated_gradient_for_any_baseline(training, loss, baseline, encoder):
-    model, items, settings = tiny_model(encoder=encoder), random_items(1, 4), settings_of(training, loss)
+@pytest.mark.parametrize(("encoder", "levels"), ARCHITECTURES)
+def test_the_surrogate_has_the_enumerated_gradient_for_any_baseline(training, loss, baseline, encoder, levels):
+    model, items = tiny_model(encoder=encoder, nearness_levels=levels), random_items(1, 4)
+    settings = settings_of(training, loss)
     exact = expectation_gradient(model, items, LABELS, plain_value(settings), sampled_paths=False)
     estimated = expectation_gradient(model, items, LABELS, surrogate(settings, baseline), sampled_paths=True)
     assert np.abs(exact).max() > 0.01
@@ -84,7 +91,7 @@ def gradient_of_every_slate(model, items, settings, baseline):
     with tf.GradientTape() as tape:
         decoded = decoded_along(model, items, slates)
         labels = tf.repeat(tf.constant(LABELS[:, : items.shape[1]]), len(slates), axis=0)
-        value = path_objective(decoded, labels, settings, tf.constant(baseline)).surrogate
+        value = path_objective(decoded, labels, settings, tf.fill([decoded.order.shape[1]], baseline)).surrogate
     return tape.jacobian(value, model.attention).numpy(), slate_probabilities(decoded)
 
 
@@ -131,14 +138,14 @@ def test_a_list_without_clicks_has_no_loss_and_a_finite_gradient(training):
 
 
 def test_the_baseline_starts_at_the_first_batch_mean_and_then_moves_by_a_hundredth():
-    first = moving_baseline(tf.constant(np.nan), tf.constant([1.0, 3.0]))
-    assert first.numpy() == pytest.approx(2)
-    assert moving_baseline(first, tf.constant([12.0])).numpy() == pytest.approx(2.1)
+    first = moving_baseline(tf.fill([2], np.nan), tf.constant([[1.0, 5.0], [3.0, 6.0]]))
+    assert first.numpy() == pytest.approx([2, 5.5])
+    assert moving_baseline(first, tf.constant([[12.0, 5.5]])).numpy() == pytest.approx([2.1, 5.5])
 
 
 def test_ndcg_of_a_slate_by_hand():
     labels = tf.constant([[0.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 0.0], [1.0, 0.0, 0.0, 0.0]])
     order = tf.constant([[1, 0, 2], [0, 1, 2], [1, -1, -1]], tf.int64)
     ideal = 1 + 1 / np.log2(3)
-    np.testing.assert_allclose(slate_ndcg(order, labels, 10).numpy(), [(1 + 0.5) / ideal, 0, 0], rtol=1e-6)
-    np.testing.assert_allclose(slate_ndcg(order, labels, 2).numpy(), [1 / ideal, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(slate_gains(order, labels, 10).numpy().sum(axis=1), [(1 + 0.5) / ideal, 0, 0], rtol=1e-6)
+    np.testing.assert_allclose(slate_gains(order, labels, 2).numpy().sum(axis=1), [1 / ideal, 0, 0], rtol=1e-6)

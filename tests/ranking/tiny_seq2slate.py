@@ -13,11 +13,23 @@ from ranking.seq2slate import Decoded, Seq2Slate, decode, forced_choice
 
 FEATURES = 3
 ENCODERS = ("lstm", "transformer", "set_transformer")
+# Encoder and nearness levels of every kind of model.
+ARCHITECTURES = (*((encoder, 0) for encoder in ENCODERS), ("lstm", 2), ("transformer", 3))
 
 
-def tiny_model(seed: int = 0, dtype: str = "float64", hidden_size: int = 4, encoder: str = "lstm") -> Seq2Slate:
+def tiny_model(
+    seed: int = 0, dtype: str = "float64", hidden_size: int = 4, encoder: str = "lstm", nearness_levels: int = 0
+) -> Seq2Slate:
     """Weights larger than the initial ones, so that probabilities are far from uniform."""
-    model = Seq2Slate(FEATURES, hidden_size, seed=seed, dtype=dtype, encoder=encoder, attention_heads=2)
+    model = Seq2Slate(
+        FEATURES,
+        hidden_size,
+        seed=seed,
+        dtype=dtype,
+        encoder=encoder,
+        attention_heads=2,
+        nearness_levels=nearness_levels,
+    )
     rng = np.random.default_rng(seed)
     model.set_weights([rng.normal(scale=0.9, size=weight.shape) for weight in model.get_weights()])
     return model
