@@ -7,18 +7,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
-from ranking.lists import PaddedLists, RankingLists
+from ranking.lists import RankingLists
 from ranking.metrics.evaluation import evaluate_lists
-from ranking.seq2slate.averaging import WeightAverage
 from ranking.seq2slate.batches import bucketed_batches
-from ranking.seq2slate.decoding import decode, greedy_choice, sampled_choice
 from ranking.seq2slate.model import Seq2Slate
-from ranking.seq2slate.objectives import moving_baseline, path_objective
 from ranking.seq2slate.ranked_scores import Decoding, list_ranker
 from ranking.seq2slate.settings import Seq2SlateSettings
+from ranking.seq2slate.training_step import TrainingStep
 from seriatim_errors import DataError, TrainingError
 
 
@@ -59,7 +56,7 @@ def train_seq2slate(
     validation, validation_clicks = _clicked_lists(validation, "validation")
     model = Seq2Slate.from_settings(len(train.feature_names), settings)
     steps = settings.steps or int(train.list_sizes.max())
-    trainer = _Trainer(model, settings, steps)
+    trainer = TrainingStep(model, settings, steps)
     decoding: Decoding = "one_step" if settings.training == "one_step" else "greedy"
     rank = list_ranker(model, decoding, min(settings.reward_cutoff, steps))
     metric = f"ndcg_at_{settings.reward_cutoff}"
@@ -68,7 +65,7 @@ def train_seq2slate(
     best, best_weights, best_epoch = -math.inf, model.get_weights(), 0
     for epoch in range(1, settings.epochs + 1):
         batches = bucketed_batches(train.list_sizes, settings.batch_size, rng)
-        losses = [float(trainer.step(train.select(batch).padded())) for batch in batches]
+        losses = [float(trainer(train.select(batch).padded())) for batch in batches]
         if not (np.isfinite(losses).all() and all(np.isfinite(weight).all() for weight in model.get_weights())):
             raise TrainingError(
                 f"seq2slate: loss or weights are not finite in epoch {epoch}; "
@@ -87,52 +84,6 @@ def train_seq2slate(
             break
     model.set_weights(best_weights)
     return TrainedSeq2Slate(model, history, settings)
-
-
-class _Trainer:
-    """One optimiser step, compiled once for all list sizes."""
-
-    def __init__(self, model: Seq2Slate, settings: Seq2SlateSettings, steps: int) -> None:
-        self.model, self.settings = model, settings
-        self.steps = 1 if settings.training == "one_step" else steps
-        schedule = tf.keras.optimizers.schedules.ExponentialDecay(
-            settings.learning_rate, settings.decay_steps, settings.decay_rate
-        )
-        self.optimizer = tf.keras.optimizers.Adam(schedule)
-        self.optimizer.build(model.trainable_variables)
-        self.average = WeightAverage(model, settings.weight_averaging)
-        self.baseline = tf.Variable(tf.fill([self.steps], math.nan), trainable=False)
-        self.counter = tf.Variable(0, dtype=tf.int32, trainable=False)
-        self._compiled = tf.function(
-            self._step,
-            input_signature=[
-                tf.TensorSpec([None, None, model.feature_count], tf.float32),
-                tf.TensorSpec([None, None], tf.bool),
-                tf.TensorSpec([None, None], tf.float32),
-            ],
-        )
-
-    def step(self, batch: PaddedLists) -> tf.Tensor:
-        """Update the weights on one batch and return its mean value before the update."""
-        return self._compiled(tf.constant(batch.features), tf.constant(batch.mask), tf.constant(batch.labels))
-
-    def _step(self, features: tf.Tensor, mask: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        learns_from_clicks = self.settings.training != "reinforce"
-        if self.settings.training in ("greedy", "one_step"):
-            choose = greedy_choice()
-        else:
-            choose = sampled_choice(tf.stack([tf.constant(self.settings.seed, tf.int32), self.counter.assign_add(1)]))
-        with tf.GradientTape() as tape:
-            decoded = decode(self.model, features, mask, self.steps, choose, training=learns_from_clicks)
-            objective = path_objective(decoded, labels, self.settings, self.baseline)
-            total = tf.reduce_mean(objective.surrogate)
-            if learns_from_clicks and self.settings.l2 > 0:
-                total += self.settings.l2 * tf.add_n([tf.reduce_sum(w**2) for w in self.model.trainable_variables])
-        variables = self.model.trainable_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(total, variables), variables, strict=True))
-        self.average.update()
-        self.baseline.assign(moving_baseline(self.baseline, objective.consequences))
-        return tf.reduce_mean(objective.value)
 
 
 def _clicked_lists(lists: RankingLists, name: str) -> tuple[RankingLists, NDArray[np.float32]]:
