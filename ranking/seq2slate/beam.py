@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from ranking.seq2slate.checked_inputs import check_decoding, checked_lists
 from ranking.seq2slate.constraints import SlateConstraints
 from ranking.seq2slate.model import Seq2Slate
 
@@ -41,7 +42,12 @@ def beam_search(
         steps: length of the slates, >= 1.
         width: slates kept, >= 1.
         constraints: rules that every slate obeys.
+
+    Raises:
+        ConfigError, DataError: as `decode`, or `width` is below 1.
     """
+    check_decoding(steps=steps, width=width)
+    features, mask = checked_lists(model, features, mask, constraints)
     encoded = model.encode(features, mask)
     batch, list_size = tf.shape(mask)[0], tf.shape(mask)[1]
     # The paths of a list stand beside each other as rows of one larger batch.

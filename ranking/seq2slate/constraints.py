@@ -29,7 +29,7 @@ class SlateConstraints:
             stand beside each other.
 
     Raises:
-        DataError: shapes disagree, a pin falls on padding, or the pins contradict each other or the rules.
+        DataError: shapes or types disagree, a pin falls on padding, or the pins contradict each other or the rules.
     """
 
     mask: NDArray[np.bool_]
@@ -40,18 +40,24 @@ class SlateConstraints:
 
     def __post_init__(self) -> None:
         batch, list_size = self.mask.shape
-        for name, shape in (
-            ("pinned", (batch, list_size)),
-            ("categories", (batch, list_size)),
-            ("forbidden_neighbours", (batch, list_size, list_size)),
+        for name, shape, kind in (
+            ("mask", (batch, list_size), np.bool_),
+            ("pinned", (batch, list_size), np.integer),
+            ("categories", (batch, list_size), np.integer),
+            ("forbidden_neighbours", (batch, list_size, list_size), np.bool_),
         ):
             value = getattr(self, name)
+            if value is not None and not np.issubdtype(np.asarray(value).dtype, kind):
+                wanted = "bool" if kind is np.bool_ else "whole numbers"
+                raise DataError(f"{name}: an array of {np.asarray(value).dtype}; give {wanted}")
             if value is not None and np.shape(value) != shape:
                 raise DataError(f"{name}: shape {np.shape(value)} for lists of shape {self.mask.shape}; give {shape}")
         if (self.max_per_category is None) != (self.categories is None):
             raise DataError("categories and max_per_category belong together; give both or neither")
         if self.max_per_category is not None and self.max_per_category < 1:
             raise DataError(f"max_per_category: {self.max_per_category}; give 1 or more")
+        if self.categories is not None and (self.categories < -1).any():
+            raise DataError(f"categories: {int(self.categories.min())}; give 0 or more, -1 for an item of none")
         neighbours = self.forbidden_neighbours
         if neighbours is not None and (neighbours != neighbours.transpose(0, 2, 1)).any():
             raise DataError("forbidden_neighbours: not symmetric; forbid both orders of a pair")

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from ranking.seq2slate.checked_inputs import check_decoding, checked_lists
 from ranking.seq2slate.constraints import SlateConstraints
 from ranking.seq2slate.model import MASKED_LOGIT, DecoderState, Seq2Slate
 
@@ -53,10 +54,16 @@ def decode(
         mask: bool `[batch, list_size]`.
         steps: number of steps, >= 1.
         choose: picks the next item, see `greedy_choice`, `sampled_choice` and `forced_choice`.
-        temperature: > 0; divides the logits before the softmax, as a sampling policy wants it.
+        temperature: >= 1e-6; divides the logits before the softmax, as a sampling policy wants it.
         constraints: rules that every slate obeys; a step without an eligible item stays empty.
         training: whether dropout applies.
+
+    Raises:
+        ConfigError: `steps` or `temperature` is out of range.
+        DataError: shapes do not fit, or a feature of an item is not finite (eagerly; see `checked_lists`).
     """
+    check_decoding(steps=steps, temperature=temperature)
+    features, mask = checked_lists(model, features, mask, constraints)
     encoded = model.encode(features, mask, training=training)
     batch, list_size = tf.shape(mask)[0], tf.shape(mask)[1]
 
@@ -77,7 +84,7 @@ def decode(
         return following, Decoded(chosen, log_p, logits, eligible)
 
     nothing_placed = tf.fill([batch], tf.constant(-1, tf.int64))
-    start = _Walk(model.first_state(encoded), tf.convert_to_tensor(mask), nothing_placed)
+    start = _Walk(model.first_state(encoded), mask, nothing_placed)
     return _unrolled(advance, start, steps) if steps <= UNROLLED_STEPS else _looped(advance, start, steps)
 
 

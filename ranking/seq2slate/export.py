@@ -8,11 +8,12 @@ import numpy as np
 import onnxruntime
 import tensorflow as tf
 
+from ranking.seq2slate.checked_inputs import check_decoding, check_weights
 from ranking.seq2slate.decoding import decode, greedy_choice
 from ranking.seq2slate.model import Seq2Slate
 from ranking.seq2slate.onnx_graph import build_onnx
 from ranking.standardisation import Standardisation
-from seriatim_errors import TrainingError
+from seriatim_errors import DataError, TrainingError
 
 LOGIT_TOLERANCE = 1e-4
 PARITY_LIST_SIZES = (1, 7, 16)
@@ -22,16 +23,26 @@ def export_onnx(model: Seq2Slate, standardisation: Standardisation, steps: int, 
     """Write the graph of `build_onnx` to `path` after checking that it decides as the model does.
 
     Raises:
-        TrainingError: ONNX Runtime's logits differ from the model's by more than 1e-4, or a slate differs
-            where no near-tie explains it.
+        ConfigError: `steps` is below 1.
+        DataError: the standardisation has another number of columns than the model.
+        TrainingError: a weight is not finite, ONNX Runtime's logits differ from the model's by more than 1e-4, or
+            a slate differs where no near-tie explains it.
     """
+    _check_exportable(model, standardisation, steps)
     proto = build_onnx(model, standardisation, steps)
     _check_parity(model, standardisation, steps, proto.SerializeToString())
     path.write_bytes(proto.SerializeToString())
 
 
 def export_saved_model(model: Seq2Slate, standardisation: Standardisation, steps: int, folder: Path) -> None:
-    """Write a SavedModel whose serving signature maps raw `features` and `mask` to greedy slates."""
+    """Write a SavedModel whose serving signature maps raw `features` and `mask` to greedy slates.
+
+    Padding may hold anything.
+
+    Raises:
+        ConfigError, DataError, TrainingError: as `export_onnx`, but for the comparison.
+    """
+    _check_exportable(model, standardisation, steps)
 
     @tf.function(
         input_signature=[
@@ -40,7 +51,8 @@ def export_saved_model(model: Seq2Slate, standardisation: Standardisation, steps
         ]
     )
     def serve(features: tf.Tensor, mask: tf.Tensor) -> dict[str, tf.Tensor]:
-        decoded = decode(model, standardisation.apply_tensor(features), mask, steps, greedy_choice())
+        present = tf.where(mask[:, :, tf.newaxis], features, tf.zeros_like(features))
+        decoded = decode(model, standardisation.apply_tensor(present), mask, steps, greedy_choice())
         return {
             "order": decoded.order,
             "log_probabilities": decoded.log_probabilities,
@@ -51,6 +63,16 @@ def export_saved_model(model: Seq2Slate, standardisation: Standardisation, steps
     served = tf.Module()
     served.model_variables = model.trainable_variables
     tf.saved_model.save(served, str(folder), signatures={"serving_default": serve.get_concrete_function()})
+
+
+def _check_exportable(model: Seq2Slate, standardisation: Standardisation, steps: int) -> None:
+    check_decoding(steps=steps)
+    check_weights(model)
+    if len(standardisation.mean) != model.feature_count:
+        raise DataError(
+            f"standardisation: {len(standardisation.mean)} columns for a model of {model.feature_count} features; "
+            "give the one that the model was trained with"
+        )
 
 
 def _check_parity(model: Seq2Slate, standardisation: Standardisation, steps: int, graph: bytes) -> None:
@@ -70,7 +92,7 @@ def _check_parity(model: Seq2Slate, standardisation: Standardisation, steps: int
     )
     decoded = decode(model, tf.constant(standardisation.apply(features)), tf.constant(mask), steps, greedy_choice())
     difference = np.abs(np.where(mask, first - decoded.logits[:, 0].numpy(), 0)).max()
-    if difference > LOGIT_TOLERANCE:
+    if not difference <= LOGIT_TOLERANCE:
         raise TrainingError(f"seq2slate export: ONNX logits differ from the model's by {difference:.2e}")
     expected = decoded.order.numpy()
     top_two = -np.sort(-decoded.logits.numpy(), axis=2)[:, :, :2]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import tensorflow as tf
 
+from ranking.seq2slate.checked_inputs import check_step
 from ranking.seq2slate.decoding import Decoded
 
 HINGE_SMOOTHNESS = 1.0
@@ -22,7 +23,11 @@ def cross_entropy(logits: tf.Tensor, remaining: tf.Tensor, labels: tf.Tensor) ->
 
     Returns:
         float `[...]`, >= 0; 0 where no clicked item remains.
+
+    Raises:
+        DataError: a logit or a label is NaN (eagerly).
     """
+    check_step(logits, labels)
     positives = tf.where(remaining, labels, tf.zeros_like(labels))
     total = tf.reduce_sum(positives, axis=-1, keepdims=True)
     target = tf.math.divide_no_nan(positives, total)
@@ -41,7 +46,11 @@ def smooth_hinge(
 
     Returns:
         float `[...]`, >= 0; 0 where no clicked or no unclicked item remains.
+
+    Raises:
+        DataError: a logit or a label is NaN (eagerly).
     """
+    check_step(logits, labels)
     positive = tf.logical_and(remaining, labels > 0)
     negative = tf.logical_and(remaining, labels <= 0)
     defined = tf.logical_and(tf.reduce_any(positive, axis=-1), tf.reduce_any(negative, axis=-1))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ranking.lists import RankingLists
 from ranking.seq2slate.beam import beam_search
+from ranking.seq2slate.checked_inputs import check_decoding, check_weights
 from ranking.seq2slate.decoding import decode, greedy_choice
 from ranking.seq2slate.model import Seq2Slate
 from seriatim_errors import ConfigError, DataError
@@ -42,7 +43,9 @@ def rank_lists(
 
     Raises:
         ConfigError: an unknown decoding, or a size below 1.
-        DataError: the lists have another number of features than the model.
+        DataError: the lists have another number of features than the model, or features so large that the
+            model's arithmetic overflows.
+        TrainingError: a weight of the model is not finite.
     """
     return list_ranker(model, decoding, slate_size, batch_size, beam_width)(lists)
 
@@ -53,9 +56,7 @@ def list_ranker(
     """`rank_lists` for repeated use: the decoder is compiled once, later weights of the model take effect."""
     if decoding not in ("greedy", "one_step", "beam"):
         raise ConfigError(f"decoding: {decoding!r}; choose one of greedy, one_step, beam")
-    for name, value in (("slate_size", slate_size), ("batch_size", batch_size), ("beam_width", beam_width)):
-        if value < 1:
-            raise ConfigError(f"{name}: {value}; give 1 or more")
+    check_decoding(slate_size=slate_size, batch_size=batch_size, beam_width=beam_width)
     dense_scores = _compiled(model, decoding, slate_size, beam_width)
 
     def rank(lists: RankingLists) -> NDArray[np.float32]:
@@ -64,6 +65,7 @@ def list_ranker(
                 f"features: the lists have {len(lists.feature_names)}, the model was trained on "
                 f"{model.feature_count}; give the same columns"
             )
+        check_weights(model)
         scores = np.zeros(len(lists.item_ids), np.float32)
         # Lists of alike size share a batch, so that little padding is decoded.
         by_size = np.argsort(lists.list_sizes, kind="stable")
@@ -72,6 +74,11 @@ def list_ranker(
             padded = lists.select(chosen).padded()
             rows = (lists.offsets[chosen][:, None] + np.arange(padded.mask.shape[1]))[padded.mask]
             scores[rows] = dense_scores(tf.constant(padded.features), tf.constant(padded.mask)).numpy()[padded.mask]
+        if not np.isfinite(scores).all():
+            request = lists.request_ids[lists.list_index[int(np.argmin(np.isfinite(scores)))]]
+            raise DataError(
+                f"features: those of request {request!r} are too large for the model's arithmetic; standardise them"
+            )
         return scores
 
     return rank
@@ -88,15 +95,20 @@ def _compiled(model: Seq2Slate, decoding: Decoding, slate_size: int, beam_width:
         if decoding == "one_step":
             return tf.cast(model(features, mask), tf.float32)
         if decoding == "beam":
-            order = beam_search(model, features, mask, slate_size, beam_width).order[:, 0]
+            beams = beam_search(model, features, mask, slate_size, beam_width)
+            order, log_probability = beams.order[:, 0], beams.log_probabilities[:, 0]
         else:
-            order = decode(model, features, mask, slate_size, greedy_choice()).order
+            decoded = decode(model, features, mask, slate_size, greedy_choice())
+            order, log_probability = decoded.order, tf.reduce_sum(decoded.log_probabilities, axis=1)
         list_size = tf.shape(mask)[1]
         base = -tf.range(list_size, dtype=tf.float32)[tf.newaxis, :]
         # A chosen item's score is above every base score and falls with its step.
         bonus = tf.range(slate_size, 0, -1, dtype=tf.float32)
         chosen = tf.one_hot(order, list_size, dtype=tf.float32)
         placed = tf.reduce_max(chosen * bonus[tf.newaxis, :, tf.newaxis], axis=1)
-        return tf.where(placed > 0, placed, base)
+        ranked = tf.where(placed > 0, placed, base)
+        # An order hides an overflow on its way: the probability of the slate does not.
+        decided = tf.math.is_finite(log_probability)[:, tf.newaxis]
+        return tf.where(decided, ranked, tf.fill(tf.shape(ranked), np.float32(np.nan)))
 
     return scores
