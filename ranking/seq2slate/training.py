@@ -44,7 +44,7 @@ def train_seq2slate(
             the reward), `ndcg_at_<reward_cutoff>` on the validation lists that have a click.
 
     Raises:
-        DataError: training and validation lists have other features.
+        DataError: training and validation lists have other features, or none at all.
         TrainingError: no list has a click, there is no validation list with one, or training diverges.
     """
     if train.feature_names != validation.feature_names:
@@ -52,6 +52,8 @@ def train_seq2slate(
             f"seq2slate: training lists have the features {', '.join(train.feature_names)}, validation lists "
             f"{', '.join(validation.feature_names)}; give both the same columns"
         )
+    if not train.feature_names:
+        raise DataError("seq2slate: the lists have no feature to learn from; give at least one column")
     train, _ = _clicked_lists(train, "training")
     validation, validation_clicks = _clicked_lists(validation, "validation")
     model = Seq2Slate.from_settings(len(train.feature_names), settings)
