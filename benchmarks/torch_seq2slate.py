@@ -75,7 +75,7 @@ class TorchSeq2Slate(nn.Module):
     def forward(
         self, features: torch.Tensor, mask: torch.Tensor, steps: int, sample: bool, path: torch.Tensor | None
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Path `[batch, steps]` (given, sampled or greedy); masked logits, what remained `[batch, steps, list_size]`."""
+        """Path `[batch, steps]` (given, drawn or greedy), masked logits, what remained `[batch, steps, list_size]`."""
         features = self.dropout(features)
         codes, hidden, cell = self.encode(features, mask)
         projected = self.encoder_projection(codes)
