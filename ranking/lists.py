@@ -121,7 +121,8 @@ class RankingLists:
 
     def with_features(self, features: NDArray[np.float32]) -> RankingLists:
         """The same lists with another feature matrix of equal shape, for instance standardised."""
-        return replace(self, features=np.asarray(features, np.float32))
+        with np.errstate(over="ignore"):  # What overflows is refused as not finite.
+            return replace(self, features=np.asarray(features, np.float32))
 
     def with_clicks(self, clicks: NDArray[np.float32]) -> RankingLists:
         """The same lists with other clicks, float `[items]`, for instance simulated."""
