@@ -1,7 +1,4 @@
-"""Bad input to every public entry of ranking is refused by a named error, before anything becomes NaN.
-
-What is odd but well defined is in `test_odd_input.py`.
-"""
+"""Bad input to every public entry of ranking is refused by a named error, before anything becomes NaN."""
 
 from __future__ import annotations
 
