@@ -32,10 +32,10 @@ class ContextNetwork(tf.keras.Model):
             tf.keras.layers.Dense(hidden_size, "elu", kernel_initializer=initial(index)) for index in range(2)
         ]
         self.input_dropout = tf.keras.layers.Dropout(dropout, seed=seed)
-        self.gru = tf.keras.layers.GRU(
-            hidden_size, return_sequences=True, return_state=True, go_backwards=True,
-            kernel_initializer=initial(2), recurrent_initializer=tf.keras.initializers.Orthogonal(seed=seed + 3),
-        )  # fmt: skip
+        recurrent = tf.keras.initializers.Orthogonal(seed=seed + 3)
+        cell = tf.keras.layers.GRUCell(hidden_size, kernel_initializer=initial(2), recurrent_initializer=recurrent)
+        # Of a cell rather than the ready layer, which takes three times as long to trace.
+        self.gru = tf.keras.layers.RNN(cell, return_sequences=True, return_state=True, go_backwards=True)
         self.local = tf.keras.layers.Dense(heads * hidden_size, "tanh", kernel_initializer=initial(4))
         self.out = tf.keras.layers.Dense(1, use_bias=False, kernel_initializer=initial(5))
 

@@ -114,7 +114,7 @@ def dpp_order(
         taken = np.argmax(np.where(free, gain, -np.inf), axis=1)
         goes_on = free.any(axis=1)
         place[every[goes_on], taken[goes_on]] = step
-        root = np.sqrt(volume[every, taken])[:, None]
+        root = np.sqrt(np.where(goes_on, volume[every, taken], 1.0))[:, None]
         projected = np.einsum("ls,lis->li", factors[every, taken], factors)
         column = np.where(goes_on[:, None], (similarity[every, taken] - projected) / root, 0.0)
         factors[:, :, step] = column
