@@ -11,8 +11,8 @@ from ranking.seq2slate.checked_inputs import check_decoding, checked_lists
 from ranking.seq2slate.constraints import SlateConstraints
 from ranking.seq2slate.model import MASKED_LOGIT, DecoderState, Seq2Slate
 
-# From (logits of the eligible items, divided by the temperature, [batch, list_size]; step) to the row chosen,
-# int64 [batch].
+# From (logits of the eligible items, divided by the temperature, [batch, list_size], with MASKED_LOGIT elsewhere;
+# step) to the row chosen, int64 [batch], -1 for none.
 Choice = Callable[[tf.Tensor, int | tf.Tensor], tf.Tensor]
 # Unrolled steps run about a tenth faster than a graph loop; tracing them costs a sixth of a second each.
 UNROLLED_STEPS = 32
@@ -24,7 +24,8 @@ class Decoded(NamedTuple):
     Attributes:
         order: int64 `[batch, steps]`, row chosen at each step; -1 where no item was eligible.
         log_probabilities: float `[batch, steps]`, `log p(pi_j | pi_<j, x)` under the softmax of
-            `logits / temperature` over the eligible items; 0 where there was none. Their sum is the slate's.
+            `logits / temperature` over the eligible items; 0 where none was chosen, `MASKED_LOGIT` (probability
+            0) where one was that is not eligible. Their sum is the slate's.
         logits: float `[batch, steps, list_size]`, with `MASKED_LOGIT` at items that are not eligible.
         eligible: bool `[batch, steps, list_size]`: no padding, not placed before, allowed by the constraints.
     """
@@ -72,12 +73,11 @@ def decode(
         logits, state = model.step(encoded, walk.decoder)
         logits = tf.where(eligible, logits, tf.cast(MASKED_LOGIT, logits.dtype))
         tempered = tf.where(eligible, logits / temperature, logits)
-        available = tf.reduce_any(eligible, axis=1)
         chosen = tf.stop_gradient(choose(tempered, step))
-        chosen = tf.where(available, chosen, -tf.ones_like(chosen))
         # Row -1 has no one: nothing is placed and the log-probability is 0.
         chosen_here = tf.one_hot(chosen, list_size, on_value=True, off_value=False, dtype=tf.bool)
-        log_p = tf.reduce_sum(tf.where(chosen_here, tf.nn.log_softmax(tempered), tf.zeros_like(tempered)), axis=1)
+        item_log_p = tf.where(eligible, tf.nn.log_softmax(tempered), tf.cast(MASKED_LOGIT, tempered.dtype))
+        log_p = tf.reduce_sum(tf.where(chosen_here, item_log_p, tf.zeros_like(item_log_p)), axis=1)
         remaining = tf.ensure_shape(tf.logical_and(walk.remaining, tf.logical_not(chosen_here)), mask.shape)
         last = tf.where(chosen >= 0, chosen, walk.last)
         following = _Walk(model.placed(encoded, state, chosen), remaining, last)
@@ -128,7 +128,7 @@ def _looped(advance: _Advance, walk: _Walk, steps: int) -> Decoded:
 
 def greedy_choice() -> Choice:
     """The eligible item of the highest logit; ties go to the base order."""
-    return lambda logits, step: tf.argmax(logits, axis=1)
+    return lambda logits, step: highest(logits)
 
 
 def sampled_choice(seed: tf.Tensor) -> Choice:
@@ -142,7 +142,7 @@ def sampled_choice(seed: tf.Tensor) -> Choice:
             dtype=logits.dtype,
         )
         masked = logits <= tf.cast(MASKED_LOGIT, logits.dtype)
-        return tf.argmax(tf.where(masked, logits, logits - tf.math.log(-tf.math.log(uniform))), axis=1)
+        return highest(tf.where(masked, logits, logits - tf.math.log(-tf.math.log(uniform))))
 
     return choose
 
@@ -150,6 +150,13 @@ def sampled_choice(seed: tf.Tensor) -> Choice:
 def forced_choice(slates: tf.Tensor) -> Choice:
     """The given rows, int64 `[batch, steps]`, -1 for no choice: what `decode` returns are then theirs.
 
-    An item that was not eligible gets a log-probability near `MASKED_LOGIT`, which is probability 0.
+    An item that was not eligible gets the log-probability `MASKED_LOGIT`, which is probability 0.
     """
     return lambda logits, step: slates[:, step]
+
+
+def highest(logits: tf.Tensor) -> tf.Tensor:
+    """The row of the highest logit, int64 `[batch]`; -1 where all of `[batch, list_size]` are masked."""
+    best = tf.argmax(logits, axis=1)
+    eligible = tf.reduce_max(logits, axis=1) > tf.cast(MASKED_LOGIT, logits.dtype)
+    return tf.where(eligible, best, -tf.ones_like(best))

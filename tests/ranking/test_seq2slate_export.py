@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from ranking.seq2slate import decode, export_onnx, export_saved_model, greedy_choice
 from ranking.seq2slate import export as export_module
+from ranking.seq2slate.decoding import highest
 from ranking.seq2slate.onnx_graph import build_onnx
 from ranking.standardisation import Standardisation
 from seriatim_errors import TrainingError
@@ -35,7 +36,7 @@ def test_the_onnx_graph_decides_as_the_model_for_any_padding_noise_and_temperatu
     )
 
     def choose(logits, step):
-        return tf.argmax(tf.where(logits <= -1e8, logits, logits + noise[:, step]), axis=1)
+        return highest(tf.where(logits <= -1e8, logits, logits + noise[:, step]))
 
     raw = standardisation(log1p).apply(features)
     decoded = decode(model, raw, mask, 5, choose, temperature=temperature)
