@@ -7,7 +7,8 @@ from onnx import TensorProto
 
 from ranking.onnx_builder import OnnxBuilder
 from ranking.seq2slate.model import Seq2Slate
-from ranking.seq2slate.nearness import TINY
+from ranking.seq2slate.nearness import FAR, TINY
+from ranking.seq2slate.onnx_encoders import list_positions
 
 
 class OnnxNearness:
@@ -44,16 +45,44 @@ class OnnxNearness:
         self._nearness = graph.add("Max", self._nearness, near) if self._nearness else near
 
     def _in_list_units(self, scaled: str) -> str:
-        """`scaled` over the root mean squared distance between two items of the list."""
+        """`scaled` over the median distance between two items of the list."""
+        graph = self._graph
+        unit = graph.add("Sqrt", graph.add("Add", self._median_squared_distance(scaled), self._tiny))
+        return graph.add("Div", scaled, graph.add("Unsqueeze", unit, graph.ints(2)))
+
+    def _median_squared_distance(self, items: str) -> str:
+        """`ranking.seq2slate.nearness.median_squared_distance` as nodes, f32 `[batch, 1]`."""
         graph = self._graph
         present = graph.add("Unsqueeze", graph.add("Cast", "mask", to=TensorProto.FLOAT), graph.ints(2))
         size = graph.add("ReduceSum", present, graph.ints(1))
         size = graph.add("Max", size, graph.constant(np.float32(1), "one_item"))
-        mean = graph.add("Div", graph.add("ReduceSum", graph.add("Mul", scaled, present), graph.ints(1)), size)
-        squares = graph.add("Mul", self._squared(graph.add("Sub", scaled, mean)), present)
-        variance = graph.add("Div", graph.add("ReduceSum", squares, graph.ints(1, 2)), size)
-        unit = graph.add("Sqrt", graph.add("Add", graph.add("Mul", variance, self._two), self._tiny))
-        return graph.add("Div", scaled, unit)
+        mean = graph.add("Div", graph.add("ReduceSum", graph.add("Mul", items, present), graph.ints(1)), size)
+        centred = graph.add("Mul", graph.add("Sub", items, mean), present)
+        norms = graph.add("ReduceSum", self._squared(centred), graph.ints(2))
+        products = graph.add("MatMul", centred, graph.add("Transpose", centred, perm=[0, 2, 1]))
+        squared = graph.add("Add", norms, graph.add("Transpose", norms, perm=[0, 2, 1]))
+        squared = graph.add("Sub", squared, graph.add("Mul", products, self._two))
+        squared = graph.add("Max", squared, graph.constant(np.float32(0), "zero"))
+        counted = self._pairs()
+        squared = graph.add("Where", counted, squared, graph.constant(np.float32(FAR), "far"))
+        flat = graph.add("Reshape", squared, graph.ints(0, -1))
+        twice = graph.add("ReduceSum", graph.add("Cast", counted, to=TensorProto.INT64), graph.ints(1, 2), keepdims=0)
+        half = graph.add("Div", twice, graph.constant(np.int64(2), "two_int"))
+        # As many of the smallest as the longest list's half holds.
+        longest = graph.add("Max", graph.add("ReduceMax", half, keepdims=1), graph.ints(1))
+        ascending, _ = graph.add_many("TopK", flat, longest, outputs=2, axis=1, largest=0)
+        last = graph.add("Sub", graph.add("Max", half, graph.ints(1)), graph.ints(1))
+        return graph.add("GatherElements", ascending, graph.add("Unsqueeze", last, graph.ints(1)), axis=1)
+
+    def _pairs(self) -> str:
+        """Bool `[batch, list_size, list_size]`, true between two different items of a list."""
+        graph = self._graph
+        both = graph.add(
+            "And", graph.add("Unsqueeze", "mask", graph.ints(2)), graph.add("Unsqueeze", "mask", graph.ints(1))
+        )
+        positions = list_positions(graph)
+        same = graph.add("Equal", graph.add("Unsqueeze", positions, graph.ints(1)), positions)
+        return graph.add("And", both, graph.add("Not", same))
 
     def _squared(self, values: str) -> str:
         return self._graph.add("Mul", values, values)

@@ -24,7 +24,7 @@ def test_nearness_is_the_formula_of_the_nearest_placed_item():
         state = near.after(coordinates, state, tf.constant([chosen], tf.int64))
     scaled = items[0] * near.feature_scale.numpy()
     pairs = np.linalg.norm(scaled[:, None] - scaled[None], axis=2)
-    unit = np.sqrt((pairs**2).mean())
+    unit = np.sort(pairs[np.triu_indices(5, k=1)])[4]
     distance = pairs[:, [3, 1]] / unit
     steepness, reach = np.exp(near.log_steepness.numpy()), near.reach.numpy()
     by_pair = 1 / (1 + np.exp(-steepness * (reach - distance[:, :, None])))
