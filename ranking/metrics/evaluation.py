@@ -100,10 +100,10 @@ def evaluate_order(
             raise DataError(f"cutoffs: {cutoff}; give ranks of at least 1")
     if no_relevant not in NO_RELEVANT_VALUE:
         raise ConfigError(f"no_relevant: {no_relevant!r}; choose one of {', '.join(NO_RELEVANT_VALUE)}")
-    highest = max(1.0, float(values.max(initial=1.0)))
-    if max_grade is not None and highest > max_grade:
-        raise DataError(f"labels: {highest} is above max_grade {max_grade}; raise max_grade to the scale's top")
-    top_grade = highest if max_grade is None else max_grade
+    highest = float(values.max(initial=0.0))
+    top_grade = max(1.0, highest) if max_grade is None else max_grade
+    if not highest <= top_grade < np.inf:
+        raise DataError(f"max_grade: {max_grade} for labels up to {highest}; give the top of the labels' scale")
     importance = None if weights is None else _checked(lists, "weights", weights)
     present = np.ones(len(values), bool) if importance is None else importance > 0
     before = np.cumsum(present)

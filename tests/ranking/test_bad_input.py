@@ -179,7 +179,7 @@ METRIC_CASES = [
     Case("infinite scores", lambda: evaluate_lists(LISTS, np.full(ITEMS, INF), CLICKS), message="'i0' has inf"),
     Case("nan labels", lambda: evaluate_lists(LISTS, SCORES, np.full(ITEMS, NAN)), message="labels: item 'i0' has nan"),
     Case(
-        "labels above the scale", lambda: evaluate_lists(LISTS, SCORES, CLICKS * 3, max_grade=2), message="max_grade 2"
+        "labels above the scale", lambda: evaluate_lists(LISTS, SCORES, CLICKS * 3, max_grade=2), message="max_grade: 2"
     ),
     Case("infinite value", lambda: bootstrap_interval([1.0, INF]), message="numerators: request 1 has inf"),
     Case("infinite pair", lambda: paired_difference_interval([INF], [1.0]), message="numerators: request 0 has inf"),
