@@ -40,6 +40,8 @@ class NetworkRanker(ABC):
         dropout: share of units dropped while training, in [0, 1).
         l2: weight of the sum of squared weights in the loss, >= 0.
         patience: epochs without a better validation NDCG@10 before training stops.
+        weight_averaging: decay a step of the moving average of the weights that is evaluated and kept, in
+            [0, 1); 0: the weights themselves.
         seed: fixes initial weights, the order of lists and what is dropped.
 
     Raises:
@@ -54,6 +56,7 @@ class NetworkRanker(ABC):
     dropout: float = 0.1
     l2: float = 0.0
     patience: int = 10
+    weight_averaging: float = 0.998
     seed: int = 0
 
     smallest: ClassVar[dict[str, int]] = {"epochs": 1, "batch_size": 1, "patience": 1, "seed": 0}
@@ -67,8 +70,9 @@ class NetworkRanker(ABC):
             smallest = self.smallest.get(field.name)
             if smallest is not None and not value >= smallest:
                 raise ConfigError(f"{name} {field.name}: {value}; give {smallest} or more")
-        if not 0 <= self.dropout < 1:
-            raise ConfigError(f"{name} dropout: {self.dropout}; give a share in [0, 1)")
+        for setting in ("dropout", "weight_averaging"):
+            if not 0 <= getattr(self, setting) < 1:
+                raise ConfigError(f"{name} {setting}: {getattr(self, setting)}; give a number in [0, 1)")
         if not 0 < self.learning_rate < np.inf:
             raise ConfigError(f"{name} learning_rate: {self.learning_rate}; give a finite number above 0")
         if not 0 <= self.l2 < np.inf:
@@ -87,7 +91,7 @@ class NetworkRanker(ABC):
         """The loss of each list of a batch."""
 
     def fit(self, train: RankingLists, validation: RankingLists | None = None) -> TrainedNetwork:
-        """The network trained on `train`: its weights after the epoch with the best NDCG@10 on `validation`.
+        """The network trained on `train`: its averaged weights after the epoch with the best NDCG@10 on `validation`.
 
         Without `validation` all epochs are run and the last weights kept.
 

@@ -12,6 +12,7 @@ from ranking.base_rankers.network import NetworkRanker, TrainedNetwork
 from ranking.base_rankers.network_scoring import built, network_scorer, rows_of
 from ranking.base_rankers.training_examples import NO_PART, training_examples
 from ranking.lists import RankingLists
+from ranking.seq2slate.averaging import WeightAverage
 from ranking.seq2slate.batches import bucketed_batches
 from ranking.standardisation import Standardisation
 from seriatim_errors import DataError, TrainingError
@@ -29,7 +30,8 @@ def train_network(plan: NetworkRanker, train: RankingLists, validation: RankingL
     if held_out is not None:
         held_out = held_out.with_features(standardisation.apply(held_out.features))
     network = built(plan.network(), len(train.feature_names))
-    step = _training_step(plan, network, len(train.feature_names))
+    average = WeightAverage(network, plan.weight_averaging)
+    step = _training_step(plan, network, average, len(train.feature_names))
     score = network_scorer(network, len(train.feature_names))
     rng = np.random.default_rng(plan.seed)
     history: list[dict[str, float]] = []
@@ -42,17 +44,18 @@ def train_network(plan: NetworkRanker, train: RankingLists, validation: RankingL
             labels[padded.mask] = examples.labels[rows_of(lists, chosen, padded.mask)]
             batch = (padded.features, padded.mask, labels, examples.list_weights[chosen])
             losses.append(float(step(*(tf.constant(part) for part in batch))))
-        weights = network.get_weights()
-        if not (np.isfinite(losses).all() and all(np.isfinite(weight).all() for weight in weights)):
+        if not (np.isfinite(losses).all() and all(np.isfinite(weight).all() for weight in network.get_weights())):
             raise TrainingError(
                 f"{name}: loss or weights are not finite in epoch {epoch}; "
                 f"lower learning_rate (it is {plan.learning_rate})"
             )
         history.append({"step": float(epoch), "loss": float(np.mean(losses))})
-        if held_out is None:
-            best_weights = weights
-            continue
-        history[-1][HELD_OUT_METRIC] = quality = held_out_ndcg(held_out, score(held_out), plan.label)
+        with average.in_place():
+            weights = network.get_weights()
+            quality = float(epoch) if held_out is None else held_out_ndcg(held_out, score(held_out), plan.label)
+        if held_out is not None:
+            history[-1][HELD_OUT_METRIC] = quality
+        # Without held-out lists every epoch is better than the one before.
         if quality > best:
             best, best_weights, best_epoch = quality, weights, epoch
         elif epoch - best_epoch >= plan.patience:
@@ -61,7 +64,7 @@ def train_network(plan: NetworkRanker, train: RankingLists, validation: RankingL
 
 
 def _training_step(
-    plan: NetworkRanker, network: tf.keras.Model, features: int
+    plan: NetworkRanker, network: tf.keras.Model, average: WeightAverage, features: int
 ) -> tf.types.experimental.GenericFunction:
     """One optimiser step, compiled once for all list sizes; it returns the loss before the step, without L2."""
     optimizer = tf.keras.optimizers.Adam(plan.learning_rate)
@@ -84,6 +87,7 @@ def _training_step(
             if plan.l2 > 0:
                 total += plan.l2 * tf.add_n([tf.reduce_sum(variable**2) for variable in variables])
         optimizer.apply_gradients(zip(tape.gradient(total, variables), variables, strict=True))
+        average.update()
         return loss
 
     return step

@@ -188,8 +188,9 @@ def test_what_cannot_be_trained_on_is_refused_by_name(kind: str) -> None:
         (lambda: DLCM(epochs=0), "DLCM epochs: 0; give 1 or more"),
         (lambda: OneShotTransformer(hidden_size=30), "hidden_size: 30 is no multiple of heads"),
         (lambda: OneShotTransformer(positions=-1), "OneShotTransformer positions: -1; give 0 or more"),
-        (lambda: OneShotTransformer(dropout=1.0), "dropout: 1.0; give a share"),
+        (lambda: OneShotTransformer(dropout=1.0), "dropout: 1.0; give a number in"),
         (lambda: OneShotTransformer(learning_rate=float("nan")), "learning_rate: nan"),
+        (lambda: OneShotTransformer(weight_averaging=1.0), "weight_averaging: 1.0; give a number in"),
         (lambda: OneShotTransformer(l2=-1.0), r"l2: -1\.0"),
     ],
 )
