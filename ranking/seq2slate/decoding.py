@@ -141,10 +141,22 @@ def sampled_choice(seed: tf.Tensor) -> Choice:
             minval=1e-20,
             dtype=logits.dtype,
         )
-        masked = logits <= tf.cast(MASKED_LOGIT, logits.dtype)
-        return highest(tf.where(masked, logits, logits - tf.math.log(-tf.math.log(uniform))))
+        return _highest_perturbed(logits, -tf.math.log(-tf.math.log(uniform)))
 
     return choose
+
+
+def perturbed_choice(noise: tf.Tensor) -> Choice:
+    """The eligible item whose logit plus its noise, float `[batch, list_size, steps]`, is highest.
+
+    Standard Gumbel noise draws from the softmax of the logits; zeros choose greedily.
+    """
+    return lambda logits, step: _highest_perturbed(logits, tf.cast(noise[:, :, step], logits.dtype))
+
+
+def _highest_perturbed(logits: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
+    masked = logits <= tf.cast(MASKED_LOGIT, logits.dtype)
+    return highest(tf.where(masked, logits, logits + noise))
 
 
 def forced_choice(slates: tf.Tensor) -> Choice:

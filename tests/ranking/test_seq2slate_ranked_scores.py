@@ -49,6 +49,26 @@ def test_scores_stand_in_the_rows_of_their_lists_whatever_the_batches():
         assert np.argsort(-whole[rows]).tolist() == np.argsort(-alone).tolist() == np.argsort(-in_pairs[rows]).tolist()
 
 
+def test_sampled_slates_are_fixed_by_the_seed_and_not_by_the_batches():
+    lists = lists_of([4, 1, 7, 0, 3, 5])
+    whole = rank_lists(MODEL, lists, "sampling", 3, temperature=2.0, seed=1)
+    assert (whole == rank_lists(MODEL, lists, "sampling", 3, batch_size=2, temperature=2.0, seed=1)).all()
+    assert (whole != rank_lists(MODEL, lists, "sampling", 3, temperature=2.0, seed=2)).any()
+
+
+def test_sampled_slates_follow_the_models_probabilities_and_a_cold_sample_is_greedy():
+    lists = lists_of([3] * 3000)
+    lists = lists.with_features(np.tile(lists.features[:3], (3000, 1)))
+    padded = lists.select([0]).padded()
+    decoded = decode(MODEL, padded.features, padded.mask, 1, greedy_choice(), temperature=2.0)
+    probability = np.exp(decoded.logits.numpy()[0, 0] / 2.0)
+    first = rank_lists(MODEL, lists, "sampling", 3, temperature=2.0).reshape(-1, 3).argmax(axis=1)
+    observed = np.bincount(first, minlength=3) / 3000
+    assert np.abs(observed - probability / probability.sum()).max() < 4 * np.sqrt(0.25 / 3000)
+    cold = rank_lists(MODEL, lists, "sampling", 3, temperature=1e-3)
+    assert (ranked_rows(cold, 3) == ranked_rows(rank_lists(MODEL, lists, "greedy", 3), 3)).all()
+
+
 def test_no_lists_give_no_scores():
     assert rank_lists(MODEL, lists_of([3]).select(np.zeros(1, bool)), "greedy", 3).shape == (0,)
 
