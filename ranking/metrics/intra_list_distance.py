@@ -44,7 +44,8 @@ def intra_list_distance(
     top, stands = np.take_along_axis(values, places[..., None], -2), np.take_along_axis(present, places, -1)
     total, pairs = np.zeros(present.shape[:-1]), np.zeros(present.shape[:-1], np.int64)
     for gap in range(1, top.shape[-2]):
-        both = stands[..., gap:] & stands[..., :-gap]
+        # What holds no rank stands last: a pair counts where its later item does.
+        both = stands[..., gap:]
         distances = np.linalg.norm(top[..., gap:, :] - top[..., :-gap, :], axis=-1)
         total += np.where(both, distances, 0.0).sum(axis=-1)
         pairs += both.sum(axis=-1)
