@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,11 +62,11 @@ class NetworkRanker(ABC):
     smallest: ClassVar[dict[str, int]] = {"epochs": 1, "batch_size": 1, "patience": 1, "seed": 0}
 
     def __post_init__(self) -> None:
-        name, hints = type(self).__name__, get_type_hints(type(self), include_extras=True)
+        name, hints = type(self).__name__, get_type_hints(type(self))
         for field in fields(self):
-            value, choices = getattr(self, field.name), get_args(hints[field.name])
-            if hints[field.name] == Literal[choices] and value not in choices:
-                raise ConfigError(f"{name} {field.name}: {value!r}; choose one of {', '.join(choices)}")
+            value, hint = getattr(self, field.name), hints[field.name]
+            if get_origin(hint) is Literal and value not in get_args(hint):
+                raise ConfigError(f"{name} {field.name}: {value!r}; choose one of {', '.join(get_args(hint))}")
             smallest = self.smallest.get(field.name)
             if smallest is not None and not value >= smallest:
                 raise ConfigError(f"{name} {field.name}: {value}; give {smallest} or more")

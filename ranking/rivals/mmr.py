@@ -26,7 +26,8 @@ class MMR:
             rank in the lists' order.
         label: what the trade-off is chosen by, clicks (`clicked`) or grades (`grade`).
         similarity: of two items at distance d (Euclidean, standardised features). `linear`: 1 - d / the list's
-            largest; `gaussian`: exp(-d^2 / 2 m^2) with the list's median m; `near`: 1 where d <= m, else 0.
+            largest; `gaussian`: exp(-d^2 / 2 m^2) with the list's median m; `near`: 1 where d <= m, else 0,
+            which is the very rule of `DiverseClicks` with its default quantile: a re-ranker that knows the user.
         columns: features that measure distance; None: all.
         trade_offs: values of lambda in [0, 1] to choose from; 1: relevance alone.
         slate_size: items placed; the rest follow by relevance. None: all.
