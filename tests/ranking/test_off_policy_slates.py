@@ -17,13 +17,11 @@ from ranking.off_policy import (
     discounts,
     independent_inverse_propensity_score,
     inverse_propensity_score,
-    placements_of_ranks,
     position_based_score,
     reward_interaction_inverse_propensity_score,
     self_normalised_inverse_propensity_score,
     slate_inverse_propensity_score,
 )
-from seriatim_errors import ConfigError, DataError, TrainingError
 from tests.ranking.enumerated_slates import (
     ITEMS,
     POSITIONS,
@@ -294,47 +292,6 @@ def test_estimates_from_a_drawn_log_cover_the_truth(normalised: bool) -> None:
     assert cascade_dr < rips < sips
 
 
-def test_the_position_based_estimator_is_unbiased_under_its_model_with_exploration() -> None:
-    rng = np.random.default_rng(0)
-    logger, target = random_policy(rng), random_policy(rng)
-    theta, attraction = np.array([1.0, 0.6, 0.3]), rng.random(ITEMS)
-    log = logged_slates(logger, theta * attraction[SLATES], discounts(POSITIONS))
-    by_target, by_logger = target.placements()[SLATES], logger.placements()[SLATES]
-
-    def estimate(one: LoggedSlates, new: np.ndarray, old: np.ndarray, samples: int):
-        return position_based_score(one, theta, new, old, samples=samples)
-
-    found = expected_value(logger, log, estimate, by_target, by_logger)
-    assert found == pytest.approx(true_value(target, log), rel=1e-9)
-
-
-def test_the_position_based_estimator_judges_another_order_from_a_deterministic_logger() -> None:
-    rng = np.random.default_rng(0)
-    theta, attraction = np.array([1.0, 0.6, 0.3]), rng.random((200, POSITIONS))
-    mask, index = np.ones((200, POSITIONS), bool), np.arange(200)
-    log = LoggedSlates(theta * attraction, mask, index, np.ones((200, POSITIONS)))
-    ranks = np.argsort(-attraction, axis=1).argsort(axis=1) + 1
-    found = position_based_score(log, theta, placements_of_ranks(ranks, POSITIONS), samples=20)
-    assert found.value == pytest.approx((attraction * theta[ranks - 1]).sum(axis=1).mean())
-    assert found.diagnostics is not None
-    assert found.diagnostics.mean_weight == pytest.approx(1.0)
-    assert found.caution is None
-    steps = (ranks == np.arange(1, POSITIONS + 1)).astype(float)
-    refused = reward_interaction_inverse_propensity_score(log, steps)
-    assert refused.reason is not None
-    assert "the logging policy is deterministic" in refused.reason
-
-
-def test_the_position_based_estimator_has_no_number_for_items_that_were_not_shown() -> None:
-    log = LoggedSlates(np.ones((2, 2)), np.ones((2, 2), bool), np.arange(2))
-    ranks = np.array([[1, 9], [2, 1]])
-    found = position_based_score(log, np.array([1.0, 0.5]), placements_of_ranks(ranks, 2))
-    assert not found.identifiable
-    assert found.value is None
-    assert found.reason is not None
-    assert "16.7% of what users would look at" in found.reason
-
-
 def test_one_item_a_slate_is_a_log_of_impressions() -> None:
     rng = np.random.default_rng(4)
     rewards, propensities, target = rng.random(30), rng.uniform(0.1, 0.9, 30), rng.uniform(0.0, 1.0, 30)
@@ -378,113 +335,6 @@ def test_mass_that_leaves_the_support_is_counted_as_often_as_the_policy_gets_the
     )
     assert known.reason is not None
     assert "30.0%" in known.reason
-
-
-@pytest.mark.parametrize("normalised", [False, True])
-def test_without_weights_there_is_a_reason_and_no_number(normalised: bool) -> None:
-    cases = [
-        (LoggedSlates(np.ones((2, 2)), np.ones((2, 2), bool), np.arange(2)), "propensities"),
-        (
-            LoggedSlates(np.ones((0, 2)), np.ones((0, 2), bool), np.arange(0), np.ones((0, 2)), np.ones((0, 2))),
-            "no slates",
-        ),
-        (
-            LoggedSlates(
-                np.ones((2, 2)), np.ones((2, 2), bool), np.arange(2), np.full((2, 2), 0.5), np.full((2, 2), 0.5)
-            ),
-            "none of the logged choices",
-        ),
-    ]
-    for log, reason in cases:
-        policy = np.zeros(log.rewards.shape)
-        for estimate in (*BY_STEPS, independent_inverse_propensity_score):
-            found = estimate(log, policy, self_normalised=normalised, clip=1.0)
-            assert not found.identifiable
-            assert found.reason is not None
-            assert reason in found.reason
-            assert (found.value, found.low, found.clipped_value, found.clip_bias) == (None, None, None, None)
-
-
-def test_a_position_that_nothing_normalises_has_a_reason() -> None:
-    log = LoggedSlates(np.ones((2, 2)), np.ones((2, 2), bool), np.arange(2), np.full((2, 2), 0.5))
-    target = np.array([[0.5, 0.0], [0.5, 0.0]])
-    found = reward_interaction_inverse_propensity_score(log, target, self_normalised=True)
-    assert found.reason is not None
-    assert "nothing normalises" in found.reason
-    assert reward_interaction_inverse_propensity_score(log, target).value == pytest.approx(1.0)
-
-
-FINE = np.full((2, 2), 0.5)
-WHOLE = np.ones((2, 2), bool)
-TWO = np.arange(2)
-
-
-def with_value(value: float) -> np.ndarray:
-    changed = FINE.copy()
-    changed[1, 0] = value
-    return changed
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        ({"rewards": with_value(np.nan)}, "rewards: slate 1, position 1 has nan"),
-        ({"step_propensities": with_value(0.0)}, "step_propensities: slate 1, position 1 has 0.0"),
-        ({"step_propensities": with_value(np.nan)}, "step_propensities: slate 1, position 1 has nan"),
-        ({"marginal_propensities": with_value(1.2)}, "marginal_propensities: slate 1, position 1 has 1.2"),
-        ({"step_propensities": FINE[:1]}, r"step_propensities: shape \(1, 2\)"),
-        ({"mask": WHOLE[:1]}, r"mask: shape \(1, 2\)"),
-        ({"mask": FINE}, "mask: values of type float64"),
-        ({"rewards": np.ones(2)}, r"rewards: shape \(2,\)"),
-        ({"request_index": np.arange(3)}, r"request_index: shape \(3,\) for 2 slates"),
-        ({"position_weights": np.zeros(2)}, "position_weights"),
-        ({"position_weights": np.array([1.0, np.nan])}, "position_weights"),
-        ({"position_weights": np.ones(3)}, "give 2 finite weights"),
-    ],
-)
-def test_a_bad_log_of_slates_is_named(arguments: dict, message: str) -> None:
-    good = {"rewards": FINE, "mask": WHOLE, "request_index": TWO, "step_propensities": FINE}
-    with pytest.raises(DataError, match=message):
-        LoggedSlates(**{**good, **arguments})
-
-
-def test_bad_arguments_of_slate_estimators_are_named() -> None:
-    log = LoggedSlates(FINE, WHOLE, TWO, FINE, FINE)
-    gap = replace(log, mask=np.array([[True, True], [False, True]]))
-    zeros = RewardPredictions(np.zeros((2, 2)), np.zeros((2, 2)))
-    square = np.repeat(np.eye(2)[None], 2, axis=0)
-    sips, iips = slate_inverse_propensity_score, independent_inverse_propensity_score
-    for call, message in [
-        (lambda: sips(log, with_value(1.5)), "target_step_probabilities: slate 1, position 1 has 1.5"),
-        (lambda: sips(log, FINE[:1]), r"target_step_probabilities: shape \(1, 2\)"),
-        (lambda: iips(log, with_value(np.nan)), "target_marginals: slate 1, position 1 has nan"),
-        (lambda: sips(gap, FINE), "slate 1 has a gap above its last item; SIPS needs"),
-        (lambda: sips(log, FINE, np.full(3, 0.1)), "unsupported_mass: shape"),
-        (lambda: cascade_doubly_robust(log, FINE, RewardPredictions(TWO, TWO)), r"predictions: shape \(2,\)"),
-        (lambda: RewardPredictions(np.zeros(2), np.zeros(3)), "under_policy: shape"),
-        (lambda: RewardPredictions(np.zeros(2), np.array([0, np.nan])), "under_policy: row 1 is not finite"),
-        (lambda: position_based_score(log, [1.0, 0.0], square), "examination"),
-        (lambda: position_based_score(log, [1.0], square), "examination"),
-        (lambda: position_based_score(log, [1.0, 0.5], square[:1]), "target_placements: shape"),
-        (lambda: position_based_score(log, [1.0, 0.5], square + 0.0 * square[:, ::-1] + 0.5), "target_placements"),
-        (lambda: position_based_score(log, [1.0, 0.5], np.full((2, 2, 2), 0.9)), "add to 1.8"),
-        (lambda: position_based_score(log, [1.0, 0.5], square, 0.0 * square), "logged_placements: slate 0 shows"),
-        (lambda: position_based_score(gap, [1.0, 0.5], square), "slate 1 has a gap"),
-        (lambda: placements_of_ranks(np.array([[0, 1]]), 2), "ranks: 0"),
-        (lambda: cross_fitted_slate_rewards(log, SLATES[:2, :2], FINE, folds=2), "target_steps: shape"),
-        (lambda: cross_fitted_slate_rewards(log, SLATES[:2, :2], square[:, :, :1], folds=2), "adds to 0"),
-        (lambda: cross_fitted_slate_rewards(log, np.full((2, 2), 7), square, folds=2), "items: 7 to 7"),
-        (lambda: cross_fitted_slate_rewards(log, SLATES[:1, :2], square, folds=2), r"items: shape \(1, 2\)"),
-    ]:
-        with pytest.raises(DataError, match=message):
-            call()
-    with pytest.raises(ValueError, match="clip: -1"):
-        sips(log, FINE, clip=-1)
-    with pytest.raises(ConfigError, match="strength: 0"):
-        cross_fitted_slate_rewards(log, SLATES[:2, :2], square, strength=0, folds=2)
-    with pytest.raises(TrainingError, match="folds: 3 for 2 requests"):
-        cross_fitted_slate_rewards(log, SLATES[:2, :2], square, folds=3)
-    assert cascade_doubly_robust(log, FINE, zeros).identifiable
 
 
 def test_predictions_of_a_slate_do_not_depend_on_its_own_rewards() -> None:
