@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from ranking.seq2slate.checked_inputs import check_decoding, checked_lists
+from ranking.seq2slate.checked_inputs import check_decided, check_decoding, checked_lists
 from ranking.seq2slate.constraints import SlateConstraints
 from ranking.seq2slate.model import Seq2Slate
 
@@ -73,6 +73,7 @@ def beam_search(
         last = tf.where(chosen >= 0, chosen, tf.gather(last, parent))
         placed = tf.one_hot(chosen, list_size, on_value=True, off_value=False, dtype=tf.bool)
         remaining = tf.logical_and(tf.gather(remaining, parent), tf.logical_not(placed))
+    check_decided(scores)
     order = tf.reshape(order, [batch, width, steps])
     return Beams(tf.where(tf.math.is_finite(scores)[:, :, tf.newaxis], order, -tf.ones_like(order)), scores)
 

@@ -73,6 +73,19 @@ def check_decoding(**numbers: float) -> None:
             raise ConfigError(f"{name}: {value}; give 1 or more")
 
 
+def check_decided(values: tf.Tensor) -> None:
+    """Refuse, eagerly, slates that were chosen by logits or log-probabilities that are none.
+
+    Raises:
+        DataError: one of the values is NaN.
+    """
+    if tf.executing_eagerly() and bool(tf.reduce_any(tf.math.is_nan(values))):
+        raise DataError(
+            "features: the model's arithmetic overflows on them, or its weights are not finite; standardise the "
+            "features, and train with a lower learning_rate"
+        )
+
+
 def check_step(logits: tf.Tensor, labels: tf.Tensor) -> None:
     """Refuse, eagerly, logits and labels of which a loss would be NaN.
 

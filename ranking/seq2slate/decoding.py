@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from ranking.seq2slate.checked_inputs import check_decoding, checked_lists
+from ranking.seq2slate.checked_inputs import check_decided, check_decoding, checked_lists
 from ranking.seq2slate.constraints import SlateConstraints
 from ranking.seq2slate.model import MASKED_LOGIT, DecoderState, Seq2Slate
 
@@ -61,7 +61,8 @@ def decode(
 
     Raises:
         ConfigError: `steps` or `temperature` is out of range.
-        DataError: shapes do not fit, or a feature of an item is not finite (eagerly; see `checked_lists`).
+        DataError: shapes do not fit, a feature of an item is not finite, or the model's arithmetic overflows
+            (values eagerly only; see `checked_lists`).
     """
     check_decoding(steps=steps, temperature=temperature)
     features, mask = checked_lists(model, features, mask, constraints)
@@ -85,7 +86,9 @@ def decode(
 
     nothing_placed = tf.fill([batch], tf.constant(-1, tf.int64))
     start = _Walk(model.first_state(encoded), mask, nothing_placed)
-    return _unrolled(advance, start, steps) if steps <= UNROLLED_STEPS else _looped(advance, start, steps)
+    decoded = _unrolled(advance, start, steps) if steps <= UNROLLED_STEPS else _looped(advance, start, steps)
+    check_decided(decoded.logits)
+    return decoded
 
 
 class _Walk(NamedTuple):
@@ -170,5 +173,5 @@ def forced_choice(slates: tf.Tensor) -> Choice:
 def highest(logits: tf.Tensor) -> tf.Tensor:
     """The row of the highest logit, int64 `[batch]`; -1 where all of `[batch, list_size]` are masked."""
     best = tf.argmax(logits, axis=1)
-    eligible = tf.reduce_max(logits, axis=1) > tf.cast(MASKED_LOGIT, logits.dtype)
-    return tf.where(eligible, best, -tf.ones_like(best))
+    nobody = tf.reduce_all(logits <= tf.cast(MASKED_LOGIT, logits.dtype), axis=1)
+    return tf.where(nobody, -tf.ones_like(best), best)

@@ -119,12 +119,12 @@ def _compiled(
             return tf.cast(model(features, mask), tf.float32)
         if decoding == "beam":
             beams = beam_search(model, features, mask, slate_size, beam_width)
-            order, log_probability = beams.order[:, 0], beams.log_probabilities[:, 0]
+            order, values = beams.order[:, 0], beams.log_probabilities
         else:
             samples = decoding == "sampling"
             choose = perturbed_choice(noise) if samples else greedy_choice()
             decoded = decode(model, features, mask, slate_size, choose, temperature=temperature if samples else 1.0)
-            order, log_probability = decoded.order, tf.reduce_sum(decoded.log_probabilities, axis=1)
+            order, values = decoded.order, tf.reshape(decoded.logits, [tf.shape(mask)[0], -1])
         list_size = tf.shape(mask)[1]
         base = -tf.range(list_size, dtype=tf.float32)[tf.newaxis, :]
         # A chosen item's score is above every base score and falls with its step.
@@ -132,8 +132,8 @@ def _compiled(
         chosen = tf.one_hot(order, list_size, dtype=tf.float32)
         placed = tf.reduce_max(chosen * bonus[tf.newaxis, :, tf.newaxis], axis=1)
         ranked = tf.where(placed > 0, placed, base)
-        # An order hides an overflow on its way: the probability of the slate does not.
-        decided = tf.math.is_finite(log_probability)[:, tf.newaxis]
-        return tf.where(decided, ranked, tf.fill(tf.shape(ranked), np.float32(np.nan)))
+        # An order hides an overflow on its way: what it was chosen by does not.
+        undecided = tf.reduce_any(tf.math.is_nan(values), axis=1, keepdims=True)
+        return tf.where(undecided, tf.fill(tf.shape(ranked), np.float32(np.nan)), ranked)
 
     return scores

@@ -186,6 +186,19 @@ def test_arithmetic_that_overflows_is_no_ranking(decoding: str) -> None:
         rank_lists(model, lists.with_features(lists.features * np.float32(1e30)), decoding, 3)  # type: ignore[arg-type]
 
 
+def test_arithmetic_that_overflows_is_no_slate() -> None:
+    model = tiny_model(dtype="float32", encoder="transformer")
+    model.set_weights([weight * np.float32(1e19) for weight in model.get_weights()])
+    items, mask = CANDIDATES.astype(np.float32) * np.float32(1e30), MASK
+    for slates in (
+        lambda: decode(model, items, mask, 2, greedy_choice()),
+        lambda: decode(model, items, mask, 2, sampled_choice(tf.constant([0, 1]))),
+        lambda: beam_search(model, items, mask, 2, 2),
+    ):
+        with pytest.raises(DataError, match="features: the model's arithmetic overflows"):
+            slates()
+
+
 def test_a_saved_model_reads_no_padding(tmp_path: Path) -> None:
     model = tiny_model(dtype="float32", encoder="transformer")
     standard = Standardisation(np.zeros(FEATURES, np.float32), np.ones(FEATURES, np.float32))
