@@ -14,9 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.harness import parse_options, report
-from pipelines.click_log import feature_columns, validate
+from benchmarks.ranking_data import as_lists
 from pipelines.readers import read_log
-from pipelines.readers.read_logs import concatenate
 from ranking.lists import RankingLists
 from ranking.rate_constraints import GateSettings, exact_threshold, train_gate
 from ranking.standardisation import Standardisation
@@ -59,22 +58,6 @@ def main() -> None:
         key = name.replace(" ", "_").replace("-", "_")
         figures |= {f"{key}_mean_absolute_error": row["mean |error|"], f"{key}_within_2_points": row["within 2 points"]}
     report(options, {"target_recall": TARGET, "seeds": seed, "parts": list(PARTS)}, figures, rows)
-
-
-def as_lists(logs: list) -> RankingLists:
-    """Prepared lists of some parts, raw features and grades."""
-    table = validate(concatenate(logs).table).clean
-    columns = feature_columns(table.column_names)
-    requests = np.array(table["request_id"].to_pylist(), dtype=object)
-    starts = np.flatnonzero(np.concatenate([[True], requests[1:] != requests[:-1]]))
-    return RankingLists(
-        request_ids=requests[starts],
-        offsets=np.concatenate([starts, [len(requests)]]),
-        item_ids=np.array(table["item_id"].to_pylist(), dtype=object),
-        features=np.stack([table[name].to_numpy() for name in columns.names], axis=1),
-        feature_names=columns.names,
-        grades=table["grade"].to_numpy(),
-    )
 
 
 def _calibrated(train: RankingLists, test: RankingLists, seed: int) -> dict[str, tuple[np.ndarray, float]]:
