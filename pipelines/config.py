@@ -89,6 +89,12 @@ class Seq2SlateConfig(Section):
     """The pointer network that re-ranks the gated candidates into the slate."""
 
     hidden_size: int = Field(128, ge=1, description="Width rho of encoder, decoder and attention.")
+    encoder: Literal["lstm", "transformer", "set_transformer"] = Field(
+        "lstm", description="What reads the candidates; `set_transformer` forgets the base order."
+    )
+    nearness_levels: int = Field(
+        0, ge=0, description="Distances at which the decoder sees the placed items, for users who want variety."
+    )
     loss: Literal["cross_entropy", "smooth_hinge"] = Field("cross_entropy", description="Loss of one step.")
     training: Literal["greedy", "sampling", "one_step", "reinforce"] = Field(
         "greedy", description="Whose path the loss follows: the best, a sampled one, the first step, or rewards."
@@ -101,6 +107,9 @@ class Seq2SlateConfig(Section):
     dropout: float = Field(0.1, ge=0, lt=1, description="Share of input features dropped in training.")
     l2: float = Field(3e-4, ge=0, description="Weight of the squared weights in the loss.")
     patience: int = Field(5, ge=1, description="Epochs without gain in validation NDCG before training stops.")
+    weight_averaging: float = Field(
+        0.998, ge=0, lt=1, description="Decay a step of the weights' moving average, which is what is kept; 0: none."
+    )
 
 
 class EvaluationConfig(Section):
