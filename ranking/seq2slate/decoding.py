@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from ranking.seq2slate.checked_inputs import check_decided, check_decoding, checked_lists
 from ranking.seq2slate.constraints import SlateConstraints
-from ranking.seq2slate.model import MASKED_LOGIT, DecoderState, Seq2Slate
+from ranking.seq2slate.model import MASKED_LOGIT, DecoderState, Encoded, Seq2Slate
 
 # From (logits of the eligible items, divided by the temperature, [batch, list_size], with MASKED_LOGIT elsewhere;
 # step) to the row chosen, int64 [batch], -1 for none.
@@ -67,31 +67,64 @@ def decode(
     check_decoding(steps=steps, temperature=temperature)
     features, mask = checked_lists(model, features, mask, constraints)
     encoded = model.encode(features, mask, training=training)
-    batch, list_size = tf.shape(mask)[0], tf.shape(mask)[1]
-
-    def advance(step: int | tf.Tensor, walk: _Walk) -> tuple[_Walk, Decoded]:
-        eligible = walk.remaining if constraints is None else constraints.eligible(step, walk.last, walk.remaining)
-        logits, state = model.step(encoded, walk.decoder)
-        logits = tf.where(eligible, logits, tf.cast(MASKED_LOGIT, logits.dtype))
-        tempered = tf.where(eligible, logits / temperature, logits)
-        chosen = tf.stop_gradient(choose(tempered, step))
-        # Row -1 has no one: nothing is placed and the log-probability is 0.
-        chosen_here = tf.one_hot(chosen, list_size, on_value=True, off_value=False, dtype=tf.bool)
-        item_log_p = tf.where(eligible, tf.nn.log_softmax(tempered), tf.cast(MASKED_LOGIT, tempered.dtype))
-        log_p = tf.reduce_sum(tf.where(chosen_here, item_log_p, tf.zeros_like(item_log_p)), axis=1)
-        remaining = tf.ensure_shape(tf.logical_and(walk.remaining, tf.logical_not(chosen_here)), mask.shape)
-        last = tf.where(chosen >= 0, chosen, walk.last)
-        following = _Walk(model.placed(encoded, state, chosen), remaining, last)
-        return following, Decoded(chosen, log_p, logits, eligible)
-
-    nothing_placed = tf.fill([batch], tf.constant(-1, tf.int64))
-    start = _Walk(model.first_state(encoded), mask, nothing_placed)
-    decoded = _unrolled(advance, start, steps) if steps <= UNROLLED_STEPS else _looped(advance, start, steps)
+    decoded = walk(model.step, model, encoded, mask, steps, choose, temperature=temperature, constraints=constraints)
     check_decided(decoded.logits)
     return decoded
 
 
-class _Walk(NamedTuple):
+def walk(
+    decoder_step: Callable[[Encoded, DecoderState], tuple[tf.Tensor, DecoderState]],
+    model: Seq2Slate,
+    encoded: Encoded,
+    mask: tf.Tensor,
+    steps: int | tf.Tensor,
+    choose: Choice,
+    *,
+    temperature: float = 1.0,
+    constraints: SlateConstraints | None = None,
+) -> Decoded:
+    """`decode` of lists that are encoded.
+
+    Args:
+        decoder_step: `model.step`, or a compiled form of it.
+        encoded: from `model.encode`.
+        steps: number of steps, >= 1; where it is a tensor, i32 `[]`, the steps run as a graph loop.
+        model, mask, choose, temperature, constraints: see `decode`.
+    """
+    list_size = tf.shape(mask)[1]
+
+    def advance(step: int | tf.Tensor, walked: _Walked) -> tuple[_Walked, _Outcome]:
+        eligible = (
+            walked.remaining if constraints is None else constraints.eligible(step, walked.last, walked.remaining)
+        )
+        logits, state = decoder_step(encoded, walked.decoder)
+        logits = tf.where(eligible, logits, tf.cast(MASKED_LOGIT, logits.dtype))
+        chosen = tf.stop_gradient(choose(tf.where(eligible, logits / temperature, logits), step))
+        chosen_here = tf.one_hot(chosen, list_size, on_value=True, off_value=False, dtype=tf.bool)
+        remaining = tf.ensure_shape(tf.logical_and(walked.remaining, tf.logical_not(chosen_here)), mask.shape)
+        last = tf.where(chosen >= 0, chosen, walked.last)
+        return _Walked(model.placed(encoded, state, chosen), remaining, last), _Outcome(chosen, logits, eligible)
+
+    nothing_placed = tf.fill([tf.shape(mask)[0]], tf.constant(-1, tf.int64))
+    start = _Walked(model.first_state(encoded), mask, nothing_placed)
+    unrolls = isinstance(steps, int) and steps <= UNROLLED_STEPS
+    path = _unrolled(advance, start, steps) if unrolls else _looped(advance, start, steps)
+    return decoded_path(*path, temperature)
+
+
+def decoded_path(
+    order: tf.Tensor, logits: tf.Tensor, eligible: tf.Tensor, temperature: float | tf.Tensor = 1.0
+) -> Decoded:
+    """A path with its log-probabilities; arguments as in `Decoded` and `decode`."""
+    tempered = tf.where(eligible, logits / temperature, logits)
+    # Row -1 has no one: the log-probability is 0.
+    chosen_here = tf.one_hot(order, tf.shape(logits)[2], on_value=True, off_value=False, dtype=tf.bool)
+    item_log_p = tf.where(eligible, tf.nn.log_softmax(tempered), tf.cast(MASKED_LOGIT, tempered.dtype))
+    log_p = tf.reduce_sum(tf.where(chosen_here, item_log_p, tf.zeros_like(item_log_p)), axis=2)
+    return Decoded(order, log_p, logits, eligible)
+
+
+class _Walked(NamedTuple):
     """A path between two steps."""
 
     decoder: DecoderState
@@ -99,33 +132,41 @@ class _Walk(NamedTuple):
     last: tf.Tensor
 
 
-_Advance = Callable[[int | tf.Tensor, _Walk], tuple[_Walk, Decoded]]
+class _Outcome(NamedTuple):
+    """What a step leaves, `[batch]` and twice `[batch, list_size]`; of all steps `[batch, steps]` and so on."""
+
+    order: tf.Tensor
+    logits: tf.Tensor
+    eligible: tf.Tensor
 
 
-def _unrolled(advance: _Advance, walk: _Walk, steps: int) -> Decoded:
+_Advance = Callable[[int | tf.Tensor, _Walked], tuple[_Walked, _Outcome]]
+
+
+def _unrolled(advance: _Advance, walked: _Walked, steps: int) -> _Outcome:
     outcomes = []
     for step in range(steps):
-        walk, outcome = advance(step, walk)
+        walked, outcome = advance(step, walked)
         outcomes.append(outcome)
-    return Decoded(*(tf.stack(parts, axis=1) for parts in zip(*outcomes, strict=True)))
+    return _Outcome(*(tf.stack(parts, axis=1) for parts in zip(*outcomes, strict=True)))
 
 
-def _looped(advance: _Advance, walk: _Walk, steps: int) -> Decoded:
+def _looped(advance: _Advance, walked: _Walked, steps: int | tf.Tensor) -> _Outcome:
     """The same as one graph loop, whose size does not grow with the steps."""
-    dtypes = Decoded(tf.int64, walk.decoder.inputs.dtype, walk.decoder.inputs.dtype, tf.bool)
-    arrays = Decoded(*(tf.TensorArray(dtype, steps) for dtype in dtypes))
+    arrays = _Outcome(*(tf.TensorArray(dtype, steps) for dtype in (tf.int64, walked.decoder.inputs.dtype, tf.bool)))
 
-    def body(step: tf.Tensor, walk: _Walk, arrays: Decoded) -> tuple[tf.Tensor, _Walk, Decoded]:
-        walk, outcome = advance(step, walk)
-        return step + 1, walk, Decoded(*(array.write(step, part) for array, part in zip(arrays, outcome, strict=True)))
+    def body(step: tf.Tensor, walked: _Walked, arrays: _Outcome) -> tuple[tf.Tensor, _Walked, _Outcome]:
+        walked, outcome = advance(step, walked)
+        written = (array.write(step, part) for array, part in zip(arrays, outcome, strict=True))
+        return step + 1, walked, _Outcome(*written)
 
-    _, _, arrays = tf.while_loop(lambda step, *_: step < steps, body, (0, walk, arrays), maximum_iterations=steps)
-    order, log_probabilities, logits, eligible = (array.stack() for array in arrays)
-    return Decoded(
-        tf.ensure_shape(tf.transpose(order), [None, steps]),
-        tf.ensure_shape(tf.transpose(log_probabilities), [None, steps]),
-        tf.ensure_shape(tf.transpose(logits, [1, 0, 2]), [None, steps, None]),
-        tf.ensure_shape(tf.transpose(eligible, [1, 0, 2]), [None, steps, None]),
+    _, _, arrays = tf.while_loop(lambda step, *_: step < steps, body, (0, walked, arrays), maximum_iterations=steps)
+    order, logits, eligible = (array.stack() for array in arrays)
+    known_steps = tf.get_static_value(steps)
+    return _Outcome(
+        tf.ensure_shape(tf.transpose(order), [None, known_steps]),
+        tf.ensure_shape(tf.transpose(logits, [1, 0, 2]), [None, known_steps, None]),
+        tf.ensure_shape(tf.transpose(eligible, [1, 0, 2]), [None, known_steps, None]),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 import tensorflow as tf
 
 from ranking.seq2slate.checked_inputs import check_step
@@ -80,11 +79,10 @@ def step_losses(decoded: Decoded, labels: tf.Tensor, loss: str) -> tf.Tensor:
     Returns:
         float `[batch, steps]`, >= 0.
     """
-    steps = decoded.logits.shape[1]
-    weights = tf.constant(1.0 / np.log(np.arange(1, steps + 1) + 1.0), decoded.logits.dtype)
-    repeated = tf.repeat(tf.cast(labels, decoded.logits.dtype)[:, tf.newaxis, :], steps, axis=1)
-    per_step = STEP_LOSSES[loss](decoded.logits, decoded.eligible, repeated)
-    return weights * per_step
+    steps = tf.range(1, tf.shape(decoded.logits)[1] + 1)
+    weights = 1.0 / tf.math.log(tf.cast(steps, decoded.logits.dtype) + 1.0)
+    of_every_step = tf.cast(labels, decoded.logits.dtype)[:, tf.newaxis, :]
+    return weights * STEP_LOSSES[loss](decoded.logits, decoded.eligible, of_every_step)
 
 
 def _masked_logsumexp(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:

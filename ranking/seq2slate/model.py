@@ -108,7 +108,7 @@ class Seq2Slate(tf.keras.Model):
         return cls(
             feature_count,
             settings.hidden_size,
-            settings.dropout,
+            0.0 if settings.training == "reinforce" else settings.dropout,
             settings.seed,
             encoder=settings.encoder,
             encoder_layers=settings.encoder_layers,
@@ -127,13 +127,13 @@ class Seq2Slate(tf.keras.Model):
         Args:
             features: float `[batch, list_size, features]`, items in base order, padded at the end.
             mask: bool `[batch, list_size]`, true where an item stands.
-            training: whether dropout applies.
+            training: whether dropout applies, and gradients are taken other than of the features.
         """
         features = tf.cast(features, self.dtype)
         # Distances are between the items as they are: dropout would move them all.
         coordinates = self.nearness.coordinates(features, mask)
         features = self.input_dropout(features, training=training)
-        codes = self.encoder(features, mask)
+        codes = self.encoder(features, mask, training=training)
         return Encoded(features, self.encoder_projection(codes.items), coordinates, codes.state)
 
     def first_state(self, encoded: Encoded) -> DecoderState:
@@ -156,7 +156,7 @@ class Seq2Slate(tf.keras.Model):
         hidden = encoded.projected + self.decoder_projection(output)[:, tf.newaxis, :]
         if self.nearness.levels:
             hidden += tf.linalg.matmul(before.nearness, self.nearness_projection)
-        return tf.linalg.matvec(tf.tanh(hidden), self.attention), before._replace(state=state)
+        return tf.reduce_sum(tf.tanh(hidden) * self.attention, axis=2), before._replace(state=state)
 
     def placed(self, encoded: Encoded, before: DecoderState, chosen: tf.Tensor) -> DecoderState:
         """The state once `chosen` (int64 `[batch]`) is placed; as it was where it is -1."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
-import numpy as np
 import tensorflow as tf
 
 from ranking.seq2slate.decoding import Decoded
@@ -89,15 +89,15 @@ def slate_gains(order: tf.Tensor, labels: tf.Tensor, cutoff: int) -> tf.Tensor:
     gains = tf.gather(labels, tf.maximum(order, 0), batch_dims=1)
     gains = tf.where(order >= 0, gains, tf.zeros_like(gains))
     ideal_gains = tf.sort(labels, axis=1, direction="DESCENDING")[:, :cutoff]
-    ideal_discounts = _discounts(cutoff, cutoff, labels.dtype)[: tf.shape(ideal_gains)[1]]
+    ideal_discounts = _discounts(tf.shape(ideal_gains)[1], cutoff, labels.dtype)
     ideal = tf.reduce_sum(ideal_gains * ideal_discounts, axis=1, keepdims=True)
-    return tf.math.divide_no_nan(gains * _discounts(order.shape[1], cutoff, labels.dtype), ideal)
+    return tf.math.divide_no_nan(gains * _discounts(tf.shape(order)[1], cutoff, labels.dtype), ideal)
 
 
-def _discounts(steps: int, cutoff: int, dtype: tf.DType) -> tf.Tensor:
+def _discounts(steps: tf.Tensor, cutoff: int, dtype: tf.DType) -> tf.Tensor:
     """`1 / log2(rank + 1)` of ranks 1 to `steps`, 0 past `cutoff`."""
-    ranks = np.arange(1, steps + 1)
-    return tf.constant(np.where(ranks <= cutoff, 1.0 / np.log2(ranks + 1.0), 0.0), dtype)
+    ranks = tf.cast(tf.range(1, steps + 1), dtype)
+    return tf.where(ranks <= cutoff, math.log(2) / tf.math.log(ranks + 1.0), 0.0)
 
 
 def _baseline_or_mean(baseline: tf.Tensor, consequences: tf.Tensor) -> tf.Tensor:

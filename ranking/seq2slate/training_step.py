@@ -8,9 +8,10 @@ import tensorflow as tf
 
 from ranking.lists import PaddedLists
 from ranking.seq2slate.averaging import WeightAverage
-from ranking.seq2slate.decoding import decode, greedy_choice, sampled_choice
+from ranking.seq2slate.decoding import Decoded, greedy_choice, sampled_choice, walk
 from ranking.seq2slate.model import Seq2Slate
 from ranking.seq2slate.objectives import moving_baseline, path_objective
+from ranking.seq2slate.path_gradient import with_gradient
 from ranking.seq2slate.settings import Seq2SlateSettings
 
 
@@ -24,11 +25,15 @@ class TrainingStep:
 
     Attributes:
         average: the moving average of the weights.
+        steps: decoder steps that are run where the lists of a batch are long enough.
         baseline: float `[steps]`, see `moving_baseline`; NaN before the first batch.
     """
 
     def __init__(self, model: Seq2Slate, settings: Seq2SlateSettings, steps: int) -> None:
         self.model, self.settings = model, settings
+        if settings.training == "reinforce":
+            # Later choices earn nothing, whatever they are.
+            steps = min(steps, settings.reward_cutoff)
         self.steps = 1 if settings.training == "one_step" else steps
         schedule = tf.keras.optimizers.schedules.ExponentialDecay(
             settings.learning_rate, settings.decay_steps, settings.decay_rate
@@ -38,6 +43,7 @@ class TrainingStep:
         self.average = WeightAverage(model, settings.weight_averaging)
         self.baseline = tf.Variable(tf.fill([self.steps], math.nan), trainable=False)
         self.counter = tf.Variable(0, dtype=tf.int32, trainable=False)
+        self._fused_step = tf.function(model.step, jit_compile=True, autograph=False)
         self._compiled = tf.function(
             self._step,
             input_signature=[
@@ -52,19 +58,31 @@ class TrainingStep:
         return self._compiled(tf.constant(batch.features), tf.constant(batch.mask), tf.constant(batch.labels))
 
     def _step(self, features: tf.Tensor, mask: tf.Tensor, labels: tf.Tensor) -> tf.Tensor:
-        learns_from_clicks = self.settings.training != "reinforce"
-        if self.settings.training in ("greedy", "one_step"):
-            choose = greedy_choice()
-        else:
-            choose = sampled_choice(tf.stack([tf.constant(self.settings.seed, tf.int32), self.counter.assign_add(1)]))
+        # No list of the batch can fill more steps: they would be empty and without effect.
+        steps = 1 if self.steps == 1 else tf.minimum(self.steps, tf.shape(mask)[1])
         with tf.GradientTape() as tape:
-            decoded = decode(self.model, features, mask, self.steps, choose, training=learns_from_clicks)
-            objective = path_objective(decoded, labels, self.settings, self.baseline)
+            decoded = self._decoded(tape, features, mask, steps)
+            objective = path_objective(decoded, labels, self.settings, self.baseline[:steps])
             total = tf.reduce_mean(objective.surrogate)
-            if learns_from_clicks and self.settings.l2 > 0:
+            if self.settings.training != "reinforce" and self.settings.l2 > 0:
                 total += self.settings.l2 * tf.add_n([tf.reduce_sum(w**2) for w in self.model.trainable_variables])
         variables = self.model.trainable_variables
         self.optimizer.apply_gradients(zip(tape.gradient(total, variables), variables, strict=True))
         self.average.update()
-        self.baseline.assign(moving_baseline(self.baseline, objective.consequences))
+        consequences = tf.pad(objective.consequences, [[0, 0], [0, self.steps - steps]])
+        self.baseline.assign(moving_baseline(self.baseline, consequences))
         return tf.reduce_mean(objective.value)
+
+    def _decoded(self, tape: tf.GradientTape, features: tf.Tensor, mask: tf.Tensor, steps: int | tf.Tensor) -> Decoded:
+        """A path of the model's own, whose logits have a gradient."""
+        if self.settings.training in ("greedy", "one_step"):
+            choose = greedy_choice()
+        else:
+            choose = sampled_choice(tf.stack([tf.constant(self.settings.seed, tf.int32), self.counter.assign_add(1)]))
+        encoded = self.model.encode(features, mask, training=True)
+        if self.model.nearness.levels:
+            # What is near depends on the path by learned distances: their gradient is taken step by step.
+            return walk(self.model.step, self.model, encoded, mask, steps, choose)
+        with tape.stop_recording():
+            walked = walk(self._fused_step, self.model, encoded, mask, steps, choose)
+        return with_gradient(self.model, encoded, walked)
