@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +13,11 @@ from ranking.off_policy.impression_weights import weigh
 from ranking.off_policy.logged import LoggedImpressions
 from ranking.off_policy.predictions import RewardPredictions
 from ranking.off_policy.ratios import RatioTerms, mean_of, ratio_interval
-from ranking.off_policy.support import MAX_UNSUPPORTED, Support, checked_probabilities, no_support
+from ranking.off_policy.support import MAX_UNSUPPORTED, Support, checked_probabilities, effective_size, no_support
+
+# Above this share of the weights a doubly robust estimate is one in name only.
+MAX_ALONE = 0.5
+MODEL_ERROR = "the interval leaves out the error of the reward model"
 
 
 def direct_method(
@@ -24,8 +30,8 @@ def direct_method(
 ) -> OffPolicyEstimate:
     """DM: the mean prediction for the policy's own choices. It needs no propensities and is as right as its model.
 
-    The interval holds the chance of the requests only, not the model's error; the caution says where the model is
-    wrong on the logged choices, or answers for choices that nobody has seen.
+    The interval holds the chance of the requests only, not the model's error, and the caution always says so; it also
+    says where the model is wrong on the logged choices, or answers for choices that nobody has seen.
 
     Args:
         logged: the log; its propensities are not read.
@@ -41,7 +47,7 @@ def direct_method(
     Source: Dudik et al., "Doubly robust policy evaluation and learning", ICML 2011, section 2.1.
     """
     predictions.check_shape((len(logged),))
-    words = []
+    words = [MODEL_ERROR]
     support = Support(None, None, None) if len(logged) else no_support("the log holds no impressions")
     if unsupported_mass is not None:
         unseen = checked_probabilities("unsupported_mass", unsupported_mass, (len(logged),))
@@ -125,6 +131,9 @@ def switch_doubly_robust(
 ) -> OffPolicyEstimate:
     """Switch-DR: DR where the weight is at most `threshold`, the model alone above it; biased by its error there.
 
+    Effective sample size and largest weight are those of the weights that are used. The caution says when the model
+    alone answers for most of the policy's choices.
+
     Args:
         threshold: tau >= 0, in units of the weights; infinity gives DR, 0 (with all weights above) gives DM.
             Choose it on other data than the estimate is made on.
@@ -142,6 +151,15 @@ def switch_doubly_robust(
     weights, support = weigh(logged, target_probabilities, unsupported_mass)
     predictions.check_shape(weights.shape)
     trusted = np.where(weights <= threshold, weights, 0.0)
+    words = []
+    if support.diagnostics is not None:
+        used = replace(
+            support.diagnostics, effective_sample_size=effective_size(trusted), max_weight=float(trusted.max())
+        )
+        support = replace(support, diagnostics=used)
+        alone = 1.0 - trusted.sum() / weights.sum() if weights.any() else 0.0
+        if alone > MAX_ALONE:
+            words.append(f"the model alone answers for {alone:.0%} of the weight; {MODEL_ERROR}")
     values = predictions.under_policy + trusted * (logged.rewards - predictions.of_logged)
     return assembled_estimate(
         "switch_dr",
@@ -153,4 +171,5 @@ def switch_doubly_robust(
         confidence,
         samples,
         seed,
+        words,
     )

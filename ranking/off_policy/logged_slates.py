@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ranking.lists import RankingLists
 from seriatim_errors import DataError
 
 
@@ -73,6 +74,43 @@ class LoggedSlates:
     def __len__(self) -> int:
         """Number of slates."""
         return len(self.rewards)
+
+    @classmethod
+    def from_lists(
+        cls, lists: RankingLists, slate_size: int | None = None, position_weights: NDArray[np.float64] | None = None
+    ) -> LoggedSlates:
+        """Each list as a slate by its logged positions (without them, in its order), with clicks for rewards.
+
+        The lists' propensities are taken as step propensities, which is what a Plackett-Luce or seq2slate logger
+        writes.
+
+        Args:
+            lists: with clicks.
+            slate_size: positions >= 1 that count; None: all of the longest list.
+            position_weights: see the class, `[slate_size]`.
+
+        Raises:
+            DataError: the lists hold no clicks, or no item.
+        """
+        if lists.clicks is None:
+            raise DataError("clicks: the lists hold none; off-policy evaluation needs a log with clicks")
+        width = int(lists.list_sizes.max(initial=0)) if slate_size is None else slate_size
+        if width < 1:
+            raise DataError(f"slate_size: {width}; give lists with items and at least 1 position")
+        placed = lists if lists.positions is None else lists.reordered(-lists.positions.astype(np.float64))
+        mask = np.arange(width) < placed.list_sizes[:, None]
+        rows = (placed.offsets[:-1, None] + np.arange(width))[mask]
+
+        def spread(values: NDArray[np.floating] | None) -> NDArray[np.float64] | None:
+            if values is None:
+                return None
+            found = np.zeros(mask.shape)
+            found[mask] = values[rows]
+            return found
+
+        rewards = spread(placed.clicks)
+        assert rewards is not None
+        return cls(rewards, mask, np.arange(len(lists)), spread(placed.propensities), position_weights=position_weights)
 
     @property
     def alpha(self) -> NDArray[np.float64]:

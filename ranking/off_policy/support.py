@@ -52,21 +52,26 @@ def judged(
         missing: float64 `[rows]` in [0, 1], known probability of the policy's choices without support.
         deterministic: whether the logger never had a choice.
     """
-    # Scaled before squaring, so that the largest representable weights do not overflow.
-    largest = float(weights.max())
-    relative = weights / largest if largest > 0 else weights
-    squares = float((relative**2).sum())
     rows = len(missing)
     value = mean_weight.value
     diagnostics = WeightDiagnostics(
         count=rows,
-        effective_sample_size=float(relative.sum() ** 2 / squares) * rows / len(weights) if squares > 0 else 0.0,
-        max_weight=largest,
+        effective_sample_size=effective_size(weights) * rows / len(weights),
+        max_weight=float(weights.max()),
         mean_weight=0.0 if value is None else value,
         zero_weight_share=float((weights == 0).mean()),
         unsupported_mass=float(missing.mean()),
     )
     return Support(diagnostics, mean_weight, _why_not(diagnostics, deterministic))
+
+
+def effective_size(weights: NDArray[np.float64]) -> float:
+    """`(sum w)**2 / sum w**2` of weights >= 0, as many equal weights as are worth these; 0 when all are 0."""
+    # Scaled before squaring, so that the largest representable weights do not overflow.
+    largest = float(weights.max())
+    relative = weights / largest if largest > 0 else weights
+    squares = float((relative**2).sum())
+    return float(relative.sum() ** 2 / squares) if squares > 0 else 0.0
 
 
 def _why_not(diagnostics: WeightDiagnostics, deterministic: bool) -> str | None:

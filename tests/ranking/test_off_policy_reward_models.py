@@ -97,7 +97,7 @@ def test_with_the_exact_model_the_correction_has_mean_zero_and_dr_is_narrower_th
     truth = (target * policies(1)[2]).sum(axis=1)[contexts].mean()
     assert dr.low < truth < dr.high
     assert dm.value == pytest.approx(truth)
-    assert dm.caution is None
+    assert dm.caution == "the interval leaves out the error of the reward model"
 
 
 @given(seed=SEEDS, normalised=st.booleans())
@@ -135,6 +135,22 @@ def test_switch_dr_goes_from_the_model_to_dr(seed: int) -> None:
     assert every.value == pytest.approx(doubly_robust(log, chosen, predictions, samples=5).value)
 
 
+def test_switch_dr_is_judged_by_the_weights_it_uses_and_says_when_the_model_answers_alone() -> None:
+    propensities = np.full(400, 0.5)
+    propensities[0] = 1e-5
+    log = LoggedImpressions(np.zeros(400), propensities, np.arange(400))
+    predictions = RewardPredictions(np.zeros(400), np.zeros(400))
+    found = switch_doubly_robust(log, np.full(400, 0.5), predictions, threshold=10.0, samples=20)
+    assert found.diagnostics is not None
+    assert found.diagnostics.max_weight == 1.0
+    assert found.diagnostics.effective_sample_size == pytest.approx(399)
+    assert found.caution is not None
+    assert "the model alone answers for 99% of the weight" in found.caution
+    assert "a few decide" not in found.caution
+    even = switch_doubly_robust(replace(log, propensities=np.full(400, 0.5)), np.full(400, 0.5), predictions, 10.0)
+    assert even.caution is None
+
+
 @given(seed=SEEDS, clip=st.floats(0.2, 3))
 def test_the_cap_of_dr_acts_on_the_weights_of_the_errors_only(seed: int, clip: float) -> None:
     log, target, contexts, actions = drawn(seed, 40)
@@ -152,7 +168,8 @@ def test_the_direct_method_needs_no_propensities_and_says_where_its_model_is_wro
     bare = replace(log, propensities=None)
     predictions = exact(2, target, contexts, actions)
     found = direct_method(bare, predictions)
-    assert (found.identifiable, found.caution, found.diagnostics) == (True, None, None)
+    assert (found.identifiable, found.diagnostics) == (True, None)
+    assert found.caution == "the interval leaves out the error of the reward model"
     wrong = direct_method(bare, RewardPredictions(predictions.of_logged + 0.3, predictions.under_policy + 0.3))
     assert wrong.caution is not None
     assert "the model is wrong by -0.29" in wrong.caution

@@ -10,6 +10,7 @@ from ranking.off_policy import (
     RewardPredictions,
     cascade_doubly_robust,
     cross_fitted_slate_rewards,
+    discounts,
     independent_inverse_propensity_score,
     placements_of_ranks,
     position_based_score,
@@ -20,6 +21,7 @@ from seriatim_errors import ConfigError, DataError, TrainingError
 from tests.ranking.enumerated_slates import (
     SLATES,
 )
+from tests.ranking.generated_lists import lists_of
 
 BY_STEPS = [slate_inverse_propensity_score, reward_interaction_inverse_propensity_score]
 
@@ -129,3 +131,31 @@ def test_bad_arguments_of_slate_estimators_are_named() -> None:
     with pytest.raises(TrainingError, match="folds: 3 for 2 requests"):
         cross_fitted_slate_rewards(log, SLATES[:2, :2], square, folds=3)
     assert cascade_doubly_robust(log, FINE, zeros).identifiable
+
+
+def test_lists_become_slates_in_the_order_of_their_positions() -> None:
+    lists = replace(
+        lists_of([3, 1, 2]),
+        clicks=np.array([1, 0, 0, 1, 0, 1], np.float32),
+        positions=np.array([2, 1, 3, 1, 2, 1], np.int32),
+        propensities=np.array([0.5, 0.25, 1.0, 0.75, 1.0, 0.125], np.float32),
+    )
+    log = LoggedSlates.from_lists(lists)
+    assert log.rewards.tolist() == [[0, 1, 0], [1, 0, 0], [1, 0, 0]]
+    assert log.mask.tolist() == [[True, True, True], [True, False, False], [True, True, False]]
+    assert log.step_propensities is not None
+    assert log.step_propensities[0].tolist() == [0.25, 0.5, 1.0]
+    assert log.step_propensities[2, :2].tolist() == [0.125, 1.0]
+    short = LoggedSlates.from_lists(lists, slate_size=2, position_weights=discounts(2))
+    assert short.rewards.tolist() == [[0, 1], [1, 0], [1, 0]]
+    assert short.weighted_rewards[0].tolist() == [0.0, discounts(2)[1]]
+    bare = LoggedSlates.from_lists(replace(lists, propensities=None, positions=None))
+    assert bare.step_propensities is None
+    assert bare.rewards[0].tolist() == [1, 0, 0]
+
+
+def test_lists_that_are_no_slates_are_refused() -> None:
+    with pytest.raises(DataError, match="clicks: the lists hold none"):
+        LoggedSlates.from_lists(replace(lists_of([2]), clicks=None))
+    with pytest.raises(DataError, match="slate_size: 0"):
+        LoggedSlates.from_lists(lists_of([0]))
