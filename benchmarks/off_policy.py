@@ -76,6 +76,9 @@ def main() -> None:
         "open_bandit_share_that_agrees": float(np.mean([row["agrees"] == "yes" for row in public])),
         "bts_propensity_means_sum": _sum_of_means(campaigns["bts"]),
     }
+    error = {row["estimator"]: row["relative error"] for row in simulated if "cascade" in row["setting"]}
+    for name in ("RIPS", "cascade-DR", "SN-SIPS", "SN-RIPS", "SN-cascade-DR"):
+        figures[f"error_over_sips_for_cascade_users_{name}"] = error[name] / error["SIPS"]
     report(options, settings, figures, rows + simulated)
 
 

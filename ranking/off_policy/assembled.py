@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranking.off_policy.estimate import OffPolicyEstimate
-from ranking.off_policy.ratios import RatioTerms, ratio_interval
+from ranking.off_policy.ratios import RatioTerms, ratio_intervals
 from ranking.off_policy.support import Support, cautions
 
 # High, so that a sound log is rarely called unsound.
@@ -33,7 +33,7 @@ def assembled_estimate(
         estimator: its name.
         terms: the estimate's terms for a cap on the weights; infinity caps nothing. Asked only when the value
             is identifiable.
-        support: the verdict on the log; without diagnostics the value does not rest on weights.
+        support: the verdict on the log; with neither diagnostics nor mean weight the value does not rest on weights.
         row_rewards: float64 `[rows]`, what the logging policy earned.
         request_index: int `[rows]`.
         clip: cap > 0 of the clipped value, or None.
@@ -48,15 +48,18 @@ def assembled_estimate(
     reason, words = support.reason, list(also)
     found = clipped = None
     if reason is None:
-        found = ratio_interval(terms(np.inf), request_index, confidence, samples, seed)
+        sums, confidences = [terms(np.inf)], [confidence]
+        if clip is not None:
+            sums, confidences = [*sums, terms(clip)], [*confidences, confidence]
+        if support.mean_weight is not None:
+            sums, confidences = [*sums, support.mean_weight], [*confidences, MEAN_WEIGHT_CONFIDENCE]
+        intervals = ratio_intervals(sums, confidences, request_index, samples, seed)
+        found = intervals[0]
+        clipped = None if clip is None or found is None else intervals[1]
         if found is None:
             reason = "none of the logged choices at some position is one that the policy makes, so nothing normalises"
-        elif clip is not None:
-            clipped = ratio_interval(terms(clip), request_index, confidence, samples, seed)
-    if reason is None and support.diagnostics is not None and support.mean_weight is not None:
-        mean = ratio_interval(support.mean_weight, request_index, MEAN_WEIGHT_CONFIDENCE, samples, seed)
-        assert mean is not None
-        words += cautions(support.diagnostics, mean)
+        elif support.diagnostics is not None and intervals[-1] is not None:
+            words += cautions(support.diagnostics, intervals[-1])
     return OffPolicyEstimate(
         estimator=estimator,
         value=None if found is None else found.value,

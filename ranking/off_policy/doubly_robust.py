@@ -12,7 +12,7 @@ from ranking.off_policy.estimate import OffPolicyEstimate
 from ranking.off_policy.impression_weights import weigh
 from ranking.off_policy.logged import LoggedImpressions
 from ranking.off_policy.predictions import RewardPredictions
-from ranking.off_policy.ratios import RatioTerms, mean_of, ratio_interval
+from ranking.off_policy.ratios import RatioTerms, mean_of, ratio_intervals
 from ranking.off_policy.support import MAX_UNSUPPORTED, Support, checked_probabilities, effective_size, no_support
 
 # Above this share of the weights a doubly robust estimate is one in name only.
@@ -55,7 +55,7 @@ def direct_method(
             words.append(f"{unseen.mean():.1%} of the policy's choices were never logged: the model guesses there")
     if len(logged):
         errors = mean_of(logged.rewards - predictions.of_logged)
-        error = ratio_interval(errors, logged.request_index, MEAN_WEIGHT_CONFIDENCE, samples, seed)
+        error = ratio_intervals([errors], [MEAN_WEIGHT_CONFIDENCE], logged.request_index, samples, seed)[0]
         if error is not None and not error.low <= 0 <= error.high:
             words.append(
                 f"the model is wrong by {error.value:.3g} [{error.low:.3g}, {error.high:.3g}] on the logged choices"

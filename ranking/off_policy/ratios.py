@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,44 +45,56 @@ def mean_of(values: NDArray[np.float64]) -> RatioTerms:
     return RatioTerms(values, np.ones_like(values))
 
 
-def ratio_interval(
-    terms: RatioTerms, request_index: NDArray[np.integer], confidence: float, samples: int, seed: int
-) -> MetricInterval | None:
-    """The value of `terms` with its percentile bootstrap interval; None where a denominator sums to 0.
+def ratio_intervals(
+    terms: Sequence[RatioTerms],
+    confidences: Sequence[float],
+    request_index: NDArray[np.integer],
+    samples: int,
+    seed: int,
+) -> list[MetricInterval | None]:
+    """The value of each of `terms` with its percentile bootstrap interval; None where a denominator sums to 0.
 
-    Whole requests are drawn, and resamples without a denominator for one of the terms are left out.
+    Whole requests are drawn, the same for all terms, and resamples without a denominator for one of a value's
+    terms are left out.
 
     Args:
-        terms: what to sum.
+        terms: what to sum, one for each value.
+        confidences: for each value the probability in (0, 1) that its interval is meant to cover the true one with.
         request_index: int `[rows]`, equal for the rows of one request.
-        confidence: probability in (0, 1) that the interval is meant to cover the true value with.
         samples: resamples of the requests, >= 1.
         seed: the same seed and number of requests give the same resamples, whatever the estimator.
 
     Raises:
         DataError: a sum is not finite.
-        ValueError: `confidence` or `samples` is out of range.
+        ValueError: a confidence or `samples` is out of range.
 
     Source: Efron and Tibshirani, "An introduction to the bootstrap", chapter 13.
     """
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence: {confidence}; give a probability between 0 and 1, such as 0.95")
+    for confidence in confidences:
+        if not 0 < confidence < 1:
+            raise ValueError(f"confidence: {confidence}; give a probability between 0 and 1, such as 0.95")
     if samples < 1:
         raise ValueError(f"samples: {samples}; draw at least one resample, better 1000")
+    sums = [_by_request(one, request_index) for one in terms]
+    joined = np.concatenate(sums, axis=1)
+    if not np.isfinite(joined).all():
+        raise DataError("weights: a request's weighted rewards are not finite; correct its propensities or rewards")
+    ends = np.cumsum([one.shape[1] for one in sums])[:-1]
+    drawn = np.split(_resampled_sums(joined, samples, seed), ends, axis=1)
+    return [_interval(*each, len(joined)) for each in zip(terms, drawn, confidences, strict=True)]
+
+
+def _interval(terms: RatioTerms, drawn: NDArray[np.float64], confidence: float, requests: int) -> MetricInterval | None:
     value = terms.value
     if value is None:
         return None
-    sums = _by_request(terms, request_index)
-    if not np.isfinite(sums).all():
-        raise DataError("weights: a request's weighted rewards are not finite; correct its propensities or rewards")
-    drawn = _resampled_sums(sums, samples, seed)
     above, below = np.split(drawn, 2, axis=1)
     whole = (below > 0).all(axis=1)
+    if not whole.any():
+        return MetricInterval(value, value, value, requests)
     tail = (1.0 - confidence) / 2.0
-    low, high = value, value
-    if whole.any():
-        low, high = np.quantile((above[whole] / below[whole]).sum(axis=1), [tail, 1.0 - tail])
-    return MetricInterval(value, float(low), float(high), len(sums))
+    low, high = np.quantile((above[whole] / below[whole]).sum(axis=1), [tail, 1.0 - tail])
+    return MetricInterval(value, float(low), float(high), requests)
 
 
 def _by_request(terms: RatioTerms, request_index: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -100,6 +113,6 @@ def _resampled_sums(sums: NDArray[np.float64], samples: int, seed: int) -> NDArr
     blocks = []
     for start in range(0, samples, block):
         drawn = rng.integers(count, size=(min(block, samples - start), count))
-        times = np.stack([np.bincount(draw, minlength=count) for draw in drawn])
+        times = np.stack([np.bincount(draw, minlength=count) for draw in drawn]).astype(np.float64)
         blocks.append(times @ sums)
     return np.concatenate(blocks)

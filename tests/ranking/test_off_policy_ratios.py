@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ranking.metrics.intervals import bootstrap_ratio_interval
-from ranking.off_policy.ratios import RatioTerms, mean_of, ratio_interval
+from ranking.off_policy.ratios import RatioTerms, mean_of, ratio_intervals
 from seriatim_errors import DataError
 
 SEEDS = st.integers(0, 1000)
@@ -16,7 +16,7 @@ SEEDS = st.integers(0, 1000)
 def test_one_term_has_the_interval_of_a_ratio_of_request_sums(seed: int, confidence: float) -> None:
     above, below = np.random.default_rng(seed).random((2, 30))
     request = np.arange(30) // 3
-    found = ratio_interval(RatioTerms(above, below), request, confidence, 40, seed)
+    found = ratio_intervals([RatioTerms(above, below), mean_of(above)], [confidence, 0.9], request, 40, seed)[0]
     sums = [np.bincount(request, values) for values in (above, below)]
     other = bootstrap_ratio_interval(sums[0], sums[1], confidence, 40, seed)
     assert found is not None
@@ -35,9 +35,9 @@ def test_terms_are_added(seed: int) -> None:
 def test_a_term_without_a_denominator_has_no_value_and_resamples_without_one_are_left_out() -> None:
     nothing = RatioTerms(np.ones((2, 2)), np.array([[1.0, 0.0], [1.0, 0.0]]))
     assert nothing.value is None
-    assert ratio_interval(nothing, np.arange(2), 0.95, 10, 0) is None
+    assert ratio_intervals([nothing], [0.95], np.arange(2), 10, 0) == [None]
     rare = RatioTerms(np.array([1.0, 0.0, 0.0]), np.array([1.0, 0.0, 0.0]))
-    found = ratio_interval(rare, np.arange(3), 0.95, 50, 0)
+    found = ratio_intervals([rare], [0.95], np.arange(3), 50, 0)[0]
     assert found is not None
     assert (found.value, found.low, found.high) == (1.0, 1.0, 1.0)
 
@@ -45,8 +45,8 @@ def test_a_term_without_a_denominator_has_no_value_and_resamples_without_one_are
 def test_bad_settings_and_sums_are_refused() -> None:
     terms = mean_of(np.ones(3))
     with pytest.raises(ValueError, match="confidence: 1"):
-        ratio_interval(terms, np.arange(3), 1.0, 10, 0)
+        ratio_intervals([terms], [1.0], np.arange(3), 10, 0)
     with pytest.raises(ValueError, match="samples: 0"):
-        ratio_interval(terms, np.arange(3), 0.9, 0, 0)
+        ratio_intervals([terms], [0.9], np.arange(3), 0, 0)
     with pytest.raises(DataError, match="not finite"):
-        ratio_interval(mean_of(np.array([1.0, np.inf])), np.arange(2), 0.9, 10, 0)
+        ratio_intervals([mean_of(np.array([1.0, np.inf]))], [0.9], np.arange(2), 10, 0)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ranking.off_policy import (
@@ -49,6 +49,7 @@ def expected(logging: np.ndarray, propensities: np.ndarray, target, reward, mode
 
 
 @given(seed=SEEDS)
+@settings(max_examples=15)
 def test_dr_is_right_when_the_propensities_are(seed: int) -> None:
     logging, target, reward = policies(seed)
     wrong = np.random.default_rng(seed).normal(size=reward.shape)
@@ -57,6 +58,7 @@ def test_dr_is_right_when_the_propensities_are(seed: int) -> None:
 
 
 @given(seed=SEEDS)
+@settings(max_examples=15)
 def test_dr_is_right_when_the_model_is(seed: int) -> None:
     logging, target, reward = policies(seed)
     truth = (target * reward).sum(axis=1).mean()
@@ -89,9 +91,9 @@ def exact(seed: int, target: np.ndarray, contexts: np.ndarray, actions: np.ndarr
 def test_with_the_exact_model_the_correction_has_mean_zero_and_dr_is_narrower_than_ips() -> None:
     log, target, contexts, actions = drawn(1, 20_000)
     chosen, predictions = target[contexts, actions], exact(1, target, contexts, actions)
-    dr = doubly_robust(log, chosen, predictions)
-    dm = direct_method(log, predictions)
-    ips = inverse_propensity_score(log, chosen)
+    dr = doubly_robust(log, chosen, predictions, samples=200)
+    dm = direct_method(log, predictions, samples=200)
+    ips = inverse_propensity_score(log, chosen, samples=200)
     assert dr.value == pytest.approx(dm.value, abs=0.015)
     assert dr.high - dr.low < ips.high - ips.low
     truth = (target * policies(1)[2]).sum(axis=1)[contexts].mean()
@@ -218,19 +220,19 @@ def test_tabular_rewards_are_means_shrunk_by_their_strength() -> None:
 
 
 def test_logistic_rewards_recover_a_logistic_truth_for_actions_that_were_not_taken() -> None:
-    made = choices(40_000)
-    rows = np.arange(40_000)
+    made = choices(15_000)
+    rows = np.arange(15_000)
     logits = np.stack(
         [
-            made.design(rows, np.full(40_000, action)) @ np.array([0.5, -0.3, 0.4, 0, 0.5, -0.5, 0.3, -0.3, 0.8])
+            made.design(rows, np.full(15_000, action)) @ np.array([0.5, -0.3, 0.4, 0, 0.5, -0.5, 0.3, -0.3, 0.8])
             for action in range(ACTIONS)
         ],
         axis=1,
     )
     truth = 1 / (1 + np.exp(-logits))
-    clicks = (np.random.default_rng(2).random(40_000) < truth[rows, made.actions]).astype(float)
-    found = LogisticRewards(l2=1.0).predicted(made, clicks, rows[:30_000], rows[30_000:])
-    assert np.abs(found - truth[30_000:]).mean() < 0.01
+    clicks = (np.random.default_rng(2).random(15_000) < truth[rows, made.actions]).astype(float)
+    found = LogisticRewards(l2=1.0).predicted(made, clicks, rows[:12_000], rows[12_000:])
+    assert np.abs(found - truth[12_000:]).mean() < 0.015
 
 
 @pytest.mark.parametrize("model", [TabularRewards(), LogisticRewards()])
