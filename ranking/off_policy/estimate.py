@@ -19,7 +19,8 @@ class OffPolicyEstimate:
         identifiable: whether the log can tell the value at all.
         reason: why not; None when identifiable.
         caution: why the value, though identifiable, should not be relied on; None when nothing speaks against.
-        logged_value: mean reward under the logging policy, the number to compare with.
+        logged_value: mean reward under the logging policy, the number to compare with; nan for an empty log, which
+            `reason` tells.
         count: impressions, or slates, used.
         diagnostics: how much the weights can be trusted; None without propensities.
     """

@@ -51,6 +51,23 @@ def test_without_weights_there_is_a_reason_and_no_number(normalised: bool) -> No
             assert (found.value, found.low, found.clipped_value, found.clip_bias) == (None, None, None, None)
 
 
+@pytest.mark.parametrize("normalised", [False, True])
+def test_a_deterministic_logger_supports_no_other_slate_and_the_one_it_shows(normalised: bool) -> None:
+    ones, half = np.ones((4, 2)), np.full((4, 2), 0.5)
+    log = LoggedSlates(np.eye(4)[:, :2], ones > 0, np.arange(4), ones, ones)
+    zeros = RewardPredictions(np.zeros((4, 2)), np.zeros((4, 2)))
+    for estimate in (
+        *BY_STEPS,
+        independent_inverse_propensity_score,
+        lambda log, policy, **options: cascade_doubly_robust(log, policy, zeros, **options),
+    ):
+        other = estimate(log, half, self_normalised=normalised)
+        assert other.value is None
+        assert other.reason is not None
+        assert "the logging policy is deterministic" in other.reason
+        assert estimate(log, ones, self_normalised=normalised).value == pytest.approx(0.5)
+
+
 def test_a_position_that_nothing_normalises_has_a_reason() -> None:
     log = LoggedSlates(np.ones((2, 2)), np.ones((2, 2), bool), np.arange(2), np.full((2, 2), 0.5))
     target = np.array([[0.5, 0.0], [0.5, 0.0]])
