@@ -11,6 +11,7 @@ from seriatim_errors import DataError
 
 # Log loss keeps probabilities this far from 0 and 1, as scikit-learn does, so that no single item decides it.
 SMALLEST_PROBABILITY = float(np.finfo(np.float64).eps)
+EDGE_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,8 @@ def reliability_table(
     _, group = np.unique(items.predicted, return_inverse=True)
     weight = np.bincount(group, items.share)
     middle = np.cumsum(weight) - weight / 2
-    place = np.minimum((bins * middle).astype(np.int64), bins - 1)[group]
+    # A middle on an edge belongs to the bin above it, whichever way its sum was rounded.
+    place = np.minimum((bins * middle + EDGE_ROUNDING).astype(np.int64), bins - 1)[group]
     _, place = np.unique(place, return_inverse=True)
     mass = np.bincount(place, items.share).astype(np.float64)
     return ReliabilityTable(
