@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from benchmarks.bench_gate_promise import as_lists
 from benchmarks.harness import parse_options, report
+from benchmarks.peak_memory import PeakMemory
 from pipelines.readers import read_log
 from ranking.lists import PaddedLists, RankingLists
 from ranking.seq2slate import Seq2Slate, Seq2SlateSettings, decode, greedy_choice
@@ -31,7 +32,7 @@ from ranking.standardisation import Standardisation
 
 MODES = ("greedy", "sampling", "one_step", "reinforce")
 DATA = Path("../shared/data/mq2008")
-OTHER_SIDE = Path(__file__).with_name("torch_seq2slate.py")
+ROOT = Path(__file__).parents[1]
 TOLERANCE = 1e-4
 HOW_TO_GET_TORCH = (
     "PyTorch is needed to compare with, in an environment of its own: make one (python3.11 -m venv torchvenv), "
@@ -53,9 +54,9 @@ class TorchSide:
     """The other side's process, see `benchmarks/torch_seq2slate.py`."""
 
     def __init__(self, python: str, threads: int) -> None:
-        command = [python, "-W", "ignore", str(OTHER_SIDE), str(threads)]
+        command = [python, "-W", "ignore", "-m", "benchmarks.torch_seq2slate", str(threads)]
         try:
-            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT)
         except OSError as error:
             sys.exit(f"--torch-python: {python} cannot be run ({error.strerror}). {HOW_TO_GET_TORCH}.")
 
@@ -157,16 +158,16 @@ def _compare(
     """One row: both sides in turns for `seconds`, at least three turns."""
     settings = Seq2SlateSettings(training=mode)
     model = Seq2Slate.from_settings(load.batches[0].features.shape[2], settings)
-    steps = 1 if mode == "one_step" else max(batch.mask.shape[1] for batch in load.batches)
+    steps = max(batch.mask.shape[1] for batch in load.batches)
+    ours = TrainingStep(model, settings, steps)
     version = torch_side.ask(
         "start",
         {name: variable.numpy() for name, variable in _variables(model).items()},
-        settings=dataclasses.asdict(settings) | {"steps": steps, "compiled": compiled},
+        settings=dataclasses.asdict(settings) | {"steps": ours.steps, "compiled": compiled},
     )["version"]
     for batch in load.batches:
         torch_side.ask("add_batch", {"features": batch.features, "mask": batch.mask, "labels": batch.labels})
-    _check_agreement(model, load.batches[0], settings, steps, torch_side)
-    ours = TrainingStep(model, settings, steps)
+    _check_agreement(model, load.batches[0], settings, ours.steps, torch_side)
     # The first pass compiles on our side, and warms both.
     first = _train(ours, load, load.turn)["seconds"]
     torch_first = torch_side.ask("train", indices=load.turn)["seconds"]
@@ -184,6 +185,9 @@ def _compare(
     processor, _, _ = _median_interval(
         [theirs["processor_seconds"] / own["processor_seconds"] for own, theirs in turns]
     )
+    memory = PeakMemory()
+    _train(ours, load, load.turn)
+    peak = memory.mebibytes()
     epochs = {"epoch s": "", "PyTorch epoch s": ""}
     if load.epoch is not None:
         _train(ours, load, load.epoch)
@@ -200,6 +204,8 @@ def _compare(
         "ratio": ratio,
         "95 % interval": f"{low:.2f} to {high:.2f}",
         "processor time ratio": processor,
+        "peak MiB": peak,
+        "PyTorch peak MiB": torch_side.ask("peak_memory", indices=load.turn)["mebibytes"],
         "first pass s": first,
         "PyTorch first pass s": torch_first,
         **epochs,

@@ -1,7 +1,7 @@
 """The seq2slate model and its training step written plainly in PyTorch, as a process that answers over its pipe.
 
-`benchmarks.seq2slate_training` starts this file with another interpreter, one that has PyTorch; nothing but
-PyTorch and the standard library is imported. A message is one line of JSON, which may announce arrays (`name`,
+`benchmarks.seq2slate_training` starts this module with another interpreter, one that has PyTorch; apart from that
+only the standard library is needed. A message is one line of JSON, which may announce arrays (`name`,
 `dtype`, `shape`), followed by their bytes; the answer is one line of JSON. The commands are the methods of
 `Worker`.
 """
@@ -16,6 +16,8 @@ from typing import Any, BinaryIO
 
 import torch
 from torch import nn
+
+from benchmarks.peak_memory import PeakMemory
 
 MASKED_LOGIT = -1e9
 BASELINE_DECAY = 0.99
@@ -180,6 +182,12 @@ class Worker:
         self.training = TorchTraining(TorchSeq2Slate(arrays, settings["dropout"]), settings)
         self.batches = []
         return {"version": torch.__version__}
+
+    def peak_memory(self, indices: list[int]) -> dict[str, Any]:
+        """Most memory resident while training on the kept batches of these indices, less that at rest, in MiB."""
+        memory = PeakMemory()
+        self.train(indices)
+        return {"mebibytes": memory.mebibytes()}
 
     def add_batch(self, arrays: dict[str, torch.Tensor]) -> dict[str, Any]:
         """Keep one padded batch: `features`, `mask` and `labels`."""

@@ -56,7 +56,9 @@ def _logits_along(
         steps = tf.shape(pointed)[0]
 
         def add_step(step: tf.Tensor, of_items: tf.Tensor, of_v: tf.Tensor, of_steps: tf.TensorArray) -> tuple:
-            of_items, of_v, of_step = _logits_gradient(projected, pointed[step], by_step[step], of_items, of_v)
+            of_items, of_v, of_step = _logits_gradient(
+                projected, pointed[step], attention, by_step[step], of_items, of_v
+            )
             return step + 1, of_items, of_v, of_steps.write(step, of_step)
 
         of_steps = tf.TensorArray(pointed.dtype, steps, element_shape=pointed.shape[1:])
@@ -64,7 +66,7 @@ def _logits_along(
         _, of_items, of_v, of_steps = tf.while_loop(
             lambda step, *_: step < steps, add_step, start, maximum_iterations=steps
         )
-        return None, of_items * attention, of_steps.stack() * attention, tf.reduce_sum(of_v, axis=0)
+        return None, of_items, of_steps.stack() * attention, tf.reduce_sum(of_v, axis=0)
 
     return tf.identity(known), gradient
 
@@ -73,15 +75,16 @@ def _logits_along(
 def _logits_gradient(
     projected: tf.Tensor,
     pointed: tf.Tensor,
+    attention: tf.Tensor,
     of_logits: tf.Tensor,
     of_items: tf.Tensor,
     of_v: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """One step's share of the gradients, those of `projected` and `pointed` not yet times v.
+    """One step's share of the gradients, that of `pointed` not yet times v.
 
     Args:
         projected: float `[batch, list_size, rho]`.
-        pointed: float `[batch, rho]`.
+        pointed, attention: float `[batch, rho]` and `[rho]`.
         of_logits: float `[batch, list_size]`.
         of_items, of_v: float `[batch, list_size, rho]` and `[batch, rho]`, sums over the steps so far.
 
@@ -91,7 +94,7 @@ def _logits_gradient(
     squashed = tf.tanh(projected + pointed[:, tf.newaxis])
     slope = 1 - squashed**2
     return (
-        of_items + of_logits[:, :, tf.newaxis] * slope,
+        of_items + of_logits[:, :, tf.newaxis] * (slope * attention),
         of_v + tf.einsum("bn,bnr->br", of_logits, squashed),
         tf.einsum("bn,bnr->br", of_logits, slope),
     )

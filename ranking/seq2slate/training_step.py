@@ -80,8 +80,8 @@ class TrainingStep:
         else:
             choose = sampled_choice(tf.stack([tf.constant(self.settings.seed, tf.int32), self.counter.assign_add(1)]))
         encoded = self.model.encode(features, mask, training=True)
-        if self.model.nearness.levels:
-            # What is near depends on the path by learned distances: their gradient is taken step by step.
+        if self.steps == 1 or self.model.nearness.levels:
+            # One step is no path. And what is near depends on the path by learned distances: step by step, then.
             return walk(self.model.step, self.model, encoded, mask, steps, choose)
         with tape.stop_recording():
             walked = walk(self._fused_step, self.model, encoded, mask, steps, choose)
