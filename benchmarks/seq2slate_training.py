@@ -190,7 +190,8 @@ def _compare(
     peak = memory.mebibytes()
     epochs = {"epoch s": "", "PyTorch epoch s": ""}
     if load.epoch is not None:
-        _train(ours, load, load.epoch)
+        # A last, smaller batch is a shape that the turns had not: it is compiled outside the clock.
+        _train(ours, load, [min(load.epoch, key=lambda index: len(load.batches[index].mask))])
         epochs = {
             "epoch s": _train(ours, load, load.epoch)["seconds"],
             "PyTorch epoch s": torch_side.ask("train", indices=load.epoch)["seconds"],
