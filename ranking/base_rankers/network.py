@@ -51,8 +51,8 @@ class NetworkRanker(ABC):
     label: Label = "clicked"
     log1p: bool = False
     epochs: int = 60
-    batch_size: int = 32
-    learning_rate: float = 1e-3
+    batch_size: int = 64
+    learning_rate: float = 2e-3
     dropout: float = 0.1
     l2: float = 0.0
     patience: int = 10

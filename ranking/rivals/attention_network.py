@@ -7,12 +7,14 @@ import math
 
 import tensorflow as tf
 
+from ranking.seq2slate.encoders import sinusoids
+
 MASKED_SCORE = -1e9
 EPSILON = 1e-5
 
 
 class AttentionNetwork(tf.keras.Model):
-    """A pre-norm transformer encoder with learned embeddings of the base rank and a linear score.
+    """A pre-norm transformer encoder with learned embeddings of the base rank, sinusoids at first, and a linear score.
 
     Args:
         hidden_size: width, a multiple of `heads`.
@@ -31,8 +33,8 @@ class AttentionNetwork(tf.keras.Model):
         self.norm, self.out = layer.norm(), layer.dense(1)
         self.ranks = None
         if positions:
-            initial = tf.keras.initializers.RandomNormal(stddev=1.0 / math.sqrt(hidden_size), seed=seed)
-            self.ranks = self.add_weight("ranks", [positions, hidden_size], initializer=initial)
+            # Sinusoids rather than noise: ranks that no training list reaches resemble their neighbours.
+            self.ranks = self.add_weight("ranks", [positions, hidden_size], initializer=_sinusoids)
 
     def call(self, features: tf.Tensor, mask: tf.Tensor, training: bool = False) -> tf.Tensor:
         """Logits float `[batch, list_size]` of `features` float `[batch, list_size, features]`."""
@@ -44,6 +46,10 @@ class AttentionNetwork(tf.keras.Model):
         for block in self.blocks:
             items = block(items, mask, training)
         return self.out(self.norm(items))[:, :, 0]
+
+
+def _sinusoids(shape: tf.TensorShape, dtype: tf.DType) -> tf.Tensor:
+    return sinusoids(tf.constant(shape[0]), shape[1], dtype)
 
 
 class _Layers:

@@ -198,3 +198,13 @@ def test_settings_outside_their_range_are_refused_by_name(make: object, message:
     assert callable(make)
     with pytest.raises(ConfigError, match=message):
         make()
+
+
+def test_the_transformer_starts_with_ranks_that_resemble_their_neighbours_and_shares_the_last() -> None:
+    network = built(OneShotTransformer(hidden_size=16, layers=1, heads=2, positions=6).network(), 4)
+    ranks = network.ranks.numpy()
+    assert np.linalg.norm(np.diff(ranks, axis=0), axis=1).max() < np.linalg.norm(ranks[5] - ranks[0])
+    item = np.tile(np.random.default_rng(0).normal(size=4).astype(np.float32), (1, 9, 1))
+    scores = network(tf.constant(item), tf.ones([1, 9], tf.bool)).numpy()[0]
+    np.testing.assert_allclose(scores[5:], scores[5], rtol=0, atol=1e-6)
+    assert np.abs(np.diff(scores[:6])).min() > 1e-4
