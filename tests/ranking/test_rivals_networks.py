@@ -27,6 +27,7 @@ PLANS = {
     "dlcm": DLCM(hidden_size=16, heads=3),
 }
 of_every_kind = pytest.mark.parametrize("kind", PLANS)
+of_every_network = pytest.mark.parametrize("kind", ["softmax", "transformer", "dlcm"])
 LISTS = learnable_lists(16, seed=0)
 READS_RANKS = ("transformer", "dlcm")
 
@@ -100,7 +101,7 @@ def test_only_networks_that_read_the_base_order_notice_when_it_changes(kind: str
     assert (change > 1e-3) == (kind in READS_RANKS)
 
 
-@of_every_kind
+@of_every_network
 def test_the_epoch_with_the_best_validation_ndcg_is_kept(kind: str) -> None:
     held_out = learnable_lists(32, seed=1)
     ranker = replace(PLANS[kind], label="grade", epochs=8, learning_rate=0.05).fit(LISTS, held_out)
@@ -125,7 +126,7 @@ def test_a_list_counts_as_much_as_its_relevant_items_weigh() -> None:
     assert by_weight > ndcg(unseen, plan.fit(confused).score(unseen)) + 0.05
 
 
-@of_every_kind
+@of_every_network
 def test_constant_features_and_single_items_are_scored_without_nan(kind: str) -> None:
     constant = LISTS.with_features(np.full_like(LISTS.features, 7.0))
     assert np.isfinite(few_epochs(PLANS[kind]).fit(constant).score(constant)).all()
@@ -156,7 +157,7 @@ def test_heavy_tails_are_compressed_on_request() -> None:
     assert np.abs(plain.score(heavy)).max() > np.abs(compressed.score(heavy)).max()
 
 
-@pytest.mark.parametrize("kind", ["softmax", "transformer", "dlcm"])
+@of_every_network
 def test_what_cannot_be_trained_on_is_refused_by_name(kind: str) -> None:
     lists, plan = learnable_lists(8, seed=0), few_epochs(PLANS[kind])
     without = replace(lists, grades=None)
