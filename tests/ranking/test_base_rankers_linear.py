@@ -17,6 +17,7 @@ from ranking.lists import RankingLists
 from ranking.metrics import evaluate_lists
 from seriatim_errors import ConfigError, DataError, TrainingError
 from tests.ranking.generated_lists import learnable_lists, lists_of
+from tests.ranking.test_base_rankers_isolated import MQ2008, letor
 
 
 def ndcg(lists: RankingLists, scores: np.ndarray) -> float:
@@ -136,3 +137,10 @@ def test_what_cannot_be_trained_on_is_refused_by_name() -> None:
         Linear(label="grades")
     with pytest.raises(ConfigError, match=r"Linear l2: -0.1"):
         Linear(l2=-0.1)
+
+
+@pytest.mark.real_data
+@pytest.mark.skipif(not MQ2008.is_dir(), reason="LETOR MQ2008 is not beside the checkout")
+def test_mq2008_graded_labels_reach_an_ndcg_at_10_of_072_without_a_look_at_s4() -> None:
+    train, evaluation = (letor(*parts) for parts in (("S1", "S2", "S3"), ("S4",)))
+    assert ndcg(evaluation, Linear(label="grade").fit(train).score(evaluation)) >= 0.72
