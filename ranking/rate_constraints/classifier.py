@@ -99,7 +99,7 @@ class RateConstrainedClassifier(ClassifierMixin, BaseEstimator):
                 the unit of the promise's interval. None: every item by itself.
 
         Raises:
-            ValueError: `X` or `y` is not as described.
+            ValueError: `X`, `y` or `clusters` is not as described.
             TrainingError: a setting is out of range, or there are fewer constrained examples than folds.
         """
         matrix, y = validate_data(self, X, y, dtype=np.float64)
@@ -141,7 +141,10 @@ class RateConstrainedClassifier(ClassifierMixin, BaseEstimator):
             def refit(rows: NDArray[np.bool_]) -> Scorer:
                 return fitter.fit(features[rows], labels[rows], weights[rows]).scorer
 
-            _, cluster = np.unique(np.arange(len(codes)) if clusters is None else clusters, return_inverse=True)
+            given = np.arange(len(codes)) if clusters is None else np.asarray(clusters)
+            if given.shape != (len(codes),):
+                raise ValueError(f"clusters: shape {given.shape} for {len(codes)} rows of X; give one each")
+            _, cluster = np.unique(given, return_inverse=True)
             calibration = calibrate_out_of_fold(
                 self.scorer_, refit, features, members, weights, cluster, self.rate, self.folds, seed
             )
@@ -149,12 +152,24 @@ class RateConstrainedClassifier(ClassifierMixin, BaseEstimator):
         return self
 
     def decision_function(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Distance above the threshold, float64 `[items]`; above 0 for the positive class."""
+        """Distance above the threshold, float64 `[items]`; above 0 for the positive class.
+
+        Raises:
+            ValueError: `X` is not as in `fit`, or so far from the training data that the arithmetic overflows.
+        """
         check_is_fitted(self)
-        features = self.scaler_.transform(validate_data(self, X, dtype=np.float64, reset=False)).astype(np.float32)
+        standardised = self.scaler_.transform(validate_data(self, X, dtype=np.float64, reset=False))
+        with np.errstate(over="ignore"):
+            features = standardised.astype(np.float32)
         # Items at the threshold pass, while the convention here is that 0 does not: the next score below is 0.
         zero = float(np.nextafter(np.float32(self.threshold_), np.float32(-np.inf)))
-        return self.scorer_.score(features).astype(np.float64) - zero
+        distances = self.scorer_.score(features).astype(np.float64) - zero
+        if not np.isfinite(distances).all():
+            row = int(np.argmin(np.isfinite(distances)))
+            raise ValueError(
+                f"X: row {row} lies so far from the training data that its score overflows; check its units"
+            )
+        return distances
 
     def predict(self, X: ArrayLike) -> NDArray:
         """The class of each item, `[items]`."""

@@ -6,12 +6,23 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from ranking.rate_constraints.batches import needed_positives, representative_weights, stratified_batches
 from ranking.rate_constraints.objectives import Objective, exact_thresholds
 from ranking.rate_constraints.scorer import Scorer
 from seriatim_errors import TrainingError
+
+
+def check_each(name: str, values: ArrayLike, fine: NDArray[np.bool_], way_out: str) -> None:
+    """Refuse the first of `values` `[items]` that is not `fine`.
+
+    Raises:
+        TrainingError: naming it and the `way_out`.
+    """
+    if not fine.all():
+        row = int(np.argmin(fine))
+        raise TrainingError(f"rate constraint: {name} {row} is {np.asarray(values)[row]}; {way_out}")
 
 
 @dataclass(frozen=True)
@@ -33,8 +44,20 @@ class Examples:
         weights: NDArray[np.float32] | None,
         groups: NDArray[np.int32] | None,
     ) -> Examples:
-        """The examples with weight, checked."""
+        """The examples with weight, checked.
+
+        Raises:
+            TrainingError: lengths differ, a label is neither 0 nor 1, a weight is negative or not finite, a feature
+                of an example with weight is not finite, or one class has no weight.
+        """
         given = np.ones(len(labels), np.float32) if weights is None else np.asarray(weights, np.float32)
+        for name, values in (("labels", labels), ("weights", given), ("groups", groups)):
+            if values is not None and np.shape(values) != (len(features),):
+                raise TrainingError(
+                    f"rate constraint: {name} have shape {np.shape(values)} for {len(features)} examples; give one each"
+                )
+        check_each("label", labels, np.isin(labels, (0, 1)), "give 0 or 1")
+        check_each("weight", given, np.isfinite(given) & (given >= 0), "give finite weights of at least 0")
         rows = np.flatnonzero(given > 0)
         positive = (np.asarray(labels)[rows] > 0).astype(np.float32)
         if not 0 < positive.sum() < len(positive):

@@ -14,7 +14,7 @@ from ranking.rate_constraints.methods import Batch, CrossEntropy, Method
 from ranking.rate_constraints.objectives import Objective, rate_loss
 from ranking.rate_constraints.scorer import Scorer
 from ranking.rate_constraints.settings import FitSettings, named_method
-from ranking.rate_constraints.subset_quantiles import EMPTY_SUBSET
+from ranking.rate_constraints.subset_quantiles import EMPTY_SUBSET, NOT_A_NUMBER
 from seriatim_errors import TrainingError
 
 
@@ -106,8 +106,9 @@ class ScorerFitter:
         try:
             history = self._descend(examples, on_epoch)
         except tf.errors.InvalidArgumentError as error:
-            if EMPTY_SUBSET in str(error):
-                raise TrainingError(EMPTY_SUBSET) from None
+            for message in (EMPTY_SUBSET, NOT_A_NUMBER):
+                if message in str(error):
+                    raise TrainingError(message) from None
             raise
         thresholds = examples.thresholds(self.scorer, self.objective)
         return Fit(self.scorer.copy(), thresholds, history)

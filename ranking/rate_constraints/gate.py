@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from ranking.lists import RankingLists
 from ranking.rate_constraints.calibration import GatePromise, calibrate_out_of_fold
+from ranking.rate_constraints.examples import check_each
 from ranking.rate_constraints.fitting import ScorerFitter
 from ranking.rate_constraints.objectives import RateObjective
 from ranking.rate_constraints.scorer import Scorer
-from ranking.rate_constraints.settings import FitSettings
-from seriatim_errors import TrainingError
+from ranking.rate_constraints.settings import FitSettings, check_settings
+from seriatim_errors import DataError, TrainingError
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,9 @@ class GateSettings:
             is needed.
         folds: folds by request whose held-out scores set the threshold.
         seed: fixes folds, initial weights and batches.
+
+    Raises:
+        TrainingError: a setting is out of its range.
     """
 
     target_recall: float = 0.95
@@ -40,6 +44,11 @@ class GateSettings:
     weight_decay: float = 1e-3
     folds: int = 5
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_settings(self, {"epochs": 1, "batch_size": 1, "folds": 2, "seed": 0})
+        if not 0 < self.target_recall < 1:
+            raise TrainingError(f"target_recall is {self.target_recall}; give a share between 0 and 1")
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,17 @@ class TrainedGate:
     settings: GateSettings
 
     def passes(self, features: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Whether items with these standardised features pass, bool `[items]`."""
+        """Whether items with these standardised features pass, bool `[items]`.
+
+        Raises:
+            DataError: the features have another width than the training items', or one is not finite.
+        """
+        width = int(self.scorer.kernels[0].shape[0])
+        if np.ndim(features) != 2 or np.shape(features)[1] != width:
+            raise DataError(f"features: shape {np.shape(features)}; the gate was trained on [items, {width}]")
+        if not np.isfinite(features).all():
+            row, column = np.argwhere(~np.isfinite(features))[0]
+            raise DataError(f"features: column {column} of item {row} is {features[row, column]}; give finite features")
         return self.scorer.score(features) >= np.float32(self.threshold)
 
 
@@ -73,8 +92,14 @@ def train_gate(
             negatives' distance above the threshold, so that an item at the threshold costs ln 2).
 
     Raises:
-        TrainingError: there are fewer positive requests than folds, or no negative item.
+        TrainingError: there are fewer positive requests than folds, no negative item, or the labels do not match
+            the items.
     """
+    if np.shape(labels) != (len(lists.item_ids),):
+        raise TrainingError(
+            f"gate: labels have shape {np.shape(labels)} for {len(lists.item_ids)} items; give one each"
+        )
+    check_each("label", labels, np.isin(labels, (0, 1)), "give 0 or 1")
     positive = labels > 0
     requests = lists.list_index
     weights = np.ones(len(labels), np.float32) if lists.weights is None else lists.weights

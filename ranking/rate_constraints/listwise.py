@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from ranking.rate_constraints.objectives import RateLoss, weighted_mean
 from ranking.rate_constraints.subset_quantiles import QuantileEstimator, subset_quantile
+from seriatim_errors import TrainingError
 
 
 def precision_at_k_in_lists(
@@ -28,10 +29,13 @@ def precision_at_k_in_lists(
         Losses `[batch]` (0 for a list without a positive) and thresholds `[batch, 1]`.
 
     Raises:
-        TrainingError: a list is all padding (eagerly; InvalidArgumentError inside a `tf.function`).
+        TrainingError: k is below 1; or a list is all padding or holds a NaN score (eagerly; InvalidArgumentError
+            inside a `tf.function`).
 
     Source: arXiv 1803.00067 (precision at K), with the documents of a query for A.
     """
+    if k < 1:
+        raise TrainingError(f"precision at K: k is {k}; give 1 or more")
     present = tf.cast(mask, scores.dtype)
     sizes = tf.reduce_sum(present, axis=-1)
     # Half an item inside the K-th score's own share, so that rounding cannot pick its neighbour.

@@ -29,6 +29,7 @@ def point_weights(count: int, level: float) -> NDArray[np.float64]:
         TrainingError: there is no score.
     """
     _refuse_empty(count)
+    _refuse_outside("level", level, 0, 1)
     weights = np.zeros(count)
     weights[min(max(math.ceil(level * count - RATE_ROUNDING), 1), count) - 1] = 1.0
     return weights
@@ -37,6 +38,8 @@ def point_weights(count: int, level: float) -> NDArray[np.float64]:
 def interval_weights(count: int, level: float, bandwidth: float) -> NDArray[np.float64]:
     """Uniform weights on all k with `|(k - 1/2) / n - level| <= bandwidth`, or the point estimator's."""
     _refuse_empty(count)
+    _refuse_outside("level", level, 0, 1)
+    _refuse_outside("bandwidth", bandwidth, -math.inf, math.inf)
     inside = np.abs((np.arange(1, count + 1) - 0.5) / count - level) <= bandwidth
     return inside / inside.sum() if inside.any() else point_weights(count, level)
 
@@ -47,6 +50,8 @@ def kernel_weights(count: int, level: float, bandwidth: float) -> NDArray[np.flo
     Without renormalisation mass that leaves [0, 1] biases the quantile.
     """
     _refuse_empty(count)
+    _refuse_outside("level", level, 0, 1)
+    _refuse_outside("bandwidth", bandwidth, -math.inf, math.inf)
     if bandwidth <= 0:
         return point_weights(count, level)
     edges = norm.cdf((np.arange(count + 1) / count - level) / bandwidth)
@@ -78,7 +83,8 @@ def exact_threshold(scores: NDArray[np.floating], rate: float, weights: NDArray[
         weights: float `[count]`, >= 0, or None for weight one; scores without weight do not count.
 
     Raises:
-        TrainingError: there is no score (with weight), a score is not finite, or the rate is out of range.
+        TrainingError: there is no score (with weight), a score or weight is not finite, a weight is negative, the
+            lengths differ, or the rate is out of range.
     """
     values = np.asarray(scores)
     if not 0 < rate <= 1:
@@ -86,6 +92,7 @@ def exact_threshold(scores: NDArray[np.floating], rate: float, weights: NDArray[
     if not np.isfinite(values).all():
         raise TrainingError("rate constraint: a score is not finite, so there is no quantile; lower the learning rate")
     if weights is not None:
+        _check_weights(values, weights)
         present = np.asarray(weights) > 0
         values, weights = values[present], np.asarray(weights, np.float64)[present]
     _refuse_empty(len(values))
@@ -99,7 +106,15 @@ def exact_threshold(scores: NDArray[np.floating], rate: float, weights: NDArray[
 
 
 def realised_rate(scores: NDArray[np.floating], threshold: float, weights: NDArray[np.floating] | None = None) -> float:
-    """Share of the scores (of their weight, if given) that pass (`>=`) the threshold; nan for none."""
+    """Share of the scores (of their weight, if given) that pass (`>=`) the threshold; nan for none.
+
+    Raises:
+        TrainingError: a score is NaN, or weights are not as `exact_threshold` wants them.
+    """
+    if np.isnan(scores).any():
+        raise TrainingError("rate constraint: a score is NaN, so it neither passes nor fails; lower the learning rate")
+    if weights is not None:
+        _check_weights(np.asarray(scores), weights)
     passed = np.asarray(scores) >= threshold
     if weights is None:
         return float(np.mean(passed)) if len(passed) else math.nan
@@ -110,3 +125,18 @@ def realised_rate(scores: NDArray[np.floating], threshold: float, weights: NDArr
 def _refuse_empty(count: int) -> None:
     if count == 0:
         raise TrainingError("rate constraint: the constrained subset is empty, so it has no quantile; add examples")
+
+
+def _refuse_outside(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise TrainingError(f"rate constraint: the {name} is {value}; give a number in [{low:g}, {high:g}]")
+
+
+def _check_weights(scores: NDArray[np.floating], weights: NDArray[np.floating]) -> None:
+    given = np.asarray(weights)
+    if given.shape != scores.shape:
+        raise TrainingError(f"rate constraint: weights of shape {given.shape} for {len(scores)} scores; give one each")
+    fine = np.isfinite(given) & (given >= 0)
+    if not fine.all():
+        row = int(np.argmin(fine))
+        raise TrainingError(f"rate constraint: weight {row} is {given[row]}; give finite weights of at least 0")

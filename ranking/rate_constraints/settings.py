@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
+from typing import Any
 
 from ranking.rate_constraints.methods import CrossEntropy, Implicit, Lagrangian, Method, MethodName, Quantile
 from ranking.rate_constraints.objectives import KERNEL, Objective
@@ -29,6 +31,9 @@ class FitSettings:
         sharpness, reset_every: of `implicit`.
         dual_rate: of `lagrangian`.
         seed: fixes initial weights and batches.
+
+    Raises:
+        TrainingError: a setting is out of its range.
     """
 
     method: MethodName = "quantile"
@@ -45,6 +50,29 @@ class FitSettings:
     reset_every: int = 10
     dual_rate: float = 0.05
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_settings(self, {"epochs": 1, "batch_size": 1, "queue_length": 0, "reset_every": 1, "seed": 0})
+
+
+def check_settings(settings: Any, smallest: dict[str, int]) -> None:
+    """Refuse counts below their `smallest`, shares outside [0, 1] and rates that are not positive and finite.
+
+    Raises:
+        TrainingError: with the field and its value.
+    """
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if field.name in smallest and value < smallest[field.name]:
+            raise TrainingError(f"{field.name} is {value}; give {smallest[field.name]} or more")
+        if field.name in ("warm_start", "final_rate") and not 0 <= value <= 1:
+            raise TrainingError(f"{field.name} is {value}; give a share in [0, 1]")
+        if field.name in ("learning_rate", "sharpness") and not 0 < value < math.inf:
+            raise TrainingError(f"{field.name} is {value}; give a finite number above 0")
+        if field.name in ("weight_decay", "dual_rate") and not 0 <= value < math.inf:
+            raise TrainingError(f"{field.name} is {value}; give a finite number of at least 0")
+        if field.name == "hidden" and any(width < 1 for width in value):
+            raise TrainingError(f"hidden is {value}; give widths of at least 1, or none for a linear scorer")
 
 
 def named_method(objective: Objective, settings: FitSettings) -> Method:

@@ -11,6 +11,7 @@ import tensorflow as tf
 from seriatim_errors import TrainingError
 
 EMPTY_SUBSET = "rate constraint: a batch has no element of the constrained subset; use stratified or larger batches"
+NOT_A_NUMBER = "rate constraint: a score or a level is NaN, so there is no quantile; lower the learning rate"
 # Cumulative shares are sums of float32: a share this close under a level counts as having reached it.
 SHARE_ROUNDING = 1e-6
 
@@ -77,8 +78,8 @@ def subset_quantile(
         `[...]`, in the scores' type.
 
     Raises:
-        TrainingError: a problem has no weight (eagerly; inside a `tf.function`, InvalidArgumentError with
-            the same message).
+        TrainingError: a problem has no weight, a score with weight or a level is NaN (eagerly; inside a `tf.function`,
+            InvalidArgumentError with the same message).
 
     Source: arXiv 1803.00067, L-estimators of the quantile.
     """
@@ -102,7 +103,10 @@ def quantile_shares(
     order = tf.argsort(fixed, axis=-1, stable=True)
     cumulative = tf.cumsum(tf.gather(weights, order, batch_dims=order.shape.rank - 1), axis=-1)
     total = cumulative[..., -1:]
-    with tf.control_dependencies([_refuse_empty(total)]):
+    undefined = tf.reduce_any(tf.math.is_nan(fixed) & (weights > 0)) | tf.reduce_any(tf.math.is_nan(levels))
+    with tf.control_dependencies(
+        [_require(tf.reduce_all(total > 0), EMPTY_SUBSET), _require(~undefined, NOT_A_NUMBER)]
+    ):
         ends = cumulative / total
     ascending = estimator.weights(ends, tf.cast(levels, exact)[..., None])
     order = tf.broadcast_to(order, tf.broadcast_dynamic_shape(tf.shape(order), tf.shape(ascending)))
@@ -121,9 +125,9 @@ def _normal_share(deviate: tf.Tensor) -> tf.Tensor:
     return 0.5 * (1 + tf.math.erf(deviate / math.sqrt(2)))
 
 
-def _refuse_empty(total: tf.Tensor) -> tf.Operation | None:
+def _require(holds: tf.Tensor, message: str) -> tf.Operation:
     if tf.executing_eagerly():
-        if not bool(tf.reduce_all(total > 0)):
-            raise TrainingError(EMPTY_SUBSET)
-        return None
-    return tf.debugging.Assert(tf.reduce_all(total > 0), [EMPTY_SUBSET])
+        if not bool(holds):
+            raise TrainingError(message)
+        return tf.no_op()
+    return tf.debugging.Assert(holds, [message])
