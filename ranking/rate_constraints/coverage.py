@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import tensorflow as tf
 
-from ranking.rate_constraints.objectives import weighted_mean
+from ranking.rate_constraints.surrogates import Surrogate, check_surrogate, error_costs, spread, weighted_mean
 from seriatim_errors import TrainingError
 
 
@@ -16,11 +16,14 @@ class Coverage:
 
     Attributes:
         shares: share of group g that passes; groups are numbered from 0.
+        surrogate: of an error's count, see `RateObjective`.
     """
 
     shares: tuple[float, ...]
+    surrogate: Surrogate = "sigmoid"
 
     def __post_init__(self) -> None:
+        check_surrogate(self.surrogate)
         if not self.shares:
             raise TrainingError("shares is empty; give one share a group")
         for share in self.shares:
@@ -44,9 +47,11 @@ class Coverage:
         thresholds: tf.Tensor,
         groups: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Mean softplus of `(1 - 2 y) (f - b)` over all, b the threshold of an example's group."""
+        """Mean surrogate of `(1 - 2 y) (f - b)` over all, b the threshold of an example's group."""
         own = tf.reduce_sum(self.subsets(labels, groups) * thresholds[..., None], axis=-2)
-        return weighted_mean(tf.nn.softplus((1 - 2 * labels) * (scores - own)), weights)
+        above = scores - own
+        costs = error_costs(self.surrogate, (1 - 2 * labels) * above, spread(above, weights)[..., None])
+        return weighted_mean(costs, weights)
 
     def _known(self, groups: tf.Tensor | None) -> tf.Tensor:
         if groups is None:

@@ -88,8 +88,8 @@ def train_gate(
         lists: requests with standardised features; items weigh as their `weights` say.
         labels: {0, 1} `[items]`, what must pass.
         settings: see `GateSettings`.
-        on_epoch: called with each history row of the final scorer: `step`, `loss` (mean softplus of the
-            negatives' distance above the threshold, so that an item at the threshold costs ln 2).
+        on_epoch: called with each history row of the final scorer: `step`, `loss` (mean sigmoid of the
+            negatives' distance above the threshold, so that an item at the threshold costs 1/2).
 
     Raises:
         TrainingError: there are fewer positive requests than folds, no negative item, or the labels do not match

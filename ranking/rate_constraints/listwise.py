@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from ranking.rate_constraints.objectives import RateLoss, weighted_mean
+from ranking.rate_constraints.objectives import RateLoss
 from ranking.rate_constraints.subset_quantiles import QuantileEstimator, subset_quantile
+from ranking.rate_constraints.surrogates import weighted_mean
 from seriatim_errors import TrainingError
 
 

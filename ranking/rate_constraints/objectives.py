@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ranking.rate_constraints.quantiles import exact_threshold, quantile
 from ranking.rate_constraints.subset_quantiles import QuantileEstimator, subset_quantile
+from ranking.rate_constraints.surrogates import Surrogate, check_surrogate, error_costs, spread, weighted_mean
 from seriatim_errors import TrainingError
 
 KERNEL = QuantileEstimator()
@@ -53,21 +54,24 @@ class Objective(Protocol):
 
 @dataclass(frozen=True)
 class RateObjective:
-    """Pins the pass share of one kind of example, and counts errors at each threshold by softplus.
+    """Pins the pass share of one kind of example, and counts errors at each threshold by a surrogate.
 
     Attributes:
         among: A, whose pass share is pinned.
         rates: c in (0, 1), the pass share at each threshold; the loss is the mean over thresholds.
         misses: count `b - f` over the positives.
         false_alarms: count `f - b` over the negatives.
+        surrogate: of the count, see `error_costs`.
     """
 
     among: Literal["positives", "negatives", "all"]
     rates: tuple[float, ...]
     misses: bool
     false_alarms: bool
+    surrogate: Surrogate = "sigmoid"
 
     def __post_init__(self) -> None:
+        check_surrogate(self.surrogate)
         if not self.rates:
             raise TrainingError("rate constraint: there is no rate; give at least one")
         for rate in self.rates:
@@ -75,27 +79,27 @@ class RateObjective:
                 raise TrainingError(f"rate constraint: the rate is {rate}; give a share between 0 and 1")
 
     @classmethod
-    def precision_at_recall(cls, recall: float) -> RateObjective:
+    def precision_at_recall(cls, recall: float, surrogate: Surrogate = "sigmoid") -> RateObjective:
         """Fewest false positives while `recall` of the positives pass: true positives are pinned."""
-        return cls("positives", (recall,), misses=False, false_alarms=True)
+        return cls("positives", (recall,), misses=False, false_alarms=True, surrogate=surrogate)
 
     @classmethod
-    def recall_at_false_alarms(cls, rate: float) -> RateObjective:
+    def recall_at_false_alarms(cls, rate: float, surrogate: Surrogate = "sigmoid") -> RateObjective:
         """Most positives while `rate` of the negatives pass (TPR at FPR)."""
-        return cls("negatives", (rate,), misses=True, false_alarms=False)
+        return cls("negatives", (rate,), misses=True, false_alarms=False, surrogate=surrogate)
 
     @classmethod
-    def precision_at_top(cls, share: float) -> RateObjective:
+    def precision_at_top(cls, share: float, surrogate: Surrogate = "sigmoid") -> RateObjective:
         """Most positives among the top `share` of all: precision at K = share x items."""
-        return cls("all", (share,), misses=True, false_alarms=False)
+        return cls("all", (share,), misses=True, false_alarms=False, surrogate=surrogate)
 
     @classmethod
-    def accuracy_at_top(cls, share: float) -> RateObjective:
+    def accuracy_at_top(cls, share: float, surrogate: Surrogate = "sigmoid") -> RateObjective:
         """Positives above and negatives below the threshold that the top `share` of all pass."""
-        return cls("all", (share,), misses=True, false_alarms=True)
+        return cls("all", (share,), misses=True, false_alarms=True, surrogate=surrogate)
 
     @classmethod
-    def area_under_precision(cls, low: float, points: int = 5) -> RateObjective:
+    def area_under_precision(cls, low: float, points: int = 5, surrogate: Surrogate = "sigmoid") -> RateObjective:
         """Precision averaged over recalls from `low` to 1 (AUC-PR), at one sort for all of them.
 
         The grid holds the middles of `points` equal parts: none sits at recall 1, where the threshold
@@ -104,7 +108,8 @@ class RateObjective:
         if not 0 <= low < 1 or points < 1:
             raise TrainingError(f"area under precision: low is {low}, points is {points}; give 0 <= low < 1 <= points")
         step = (1 - low) / points
-        return cls("positives", tuple(low + step * (i + 0.5) for i in range(points)), misses=False, false_alarms=True)
+        rates = tuple(low + step * (i + 0.5) for i in range(points))
+        return cls("positives", rates, misses=False, false_alarms=True, surrogate=surrogate)
 
     def subsets(self, labels: tf.Tensor, groups: tf.Tensor | None) -> tf.Tensor:
         """Members of A, one row for all thresholds: `[..., 1, items]`."""
@@ -119,13 +124,14 @@ class RateObjective:
         thresholds: tf.Tensor,
         groups: tf.Tensor | None = None,
     ) -> tf.Tensor:
-        """Mean softplus over the positives, the negatives or both, averaged over thresholds."""
+        """Mean surrogate over the positives, the negatives or both, averaged over thresholds."""
         margins = scores[..., None, :] - thresholds[..., None]
+        unit = spread(scores, weights)[..., None, None]
         loss = tf.zeros_like(thresholds)
         if self.misses:
-            loss += weighted_mean(tf.nn.softplus(-margins), (weights * labels)[..., None, :])
+            loss += weighted_mean(error_costs(self.surrogate, -margins, unit), (weights * labels)[..., None, :])
         if self.false_alarms:
-            loss += weighted_mean(tf.nn.softplus(margins), (weights * (1 - labels))[..., None, :])
+            loss += weighted_mean(error_costs(self.surrogate, margins, unit), (weights * (1 - labels))[..., None, :])
         return tf.reduce_mean(loss, axis=-1)
 
 
@@ -194,9 +200,3 @@ def precision_at_recall(
     """
     threshold = quantile(positive_scores, quantile_weights)
     return tf.reduce_mean(tf.nn.softplus(negative_scores - threshold))
-
-
-def weighted_mean(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Mean over the last axis, 0 where nothing has weight; what has none may be infinite."""
-    counted = weights * tf.where(weights > 0, values, tf.zeros_like(values))
-    return tf.math.divide_no_nan(tf.reduce_sum(counted, axis=-1), tf.reduce_sum(weights, axis=-1))

@@ -9,6 +9,7 @@ from typing import Any
 from ranking.rate_constraints.methods import CrossEntropy, Implicit, Lagrangian, Method, MethodName, Quantile
 from ranking.rate_constraints.objectives import KERNEL, Objective
 from ranking.rate_constraints.subset_quantiles import QuantileEstimator
+from ranking.rate_constraints.surrogates import SHARPNESS
 from seriatim_errors import TrainingError
 
 
@@ -28,7 +29,7 @@ class FitSettings:
         weight_decay: weight of the squared kernels in the loss; the objectives are not scale-free.
         estimator: of the quantiles, for `quantile`.
         queue_length: recent scores that join a batch's own, for `quantile`.
-        sharpness, reset_every: of `implicit`.
+        sharpness, reset_every: of `implicit`; the first in units of the scores' spread.
         dual_rate: of `lagrangian`.
         seed: fixes initial weights and batches.
 
@@ -46,7 +47,7 @@ class FitSettings:
     weight_decay: float = 1e-3
     estimator: QuantileEstimator = KERNEL
     queue_length: int = 0
-    sharpness: float = 1.0
+    sharpness: float = SHARPNESS
     reset_every: int = 10
     dual_rate: float = 0.05
     seed: int = 0

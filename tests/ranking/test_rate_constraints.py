@@ -196,7 +196,7 @@ def gate():
 
 
 def test_the_gate_keeps_its_promise_on_unseen_requests(gate):
-    features, labels = imbalanced_problem(40_000, seed=9)
+    features, labels = imbalanced_problem(400_000, seed=9)
     recall = gate.passes(features.astype(np.float32))[labels > 0].mean()
     assert recall == pytest.approx(0.9, abs=0.02)
     assert gate.promise.low <= 0.9 <= gate.promise.high

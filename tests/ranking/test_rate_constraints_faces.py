@@ -144,7 +144,7 @@ def keras_model():
     model.compile(tf.keras.optimizers.Adam(0.05), RateConstrainedLoss(RECALL))
     assert not model.passes(features).any()
     model.fit(features, labels, batch_size=500, epochs=5, verbose=0)
-    model.calibrate(*two_labels(4000, seed=1))
+    model.calibrate(*two_labels(20_000, seed=1))
     return model
 
 

@@ -31,7 +31,10 @@ OBJECTIVES = {
     "accuracy at top": RateObjective.accuracy_at_top(0.3),
     "area under precision": RateObjective.area_under_precision(0.5, points=3),
     "coverage": Coverage((0.3, 0.6)),
+    "accuracy at top, softplus": RateObjective.accuracy_at_top(0.3, "softplus"),
+    "coverage, softplus": Coverage((0.3, 0.6), "softplus"),
 }
+AT_THRESHOLD = {"softplus": math.log(2), "sigmoid": 0.5}
 ESTIMATORS = [QuantileEstimator("point"), QuantileEstimator("interval"), QuantileEstimator("kernel")]
 seeds = st.integers(0, 2**16)
 
@@ -111,9 +114,10 @@ def test_precision_at_recall_is_the_same_loss_in_both_of_its_forms():
     positive, negative = scores[labels > 0], scores[labels == 0]
     weights = kernel_weights(len(positive), 0.2, 0.1)
     expected = precision_at_recall(tf.constant(positive), tf.constant(negative), weights).numpy()
-    assert rate_loss(OBJECTIVES["precision at recall"], tf.constant(scores), labels).loss.numpy() == pytest.approx(
-        expected
-    )
+    objective = RateObjective.precision_at_recall(0.8, "softplus")
+    narrow = QuantileEstimator("kernel", bandwidth=0.5)
+    found = rate_loss(objective, tf.constant(scores), labels, estimator=narrow).loss.numpy()
+    assert found == pytest.approx(expected)
 
 
 @given(count=st.integers(1, 80), level=st.floats(0.01, 0.99))
@@ -152,14 +156,47 @@ def test_precision_at_top_passes_exactly_k_examples(seed, k):
 
 
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda estimator: estimator.kind)
+@pytest.mark.parametrize("surrogate", AT_THRESHOLD)
 @given(seed=seeds)
 @settings(deadline=None, max_examples=10)
-def test_losses_bound_the_errors_that_they_stand_for(estimator, seed):
+def test_losses_bound_the_errors_that_they_stand_for(surrogate, estimator, seed):
     scores, labels, _, _ = problem(seed)
-    alarms = rate_loss(OBJECTIVES["precision at recall"], tf.constant(scores), labels, estimator=estimator)
-    assert alarms.loss.numpy() >= math.log(2) * np.mean(scores[labels == 0] >= alarms.thresholds.numpy())
-    misses = rate_loss(OBJECTIVES["recall at false alarms"], tf.constant(scores), labels, estimator=estimator)
-    assert misses.loss.numpy() >= math.log(2) * np.mean(scores[labels > 0] < misses.thresholds.numpy())
+    factor = AT_THRESHOLD[surrogate]
+    objective = RateObjective.precision_at_recall(0.8, surrogate)
+    alarms = rate_loss(objective, tf.constant(scores), labels, estimator=estimator)
+    assert alarms.loss.numpy() >= factor * np.mean(scores[labels == 0] >= alarms.thresholds.numpy())
+    objective = RateObjective.recall_at_false_alarms(0.2, surrogate)
+    misses = rate_loss(objective, tf.constant(scores), labels, estimator=estimator)
+    assert misses.loss.numpy() >= factor * np.mean(scores[labels > 0] < misses.thresholds.numpy())
+
+
+@pytest.mark.parametrize("name", [name for name in OBJECTIVES if not name.endswith("softplus")])
+def test_the_sigmoid_hardly_sees_the_scale_of_the_scores(name):
+    scores, labels, weights, groups = problem(4)
+    plain = rate_loss(OBJECTIVES[name], tf.constant(scores), labels, weights, groups).loss.numpy()
+    scaled = rate_loss(OBJECTIVES[name], tf.constant(100 * scores), labels, weights, groups).loss.numpy()
+    assert scaled == pytest.approx(plain, abs=0.01)
+
+
+def test_where_most_must_be_in_error_softplus_would_rather_have_scores_alike():
+    scores, labels, _, _ = problem(4, items=400)
+    losses = {
+        surrogate: [
+            rate_loss(
+                RateObjective.precision_at_recall(0.95, surrogate), tf.constant(scale * scores), labels
+            ).loss.numpy()
+            for scale in (1, 0.3)
+        ]
+        for surrogate in AT_THRESHOLD
+    }
+    assert losses["softplus"][1] < losses["softplus"][0] - 0.3
+    assert losses["sigmoid"][1] == pytest.approx(losses["sigmoid"][0], abs=0.01)
+
+
+def test_an_unknown_surrogate_is_refused_by_name():
+    for make in (lambda: RateObjective.precision_at_recall(0.9, "hinge"), lambda: Coverage((0.5,), "hinge")):
+        with pytest.raises(TrainingError, match="surrogate is 'hinge'; use one of softplus, sigmoid"):
+            make()
 
 
 def test_leading_axes_are_separate_problems():
@@ -203,8 +240,8 @@ def test_constant_scores_are_finite_in_half_precision_too(name, dtype):
     _, labels, weights, groups = problem(1)
     result = rate_loss(OBJECTIVES[name], tf.zeros(40, dtype), labels, weights, groups)
     assert result.loss.dtype == dtype
-    count = 2 if name == "accuracy at top" else 1
-    assert float(result.loss) == pytest.approx(count * math.log(2), rel=1e-2)
+    count = 2 if name.startswith("accuracy at top") else 1
+    assert float(result.loss) == pytest.approx(count * AT_THRESHOLD[OBJECTIVES[name].surrogate], rel=1e-2)
     np.testing.assert_allclose(result.thresholds, 0)
 
 
@@ -247,4 +284,4 @@ def test_mistakes_are_named(make, message):
 def test_the_live_kernel_is_the_kernel_of_the_counts():
     scores = np.random.default_rng(0).normal(size=200)
     live = subset_quantile(tf.constant(scores), np.ones(200), tf.constant(0.05, tf.float64), QuantileEstimator())
-    assert live.numpy() == pytest.approx(quantile(tf.constant(scores), kernel_weights(200, 0.05, 0.025)).numpy())
+    assert live.numpy() == pytest.approx(quantile(tf.constant(scores), kernel_weights(200, 0.05, 0.05)).numpy())

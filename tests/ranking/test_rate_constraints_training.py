@@ -24,7 +24,7 @@ from ranking.rate_constraints import (
 from ranking.rate_constraints.batches import needed_positives, representative_weights, stratified_batches
 from ranking.rate_constraints.listwise import precision_at_k_in_lists
 from ranking.rate_constraints.methods import METHODS, Batch, Implicit, Lagrangian
-from ranking.rate_constraints.methods.rates import smooth_rates
+from ranking.rate_constraints.methods.rates import in_spreads, smooth_rates
 from ranking.rate_constraints.outer_search import search_f_beta, search_recall_at_precision
 from seriatim_errors import TrainingError
 
@@ -124,13 +124,14 @@ def test_the_implicit_threshold_follows_the_scores_so_that_its_smooth_rate_stays
         threshold = method.live(live, batch)
     slope = float(tf.reduce_sum(tape.gradient(threshold, live) * direction))
     step = 1e-2
-    before = smooth_rates(RECALL, live, batch, method.thresholds, 2.0).numpy()
+    sharpness = in_spreads(2.0, live, batch)
+    before = smooth_rates(RECALL, live, batch, method.thresholds, sharpness).numpy()
     kept = float(method.thresholds[0])
     moved = tf.constant(scores + step * direction)
     method.after_step(live, batch, lambda: moved)
     assert float(method.thresholds[0]) - kept == pytest.approx(slope * step, rel=0.05)
-    after = smooth_rates(RECALL, moved, batch, method.thresholds, 2.0).numpy()
-    without = smooth_rates(RECALL, moved, batch, tf.constant([kept]), 2.0).numpy()
+    after = smooth_rates(RECALL, moved, batch, method.thresholds, sharpness).numpy()
+    without = smooth_rates(RECALL, moved, batch, tf.constant([kept]), sharpness).numpy()
     assert abs(after - before)[0] < 0.05 * abs(without - before)[0]
 
 
@@ -190,7 +191,7 @@ def test_the_reported_loss_falls_and_means_the_same_before_and_after_the_warm_st
         losses = [row["loss"] for row in fit.history]
         assert losses[-1] < losses[0]
         # A change of what is descended on shows no jump upwards of what is reported.
-        assert max(np.diff(losses)) < 0.1 * losses[0]
+        assert max(np.diff(losses)) < 0.15 * losses[0]
 
 
 def test_small_batches_with_a_queue_come_close_to_large_ones():

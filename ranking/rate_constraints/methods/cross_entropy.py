@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from ranking.rate_constraints.methods.method import Batch
-from ranking.rate_constraints.objectives import weighted_mean
+from ranking.rate_constraints.surrogates import weighted_mean
 
 
 class CrossEntropy:

@@ -9,8 +9,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from ranking.rate_constraints.methods.method import Batch
-from ranking.rate_constraints.methods.rates import smooth_rates
+from ranking.rate_constraints.methods.rates import in_spreads, smooth_rates
 from ranking.rate_constraints.objectives import Objective
+from ranking.rate_constraints.surrogates import SHARPNESS
 
 # The least slope of a rate in its threshold; below it the division would blow the step up.
 LEAST_SLOPE = 1e-5
@@ -23,7 +24,7 @@ class Implicit:
 
     Args:
         objective: what is pinned and what is lost.
-        sharpness: of the sigmoid in the smooth rate.
+        sharpness: of the sigmoid in the smooth rate, in units of the scores' spread.
         reset_every: steps between resets to the exact thresholds.
 
     Source: Kumar, Narasimhan and Cotter, "Implicit rate-constrained optimization of non-decomposable
@@ -32,7 +33,7 @@ class Implicit:
 
     descends_on_objective = False
 
-    def __init__(self, objective: Objective, sharpness: float = 1.0, reset_every: int = 10) -> None:
+    def __init__(self, objective: Objective, sharpness: float = SHARPNESS, reset_every: int = 10) -> None:
         self.objective, self.sharpness, self.reset_every = objective, sharpness, reset_every
         self.thresholds = tf.Variable(tf.zeros(len(objective.rates)), trainable=False)
         self.variables: list[tf.Variable] = []
@@ -49,20 +50,22 @@ class Implicit:
     def live(self, scores: tf.Tensor, batch: Batch) -> tf.Tensor:
         """The kept thresholds in value, `-(dg/dw) / (dg/db)` in gradient; float32 `[thresholds]`."""
         kept = tf.stop_gradient(self.thresholds)
-        rates = smooth_rates(self.objective, scores, batch, kept, self.sharpness)
-        return kept + (rates - tf.stop_gradient(rates)) / self._slopes(scores, batch)
+        sharpness = in_spreads(self.sharpness, scores, batch)
+        rates = smooth_rates(self.objective, scores, batch, kept, sharpness)
+        return kept + (rates - tf.stop_gradient(rates)) / self._slopes(scores, batch, sharpness)
 
     def after_step(self, scores: tf.Tensor, batch: Batch, rescore: Callable[[], tf.Tensor]) -> None:
         """Move each threshold by `<db/dw, step>`, to first order the rate's change over its slope."""
-        before = smooth_rates(self.objective, scores, batch, self.thresholds, self.sharpness)
-        after = smooth_rates(self.objective, rescore(), batch, self.thresholds, self.sharpness)
-        self.thresholds.assign_add((after - before) / self._slopes(scores, batch))
+        sharpness = in_spreads(self.sharpness, scores, batch)
+        before = smooth_rates(self.objective, scores, batch, self.thresholds, sharpness)
+        after = smooth_rates(self.objective, rescore(), batch, self.thresholds, sharpness)
+        self.thresholds.assign_add((after - before) / self._slopes(scores, batch, sharpness))
 
-    def _slopes(self, scores: tf.Tensor, batch: Batch) -> tf.Tensor:
+    def _slopes(self, scores: tf.Tensor, batch: Batch, sharpness: tf.Tensor) -> tf.Tensor:
         """`-dg/db` at the kept thresholds, positive: a higher threshold passes less."""
         kept = tf.convert_to_tensor(self.thresholds)
         with tf.GradientTape() as tape:
             tape.watch(kept)
-            rates = smooth_rates(self.objective, tf.stop_gradient(scores), batch, kept, self.sharpness)
+            rates = smooth_rates(self.objective, tf.stop_gradient(scores), batch, kept, sharpness)
         # Each rate depends on its own threshold alone, so the gradient of the sum is the slope of each.
         return tf.stop_gradient(tf.maximum(-tape.gradient(rates, kept), LEAST_SLOPE))

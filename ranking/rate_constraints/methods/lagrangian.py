@@ -9,8 +9,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from ranking.rate_constraints.methods.method import Batch
-from ranking.rate_constraints.methods.rates import pass_rates, smooth_rates
+from ranking.rate_constraints.methods.rates import in_spreads, pass_rates, smooth_rates
 from ranking.rate_constraints.objectives import Objective
+from ranking.rate_constraints.surrogates import SHARPNESS
 
 
 class Lagrangian:
@@ -43,7 +44,8 @@ class Lagrangian:
     def loss(self, scores: tf.Tensor, batch: Batch) -> tf.Tensor:
         """The proxy Lagrangian."""
         loss = self.objective.loss_at(scores, batch.labels, batch.weights, self.thresholds, batch.groups)
-        shortfall = self.rates - smooth_rates(self.objective, scores, batch, self.thresholds)
+        sharpness = in_spreads(SHARPNESS, scores, batch)
+        shortfall = self.rates - smooth_rates(self.objective, scores, batch, self.thresholds, sharpness)
         return loss + tf.reduce_sum(tf.stop_gradient(self.multipliers) * shortfall)
 
     def after_step(self, scores: tf.Tensor, batch: Batch, rescore: Callable[[], tf.Tensor]) -> None:
