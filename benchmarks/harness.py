@@ -16,6 +16,10 @@ from rich.table import Table
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("numpy", "lightgbm", "onnxruntime", "grpcio", "protobuf", "tensorflow", "tfx", "apache-beam")
+# For processes that run beside one another: OpenMP's threads spin at barriers while others have the cores.
+ONE_THREAD = {
+    "OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

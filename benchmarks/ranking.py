@@ -25,16 +25,13 @@ from typing import Any
 import numpy as np
 from rich.progress import Progress
 
-from benchmarks.harness import Options, parse_options, report
+from benchmarks.harness import ONE_THREAD, Options, parse_options, report
 from benchmarks.ranking_data import GradedSet, letor, lightgbm_example, marketplace, mq2008, prepare
 from benchmarks.ranking_rows import BASE_ROW, fits
 from ranking.metrics import bootstrap_interval, paired_difference_interval
 
 DATA = Path("../shared/data")
 QUALITY, NEW_CLICKS = ("map", "ndcg_at_5", "ndcg_at_10"), "new_clicks_at_5"
-ONE_THREAD = {
-    "OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"
-}  # fmt: skip
 Values = dict[str, np.ndarray]
 LETOR_HELP = (
     "also run MSLR-WEB10K/30K, Yahoo LTRC or Istella: folder with train, vali and test files; an item is relevant from "
@@ -63,7 +60,7 @@ def main() -> None:
     given = options.extra
     names = given.fits or list(fits())
     plans = [(graded, seed) for graded in _sets(options) for seed in range(given.seeds)]
-    # One thread each: OpenMP's threads spin at barriers while others have the cores. Spawned: it hangs when forked.
+    # Spawned: OpenMP hangs when forked.
     os.environ.update(ONE_THREAD)
     with ProcessPoolExecutor(given.workers, get_context("spawn")) as processes:
         tasks = list(processes.map(_prepared, *zip(*plans, strict=True), repeat(given.work)))

@@ -10,9 +10,13 @@ of three settings by the validation part.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +27,7 @@ from rich.progress import track
 from scipy.stats import t as student
 from sklearn.linear_model import LogisticRegression
 
-from benchmarks.harness import parse_options, report
+from benchmarks.harness import ONE_THREAD, parse_options, report
 from ranking.rate_constraints import (
     FitSettings,
     QuantileEstimator,
@@ -58,7 +62,9 @@ PUBLISHED = {
     "adult": {CROSS_ENTROPY: 39.74, "Lagrangian (TFCO kind)": 40.21, "implicit (ICO)": 40.34},
     "spambase": {CROSS_ENTROPY: 71.51, "Lagrangian (TFCO kind)": 73.08, "implicit (ICO)": 73.48},
 }
+ALL_METHODS = (CROSS_ENTROPY, WEIGHTED, *METHODS)
 Score = Callable[[NDArray[np.float32]], NDArray[np.float64]]
+Reader = Callable[[Path], tuple[NDArray[np.float64], NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)
@@ -76,16 +82,18 @@ def main() -> None:
         __doc__ or "",
         ("--data", {"type": Path, "default": DATA, "help": "folder with the UCI files, plain or gzip"}),
         ("--letters", {"default": "AU", "help": "letters to tell from the rest, each a set of its own"}),
-        ("--runs", {"type": int, "default": 5, "help": "random splits"}),
+        ("--workers", {"type": int, "default": 2, "help": "processes at a time"}),
+        ("--runs", {"type": int, "default": 10, "help": "random splits"}),
     )
-    sets = {f"letter {letter}": read_letter(options.extra.data, letter) for letter in options.extra.letters}
-    sets |= {"adult": read_adult(options.extra.data), "spambase": read_spambase(options.extra.data)}
+    sets = {f"letter {letter}": partial(read_letter, letter=letter) for letter in options.extra.letters}
+    sets |= {"adult": read_adult, "spambase": read_spambase}
+    jobs = [(name, options.extra.data, read, run) for name, read in sets.items() for run in range(options.extra.runs)]
+    os.environ.update(ONE_THREAD)
     results: dict[tuple[str, str], list[dict[str, float]]] = {}
-    jobs = [(name, run) for name in sets for run in range(options.extra.runs)]
-    for name, run in track(jobs, "splits"):
-        train, validation, test = split(*sets[name], np.random.default_rng(run))
-        for method in (CROSS_ENTROPY, WEIGHTED, *METHODS):
-            results.setdefault((name, method), []).append(measured(method, run, train, validation, test))
+    with ProcessPoolExecutor(options.extra.workers, get_context("spawn")) as pool:
+        for name, values in track(pool.map(one_split, jobs), "splits", len(jobs)):
+            for method, figures_of_method in values.items():
+                results.setdefault((name, method), []).append(figures_of_method)
     rows: list[dict[str, Any]] = []
     figures: dict[str, float] = {}
     for (name, method), runs in results.items():
@@ -95,7 +103,7 @@ def main() -> None:
             {
                 "set": name,
                 "method": method,
-                "positives %": 100 * float(sets[name][1].mean()),
+                "positives %": float(values["positives"].mean()),
                 "PR-AUC [0.95, 1]": with_interval(values["area"]),
                 "published": "" if published is None else published,
                 "precision at 95 % recall": with_interval(values["precision"]),
@@ -109,26 +117,44 @@ def main() -> None:
     report(options, {"runs": options.extra.runs, "split": "50/25/25", "model": "linear"}, figures, rows)
 
 
+def one_split(job: tuple[str, Path, Reader, int]) -> tuple[str, dict[str, dict[str, float]]]:
+    """The set's name, and of every method what it reaches on one random split."""
+    name, folder, read, run = job
+    train, validation, test = split(*read(folder), np.random.default_rng(run))
+    return name, {method: measured(method, run, train, validation, test) for method in ALL_METHODS}
+
+
 def measured(method: str, run: int, train: Split, validation: Split, test: Split) -> dict[str, float]:
     """What one method reaches on one split."""
-    objective = RateObjective.area_under_precision(RECALL)
-    candidates = METHODS.get(method, [])
     start = time.process_time()
-    scorers = [fitted(settings, objective, run, train) for settings in candidates] or cross_entropies(method, train)
-    seconds = (time.process_time() - start) / len(scorers)
-    areas = [100 * area_at_high_recall(score(validation.features), validation.labels, RECALL) for score in scorers]
-    best = int(np.argmax(areas))
-    for_area = for_precision = scorers[best]
-    if candidates:
-        for_precision = fitted(candidates[best], RateObjective.precision_at_recall(RECALL), run, train)
-    threshold = exact_threshold(for_precision(validation.features)[validation.labels > 0], RECALL)
-    scores = for_precision(test.features)
+    for_area = best_of(method, RateObjective.area_under_precision(RECALL), run, train, validation, area)
+    seconds = time.process_time() - start
+    score = best_of(method, RateObjective.precision_at_recall(RECALL), run, train, validation, precision)
+    threshold = exact_threshold(score(validation.features)[validation.labels > 0], RECALL)
+    scores = score(test.features)
     return {
-        "area": 100 * area_at_high_recall(for_area(test.features), test.labels, RECALL),
+        "area": area(for_area(test.features), test.labels),
         "precision": 100 * float(test.labels[scores >= threshold].mean()),
         "recall": 100 * realised_rate(scores[test.labels > 0], threshold),
         "seconds": seconds,
+        "positives": 100 * float(np.concatenate([train.labels, validation.labels, test.labels]).mean()),
     }
+
+
+def best_of(
+    method: str,
+    objective: RateObjective,
+    run: int,
+    train: Split,
+    validation: Split,
+    figure: Callable[[NDArray[np.float64], NDArray[np.float32]], float],
+) -> Score:
+    """The scores by those settings of a method whose `figure` on the validation part is best."""
+    if method in METHODS:
+        scorers = [fitted(settings, objective, run, train) for settings in METHODS[method]]
+    else:
+        scorers = cross_entropies(method, train)
+    return max(scorers, key=lambda score: figure(score(validation.features), validation.labels))
 
 
 def fitted(settings: FitSettings, objective: RateObjective, run: int, train: Split) -> Score:
@@ -148,11 +174,16 @@ def cross_entropies(method: str, train: Split) -> list[Score]:
     return [model.decision_function for model in models]
 
 
-def area_at_high_recall(scores: NDArray[np.float64], labels: NDArray[np.float32], low: float) -> float:
-    """Mean precision at the ranks of the positives whose recall is in [low, 1]: normalised area under the curve."""
+def area(scores: NDArray[np.float64], labels: NDArray[np.float32]) -> float:
+    """Mean precision, per cent, at the ranks of the positives whose recall is in [0.95, 1]: normalised area."""
     ranks = np.flatnonzero(labels[np.argsort(-scores, kind="stable")] > 0) + 1
     found = np.arange(1, len(ranks) + 1)
-    return float((found / ranks)[found >= low * len(ranks) - 1e-9].mean())
+    return 100 * float((found / ranks)[found >= RECALL * len(ranks) - 1e-9].mean())
+
+
+def precision(scores: NDArray[np.float64], labels: NDArray[np.float32]) -> float:
+    """Precision, per cent, where 95 % of the positives pass."""
+    return 100 * float(labels[scores >= exact_threshold(scores[labels > 0], RECALL)].mean())
 
 
 def split(
