@@ -26,7 +26,8 @@ STEPS, NEARNESS_LEVELS, BEAM_WIDTH, SAMPLING_TEMPERATURE = 10, 4, 4, 0.5
 
 def fits() -> dict[str, Fit]:
     """Every fit of the benchmark by name; one fit may give several rows."""
-    near = {"nearness_levels": NEARNESS_LEVELS}
+    near: dict[str, Any] = {"nearness_levels": NEARNESS_LEVELS}
+    based = {"from_base_order": True}
     return {
         "base": lambda task, seed: {BASE_ROW: task.base_scores[1]},
         "lambdamart": _ranker("LambdaMART on clicks", _lambdamart),
@@ -52,6 +53,8 @@ def fits() -> dict[str, Fit]:
         "near_hinge": _seq2slate("seq2slate + nearness, smooth hinge", {**near, "loss": "smooth_hinge"}),
         "near_sampling": _seq2slate("seq2slate + nearness, sampled paths", {**near, "training": "sampling"}),
         "near_reinforce": _seq2slate("seq2slate + nearness, REINFORCE", {**near, "training": "reinforce"}),
+        "based": _seq2slate("seq2slate, from the base order", based),
+        "near_based": _seq2slate("seq2slate + nearness, from the base order", {**near, **based}),
         "near_deep": _seq2slate("seq2slate + nearness, transformer encoder", {**near, "encoder": "transformer"}),
     }
 

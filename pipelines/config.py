@@ -95,6 +95,9 @@ class Seq2SlateConfig(Section):
     nearness_levels: int = Field(
         0, ge=0, description="Distances at which the decoder sees the placed items, for users who want variety."
     )
+    from_base_order: bool = Field(
+        False, description="Whether it starts from the base order instead of learning it first; for few requests."
+    )
     loss: Literal["cross_entropy", "smooth_hinge"] = Field("cross_entropy", description="Loss of one step.")
     training: Literal["greedy", "sampling", "one_step", "reinforce"] = Field(
         "greedy", description="Whose path the loss follows: the best, a sampled one, the first step, or rewards."

@@ -9,6 +9,7 @@ import tensorflow as tf
 from ranking.seq2slate.encoders import LstmEncoder, TransformerEncoder
 from ranking.seq2slate.nearness import Nearness
 from ranking.seq2slate.settings import EncoderKind, Seq2SlateSettings
+from ranking.seq2slate.starting_logits import StartingLogits
 
 MASKED_LOGIT = -1e9
 
@@ -56,6 +57,7 @@ class Seq2Slate(tf.keras.Model):
         encoder: see `Seq2SlateSettings`.
         encoder_layers, attention_heads: of a transformer encoder.
         nearness_levels: at how many distances the decoder sees the placed items; 0 as in the paper.
+        from_base_order: whether the logits start from the base order, see `StartingLogits`; not in the paper.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Seq2Slate(tf.keras.Model):
         encoder_layers: int = 2,
         attention_heads: int = 4,
         nearness_levels: int = 0,
+        from_base_order: bool = False,
     ) -> None:
         super().__init__(dtype=dtype)
         self.feature_count, self.hidden_size = feature_count, hidden_size
@@ -97,6 +100,7 @@ class Seq2Slate(tf.keras.Model):
             self.nearness_projection = self.add_weight(
                 name="nearness_projection", shape=(nearness_levels, hidden_size), initializer=uniform()
             )
+        self.starting_logits = StartingLogits(nearness_levels, dtype) if from_base_order else None
         self.input_dropout = tf.keras.layers.Dropout(dropout, seed=seed, dtype=dtype)
         self.first_input = self.add_weight(name="go", shape=(feature_count,), initializer=uniform())
         self.attention = self.add_weight(name="v", shape=(hidden_size,), initializer=uniform())
@@ -114,6 +118,7 @@ class Seq2Slate(tf.keras.Model):
             encoder_layers=settings.encoder_layers,
             attention_heads=settings.attention_heads,
             nearness_levels=settings.nearness_levels,
+            from_base_order=settings.from_base_order,
         )
 
     def call(self, features: tf.Tensor, mask: tf.Tensor, training: bool = False) -> tf.Tensor:
@@ -145,6 +150,8 @@ class Seq2Slate(tf.keras.Model):
     def step(self, encoded: Encoded, before: DecoderState) -> tuple[tf.Tensor, DecoderState]:
         """One decoder step: `s_i = v . tanh(W_enc e_i + W_dec d)`, with nearness `+ W_near n_i` inside.
 
+        Where the model starts from the base order, `StartingLogits` are added.
+
         Args:
             encoded: from `encode`.
             before: the decoder's state; nothing is placed by this method, see `placed`.
@@ -156,7 +163,12 @@ class Seq2Slate(tf.keras.Model):
         hidden = encoded.projected + self.decoder_projection(output)[:, tf.newaxis, :]
         if self.nearness.levels:
             hidden += tf.linalg.matmul(before.nearness, self.nearness_projection)
-        return tf.reduce_sum(tf.tanh(hidden) * self.attention, axis=2), before._replace(state=state)
+        logits = tf.reduce_sum(tf.tanh(hidden) * self.attention, axis=2)
+        if self.starting_logits is not None:
+            logits += self.starting_logits.by_rank(tf.shape(logits)[1])
+            if self.nearness.levels:
+                logits += self.starting_logits.by_nearness(before.nearness)
+        return logits, before._replace(state=state)
 
     def placed(self, encoded: Encoded, before: DecoderState, chosen: tf.Tensor) -> DecoderState:
         """The state once `chosen` (int64 `[batch]`) is placed; as it was where it is -1."""

@@ -10,6 +10,7 @@ from ranking.onnx_builder import OnnxBuilder, TensorSpec
 from ranking.seq2slate.model import MASKED_LOGIT, Seq2Slate
 from ranking.seq2slate.onnx_encoders import encoder_nodes, list_positions, lstm_constants
 from ranking.seq2slate.onnx_nearness import OnnxNearness
+from ranking.seq2slate.starting_logits import FASTER
 from ranking.standardisation import Standardisation
 
 
@@ -41,6 +42,7 @@ def build_onnx(model: Seq2Slate, standardisation: Standardisation, steps: int) -
     positions = list_positions(graph)
     remaining, orders, chosen_log_probabilities, first_logits = "mask", [], [], ""
     nearness = OnnxNearness(graph, model, items) if model.nearness.levels else None
+    by_rank = _logits_by_rank(graph, model, positions)
     for step in range(steps):
         # The LSTM operator wants [time, batch, features]; one step has time 1, and batch comes first here.
         time_first = graph.add("Transpose", inputs, perm=[1, 0, 2])
@@ -52,6 +54,10 @@ def build_onnx(model: Seq2Slate, standardisation: Standardisation, steps: int) -
         if nearness is not None and step > 0:
             hidden_units = graph.add("Add", hidden_units, nearness.projected())
         logits = graph.add("Squeeze", graph.add("MatMul", graph.add("Tanh", hidden_units), attention), graph.ints(2))
+        if by_rank:
+            logits = graph.add("Add", logits, by_rank)
+            if nearness is not None and step > 0:
+                logits = graph.add("Add", logits, nearness.direct())
         logits = graph.add("Where", remaining, logits, masked)
         if step == 0:
             first_logits = graph.add("Identity", logits)
@@ -76,6 +82,15 @@ def build_onnx(model: Seq2Slate, standardisation: Standardisation, steps: int) -
         graph.nodes.append(helper.make_node("Concat", parts, [name], axis=1))
     graph.nodes.append(helper.make_node("Identity", [first_logits], ["first_logits"]))
     return _as_model(graph, model.feature_count, steps)
+
+
+def _logits_by_rank(graph: OnnxBuilder, model: Seq2Slate, positions: str) -> str:
+    """`StartingLogits.by_rank` as nodes, f32 `[list_size]`; empty for a model without them."""
+    if model.starting_logits is None:
+        return ""
+    weight = graph.constant(np.float32(-FASTER * model.starting_logits.order.numpy()), "order_weight")
+    rank = graph.add("Add", positions, graph.constant(np.int64(1), "first_rank"))
+    return graph.add("Mul", graph.add("Log", graph.add("Cast", rank, to=TensorProto.FLOAT)), weight)
 
 
 def _as_model(graph: OnnxBuilder, feature_count: int, steps: int) -> onnx.ModelProto:

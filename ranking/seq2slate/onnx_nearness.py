@@ -9,6 +9,7 @@ from ranking.onnx_builder import OnnxBuilder
 from ranking.seq2slate.model import Seq2Slate
 from ranking.seq2slate.nearness import FAR, TINY
 from ranking.seq2slate.onnx_encoders import list_positions
+from ranking.seq2slate.starting_logits import FASTER
 
 
 class OnnxNearness:
@@ -23,6 +24,8 @@ class OnnxNearness:
     def __init__(self, graph: OnnxBuilder, model: Seq2Slate, items: str) -> None:
         self._graph, layer = graph, model.nearness
         self._projection = graph.constant(model.nearness_projection.numpy(), "nearness_projection")
+        if model.starting_logits is not None:
+            self._direct = graph.constant(FASTER * model.starting_logits.near.numpy()[:, None], "nearness_direct")
         self._reach = graph.constant(layer.reach.numpy(), "nearness_reach")
         self._steepness = graph.constant(np.exp(layer.log_steepness.numpy()), "nearness_steepness")
         self._tiny = graph.constant(np.float32(TINY), "nearness_tiny")
@@ -34,6 +37,11 @@ class OnnxNearness:
     def projected(self) -> str:
         """`W_near n_i` of the items placed so far, at least one, `[batch, list_size, rho]`."""
         return self._graph.add("MatMul", self._nearness, self._projection)
+
+    def direct(self) -> str:
+        """`b . n_i` of a model that starts from the base order, `[batch, list_size]`; see `projected`."""
+        weighted = self._graph.add("MatMul", self._nearness, self._direct)
+        return self._graph.add("Squeeze", weighted, self._graph.ints(2))
 
     def place(self, selector: str) -> None:
         """Place the item that `selector` f32 `[batch, 1, list_size]` has its one at."""

@@ -35,6 +35,9 @@ def with_gradient(model: Seq2Slate, encoded: Encoded, walked: Decoded) -> Decode
         later_outputs, _ = lstm_along(items, model.decoder.trainable_variables, state, present)
         outputs = tf.concat([outputs, later_outputs[: steps - 1]], axis=0)
     logits = _logits_along(walked.logits, encoded.projected, model.decoder_projection(outputs), model.attention)
+    if model.starting_logits is not None:
+        by_rank = model.starting_logits.by_rank(tf.shape(logits)[2])
+        logits += by_rank - tf.stop_gradient(by_rank)
     return decoded_path(walked.order, logits, walked.eligible)
 
 

@@ -14,10 +14,10 @@ from tests.ranking.tiny_seq2slate import (
 )
 
 
-@pytest.mark.parametrize(("encoder", "levels"), ARCHITECTURES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("steps", [2, 4])
-def test_a_beam_as_wide_as_all_slates_finds_the_most_probable_ones_in_order(encoder, levels, steps):
-    model = tiny_model(encoder=encoder, nearness_levels=levels)
+def test_a_beam_as_wide_as_all_slates_finds_the_most_probable_ones_in_order(architecture, steps):
+    model = tiny_model(**architecture._asdict())
     items, slates = random_items(1, 4), all_slates(4, steps)
     probabilities = slate_probabilities(decoded_along(model, items, slates))
     beams = beam_search(model, items, np.ones((1, 4), bool), steps, 24)

@@ -11,6 +11,7 @@ from tests.ranking.tiny_seq2slate import (
     ARCHITECTURES,
     ENCODERS,
     FEATURES,
+    Architecture,
     all_slates,
     decoded_along,
     random_items,
@@ -18,7 +19,7 @@ from tests.ranking.tiny_seq2slate import (
     tiny_model,
 )
 
-MODELS = {(encoder, levels): tiny_model(encoder=encoder, nearness_levels=levels) for encoder, levels in ARCHITECTURES}
+MODELS = {architecture: tiny_model(**architecture._asdict()) for architecture in ARCHITECTURES}
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
@@ -122,7 +123,7 @@ def test_a_slate_that_repeats_an_item_has_probability_zero():
 
 def test_equal_items_keep_their_base_order_under_a_set_encoder():
     items = np.repeat(random_items(1, 1), 4, axis=1)
-    decoded = decode(MODELS["set_transformer", 0], items, np.ones((1, 4), bool), 4, greedy_choice())
+    decoded = decode(MODELS[Architecture("set_transformer")], items, np.ones((1, 4), bool), 4, greedy_choice())
     assert decoded.order.numpy().tolist() == [[0, 1, 2, 3]]
     assert items.shape == (1, 4, FEATURES)
 

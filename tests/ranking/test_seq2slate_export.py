@@ -18,13 +18,13 @@ def standardisation(log1p=False):
     return Standardisation(np.array([1.0, -2.0, 0.5], np.float32), np.array([2.0, 0.1, 1.0], np.float32), log1p)
 
 
-@pytest.mark.parametrize(("encoder", "levels"), ARCHITECTURES)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("log1p", [False, True])
 @pytest.mark.parametrize(("noise_scale", "temperature"), [(0, 1.0), (1, 0.5), (1, 3.0)])
 def test_the_onnx_graph_decides_as_the_model_for_any_padding_noise_and_temperature(
-    tmp_path, encoder, levels, log1p, noise_scale, temperature
+    tmp_path, architecture, log1p, noise_scale, temperature
 ):
-    model = tiny_model(dtype="float32", hidden_size=8, encoder=encoder, nearness_levels=levels)
+    model = tiny_model(dtype="float32", hidden_size=8, **architecture._asdict())
     export_onnx(model, standardisation(log1p), 5, tmp_path / "model.onnx")
     session = onnxruntime.InferenceSession(str(tmp_path / "model.onnx"))
     features = random_items(4, 9, dtype=np.float32)
@@ -45,9 +45,9 @@ def test_the_onnx_graph_decides_as_the_model_for_any_padding_noise_and_temperatu
     np.testing.assert_allclose(log_p, decoded.log_probabilities.numpy(), atol=1e-4)
 
 
-@pytest.mark.parametrize(("encoder", "levels"), ARCHITECTURES)
-def test_the_saved_model_takes_raw_features(tmp_path, encoder, levels):
-    model = tiny_model(dtype="float32", encoder=encoder, nearness_levels=levels)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_saved_model_takes_raw_features(tmp_path, architecture):
+    model = tiny_model(dtype="float32", **architecture._asdict())
     export_saved_model(model, standardisation(), 3, tmp_path / "saved")
     served = tf.saved_model.load(str(tmp_path / "saved")).signatures["serving_default"]
     features, mask = random_items(2, 4, dtype=np.float32), np.array([[True] * 4, [True] * 2 + [False] * 2])

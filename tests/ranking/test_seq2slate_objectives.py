@@ -59,9 +59,9 @@ def surrogate(settings, baseline):
 @pytest.mark.parametrize(
     ("training", "loss"), [("sampling", "cross_entropy"), ("sampling", "smooth_hinge"), ("reinforce", "cross_entropy")]
 )
-@pytest.mark.parametrize(("encoder", "levels"), ARCHITECTURES)
-def test_the_surrogate_has_the_enumerated_gradient_for_any_baseline(training, loss, baseline, encoder, levels):
-    model, items = tiny_model(encoder=encoder, nearness_levels=levels), random_items(1, 4)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_surrogate_has_the_enumerated_gradient_for_any_baseline(training, loss, baseline, architecture):
+    model, items = tiny_model(**architecture._asdict()), random_items(1, 4)
     settings = settings_of(training, loss)
     exact = expectation_gradient(model, items, LABELS, plain_value(settings), sampled_paths=False)
     estimated = expectation_gradient(model, items, LABELS, surrogate(settings, baseline), sampled_paths=True)

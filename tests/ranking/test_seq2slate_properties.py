@@ -40,7 +40,7 @@ from tests.ranking.tiny_seq2slate import (
     tiny_model,
 )
 
-MODELS = {kind: tiny_model(encoder=kind[0], nearness_levels=kind[1]) for kind in ARCHITECTURES}
+MODELS = {kind: tiny_model(**kind._asdict()) for kind in ARCHITECTURES}
 LABELS = np.array([[0.0, 1.0, 0.0, 1.0]])
 IMPOSSIBLE = -1e8
 
@@ -308,7 +308,7 @@ def weighed(
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_one_step_ranking_is_the_stable_sort_of_the_first_logits_of_lists_of_any_size(kind: tuple[str, int]) -> None:
-    model = tiny_model(dtype="float32", encoder=kind[0], nearness_levels=kind[1])
+    model = tiny_model(dtype="float32", **kind._asdict())
     lists = lists_of([4, 1, 7, 2, 5])
     # Twins tie under an encoder that reads a set.
     twins = lists.features.copy()
@@ -322,7 +322,7 @@ def test_one_step_ranking_is_the_stable_sort_of_the_first_logits_of_lists_of_any
         expected = np.argsort(-first[index, : end - start], kind="stable")
         assert np.argsort(-scores[start:end], kind="stable").tolist() == expected.tolist()
         assert greedy[start:end].argmax() == expected[0]
-    if kind[0] == "set_transformer":
+    if kind.encoder == "set_transformer":
         assert len(np.unique(scores[5:9])) == 1
 
 

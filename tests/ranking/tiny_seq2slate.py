@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import NamedTuple
 
 import numpy as np
 import tensorflow as tf
@@ -10,15 +11,35 @@ from numpy.typing import NDArray
 
 from ranking.lists import RankingLists
 from ranking.seq2slate import Decoded, Seq2Slate, decode, forced_choice
+from ranking.seq2slate.starting_logits import FASTER
 
 FEATURES = 3
 ENCODERS = ("lstm", "transformer", "set_transformer")
-# Encoder and nearness levels of every kind of model.
-ARCHITECTURES = (*((encoder, 0) for encoder in ENCODERS), ("lstm", 2), ("transformer", 3))
+
+
+class Architecture(NamedTuple):
+    """What kind of model."""
+
+    encoder: str
+    nearness_levels: int = 0
+    from_base_order: bool = False
+
+
+ARCHITECTURES = (
+    *(Architecture(encoder) for encoder in ENCODERS),
+    Architecture("lstm", nearness_levels=2),
+    Architecture("lstm", from_base_order=True),
+    Architecture("transformer", nearness_levels=3, from_base_order=True),
+)
 
 
 def tiny_model(
-    seed: int = 0, dtype: str = "float64", hidden_size: int = 4, encoder: str = "lstm", nearness_levels: int = 0
+    seed: int = 0,
+    dtype: str = "float64",
+    hidden_size: int = 4,
+    encoder: str = "lstm",
+    nearness_levels: int = 0,
+    from_base_order: bool = False,
 ) -> Seq2Slate:
     """Weights larger than the initial ones, so that probabilities are far from uniform."""
     model = Seq2Slate(
@@ -29,9 +50,13 @@ def tiny_model(
         encoder=encoder,
         attention_heads=2,
         nearness_levels=nearness_levels,
+        from_base_order=from_base_order,
     )
     rng = np.random.default_rng(seed)
     model.set_weights([rng.normal(scale=0.9, size=weight.shape) for weight in model.get_weights()])
+    if model.starting_logits is not None:
+        for weight in model.starting_logits.weights:
+            weight.assign(weight / FASTER)
     return model
 
 
