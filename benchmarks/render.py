@@ -12,7 +12,9 @@ PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 INTRODUCTION = """# Benchmarks
 
 Made by `python -m benchmarks.render` from `benchmarks/results/*.json`; each is written by the script of its name.
-Machines are shared and noisy: read ratios within one table rather than times across tables.
+Machines are shared and noisy: read ratios within one table rather than times across tables. `make bench` runs those
+that keep a time budget; `ranking` takes about two hours on four cores, `rate_constraints` half an hour, and
+`seq2slate_training` wants a Python with PyTorch.
 """
 
 

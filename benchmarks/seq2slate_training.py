@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from benchmarks.bench_gate_promise import as_lists
 from benchmarks.harness import parse_options, report
 from benchmarks.peak_memory import PeakMemory
+from benchmarks.ranking_data import as_lists
 from pipelines.readers import read_log
 from ranking.lists import PaddedLists, RankingLists
 from ranking.seq2slate import Seq2Slate, Seq2SlateSettings, decode, greedy_choice

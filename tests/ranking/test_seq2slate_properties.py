@@ -32,6 +32,7 @@ from ranking.seq2slate.training_step import TrainingStep
 from tests.ranking.generated_lists import lists_of
 from tests.ranking.tiny_seq2slate import (
     ARCHITECTURES,
+    Architecture,
     all_slates,
     clicked_lists,
     decoded_along,
@@ -46,7 +47,7 @@ IMPOSSIBLE = -1e8
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
-def test_probabilities_of_all_slates_of_six_items_sum_to_one(kind: tuple[str, int]) -> None:
+def test_probabilities_of_all_slates_of_six_items_sum_to_one(kind: Architecture) -> None:
     assert slate_probabilities(decoded_along(MODELS[kind], random_items(1, 6), all_slates(6))).sum() == pytest.approx(1)
 
 
@@ -114,7 +115,7 @@ RULES = {
 @pytest.mark.parametrize("rules", RULES.values(), ids=RULES.keys())
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_a_slates_log_probability_is_the_product_of_its_steps_over_the_eligible_items(
-    kind: tuple[str, int], rules: Rules
+    kind: Architecture, rules: Rules
 ) -> None:
     model, items = MODELS[kind], random_items(1, 5)
     slates = np.unique(np.concatenate([all_slates(5, 3), rules.slates(3)]), axis=0)
@@ -179,7 +180,7 @@ def repeated_labels(decoded: Decoded) -> tf.Tensor:
 def test_the_papers_two_terms_written_out_are_the_enumerated_gradient_for_any_baseline(
     loss: str, baseline: float
 ) -> None:
-    model, items = MODELS["lstm", 0], random_items(1, 4)
+    model, items = MODELS[Architecture("lstm")], random_items(1, 4)
     with tf.GradientTape(persistent=True) as tape:
         decoded = decoded_along(model, items, all_slates(4))
         losses = slate_loss(decoded, repeated_labels(decoded), loss)
@@ -214,7 +215,7 @@ def without_score_function(decoded: Decoded) -> Decoded:
 @pytest.mark.parametrize("loss", ["cross_entropy", "smooth_hinge"])
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_training_descends_on_the_expected_loss_and_would_not_without_its_score_function_term(
-    kind: tuple[str, int], loss: str
+    kind: Architecture, loss: str
 ) -> None:
     model, items = MODELS[kind], random_items(1, 4)
     exact = exact_gradient(model, items, loss_of(loss))
@@ -266,7 +267,7 @@ def test_the_compiled_training_step_descends_on_the_enumerated_gradient_on_avera
 )
 @settings(max_examples=25, deadline=None)
 def test_given_slates_beams_losses_and_gradients_depend_neither_on_padding_nor_on_batch_mates(
-    sizes: list[int], extra: int, seed: int, kind: tuple[str, int]
+    sizes: list[int], extra: int, seed: int, kind: Architecture
 ) -> None:
     model, rng = MODELS[kind], np.random.default_rng(seed)
     width, steps = max(sizes) + extra, 4
@@ -307,7 +308,7 @@ def weighed(
 
 
 @pytest.mark.parametrize("kind", ARCHITECTURES)
-def test_one_step_ranking_is_the_stable_sort_of_the_first_logits_of_lists_of_any_size(kind: tuple[str, int]) -> None:
+def test_one_step_ranking_is_the_stable_sort_of_the_first_logits_of_lists_of_any_size(kind: Architecture) -> None:
     model = tiny_model(dtype="float32", **kind._asdict())
     lists = lists_of([4, 1, 7, 2, 5])
     # Twins tie under an encoder that reads a set.
@@ -328,7 +329,7 @@ def test_one_step_ranking_is_the_stable_sort_of_the_first_logits_of_lists_of_any
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "smooth_hinge"])
 def test_neither_loss_nor_gradient_knows_the_steps_after_the_last_clicked_item(loss: str) -> None:
-    model, items = MODELS["lstm", 0], random_items(1, 5)
+    model, items = MODELS[Architecture("lstm")], random_items(1, 5)
     labels = tf.constant([[0.0, 0.0, 1.0, 0.0, 1.0]], tf.float64)
 
     def outcome(slate: list[int]) -> tuple[float, NDArray[np.float64]]:
