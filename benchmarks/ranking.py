@@ -171,12 +171,19 @@ def _figures(name: str, results: dict[str, list[Values]]) -> dict[str, float]:
     """How far the best seq2slate stands above the best other row, by metric, and the base order's value."""
     figures = {}
     for metric in QUALITY:
-        means = {row: float(np.nanmean(_by_request(values, metric))) for row, values in results.items()}
+        values = {row: _by_request(seeds, metric) for row, seeds in results.items()}
+        means = {row: float(np.nanmean(by_request)) for row, by_request in values.items()}
         ours = {row: value for row, value in means.items() if row.startswith("seq2slate")}
         others = {row: value for row, value in means.items() if row not in ours}
         if ours and others:
-            figures[f"{name}_{metric}_best_seq2slate"] = max(ours.values())
-            figures[f"{name}_{metric}_best_other"] = max(others.values())
+            best, rival = max(ours, key=ours.__getitem__), max(others, key=others.__getitem__)
+            ahead = paired_difference_interval(values[best], values[rival])
+            figures |= {
+                f"{name}_{metric}_best_seq2slate": means[best],
+                f"{name}_{metric}_best_other": means[rival],
+                f"{name}_{metric}_ahead_low": ahead.low,
+                f"{name}_{metric}_ahead_high": ahead.high,
+            }
         figures[f"{name}_{metric}_base"] = means[BASE_ROW]
     return figures
 
