@@ -95,6 +95,8 @@ def test_the_page_gives_every_key_with_its_default_meaning_and_choices(key, fiel
         assert default == "required"
     elif given in (None, ()):
         assert default == ("null" if given is None else "empty")
+    elif isinstance(given, bool):
+        assert default == ("`true`" if given else "`false`")
     else:
         assert default == f"`{list(given) if isinstance(given, tuple) else given}`"
     assert meaning.replace("¦", "|").startswith(field.description or "")
