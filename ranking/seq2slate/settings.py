@@ -39,8 +39,9 @@ class Seq2SlateSettings:
         encoder_layers, attention_heads: of the transformers; `hidden_size` must be a multiple of the heads.
         nearness_levels: at how many learned distances the decoder sees how near each candidate lies to the
             placed items, an extension for users who want variety; 0 as in the paper.
-        from_base_order: whether the logits start from the base order instead of learning it first, an
-            extension for few training lists; false as in the paper.
+        from_base_order: whether the logits start from the base order instead of learning it first (and, with
+            nearness, from the dislike of near items that ranks the validation lists best), an extension for
+            few training lists; false as in the paper.
         weight_averaging: decay a step of the moving average of the weights that is evaluated and kept, in
             [0, 1); 0: the weights themselves.
         seed: fixes initial weights, order of lists, dropout and samples.

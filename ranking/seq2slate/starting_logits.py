@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+import numpy as np
 import tensorflow as tf
 
 FIRST_ORDER_WEIGHT = 1.0
+# Of what lies near: minus the sum of b over the levels, where a is 1.
+FIRST_DISLIKES = (0.0, 1.0, 2.0, 4.0)
 # The optimiser moves all weights by steps of one size; these few, which say most, are to move faster.
 FASTER = 10.0
 
 
 class StartingLogits(tf.keras.layers.Layer):
-    """`-a log(rank_i) + b . n_i`, added to the pointer's logits; a starts at 1 and b at 0.
+    """`-a log(rank_i) + b . n_i`, added to the pointer's logits; a starts at 1, b at 0 or as `start_near` chooses.
 
     An extension of the paper's decoder, which has to learn the base order from the clicks before it can
     improve on it: with these terms it begins there, which takes fewer lists to get right.
@@ -22,6 +27,7 @@ class StartingLogits(tf.keras.layers.Layer):
 
     def __init__(self, levels: int, dtype: str) -> None:
         super().__init__(dtype=dtype)
+        self.levels = levels
         start = tf.keras.initializers.Constant(FIRST_ORDER_WEIGHT / FASTER)
         self.order = self.add_weight(name="order", shape=(), initializer=start)
         if levels:
@@ -35,3 +41,18 @@ class StartingLogits(tf.keras.layers.Layer):
     def by_nearness(self, nearness: tf.Tensor) -> tf.Tensor:
         """`b . n_i`, float `[batch, list_size]`, for nearness `[batch, list_size, levels]`."""
         return FASTER * tf.linalg.matvec(nearness, self.near)
+
+    def start_near(self, quality: Callable[[], float]) -> None:
+        """Give b the one of `FIRST_DISLIKES`, spread evenly over the levels, whose `quality` is highest.
+
+        Before any training the model then ranks as maximal marginal relevance does with its trade-off chosen.
+        """
+        if not self.levels:
+            return
+        starts = [np.full(self.levels, -dislike / (FASTER * self.levels)) for dislike in FIRST_DISLIKES]
+
+        def judged(start: np.ndarray) -> float:
+            self.near.assign(start)
+            return quality()
+
+        self.near.assign(max(starts, key=judged))

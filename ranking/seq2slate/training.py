@@ -58,13 +58,23 @@ def train_seq2slate(
     validation, validation_clicks = _clicked_lists(validation, "validation")
     model = Seq2Slate.from_settings(len(train.feature_names), settings)
     steps = settings.steps or int(train.list_sizes.max())
-    trainer = TrainingStep(model, settings, steps)
     decoding: Decoding = "one_step" if settings.training == "one_step" else "greedy"
     rank = list_ranker(model, decoding, min(settings.reward_cutoff, steps))
     metric = f"ndcg_at_{settings.reward_cutoff}"
+
+    def quality() -> float:
+        return float(
+            evaluate_lists(validation, rank(validation), validation_clicks, (settings.reward_cutoff,))[metric].mean()
+        )
+
+    if model.starting_logits is not None:
+        model.starting_logits.start_near(quality)
+    trainer = TrainingStep(model, settings, steps)
     rng = np.random.default_rng(settings.seed)
     history: list[dict[str, float]] = []
-    best, best_weights, best_epoch = -math.inf, model.get_weights(), 0
+    # Without a start worth keeping the first epoch is better than none, whatever it reaches.
+    best = -math.inf if model.starting_logits is None else quality()
+    best_weights, best_epoch = model.get_weights(), 0
     for epoch in range(1, settings.epochs + 1):
         batches = bucketed_batches(train.list_sizes, settings.batch_size, rng)
         losses = [float(trainer(train.select(batch).padded())) for batch in batches]
@@ -74,14 +84,12 @@ def train_seq2slate(
                 f"lower learning_rate (it is {settings.learning_rate})"
             )
         with trainer.average.in_place():
-            values = evaluate_lists(validation, rank(validation), validation_clicks, (settings.reward_cutoff,))
-            weights = model.get_weights()
-        quality = float(values[metric].mean())
-        history.append({"step": epoch, "loss": float(np.mean(losses)), metric: quality})
+            reached, weights = quality(), model.get_weights()
+        history.append({"step": epoch, "loss": float(np.mean(losses)), metric: reached})
         if on_epoch is not None:
             on_epoch(history[-1])
-        if quality > best:
-            best, best_weights, best_epoch = quality, weights, epoch
+        if reached > best:
+            best, best_weights, best_epoch = reached, weights, epoch
         elif epoch - best_epoch >= settings.patience:
             break
     model.set_weights(best_weights)

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from ranking.seq2slate import Seq2SlateSettings, decode, greedy_choice, rank_lists, train_seq2slate
 from ranking.seq2slate.model import Seq2Slate
-from ranking.seq2slate.starting_logits import StartingLogits
+from ranking.seq2slate.starting_logits import FASTER, StartingLogits
 from tests.ranking.tiny_seq2slate import FEATURES, clicked_lists, random_items, tiny_model
 
 
@@ -38,6 +38,22 @@ def test_they_are_added_to_the_logits_of_every_step():
     starting.set_weights([np.zeros_like(weight) for weight in starting.get_weights()])
     without = [model.step(encoded, state)[0].numpy() for state in states]
     np.testing.assert_allclose(np.subtract(with_them, without), expected, atol=1e-12)
+
+
+def test_the_first_dislike_is_the_one_of_the_highest_quality():
+    starting = StartingLogits(2, "float64")
+    starting.start_near(lambda: -abs(float(tf.reduce_sum(starting.near)) * FASTER + 4))
+    np.testing.assert_allclose(starting.near.numpy() * FASTER, [-2, -2])
+    StartingLogits(0, "float64").start_near(lambda: 1 / 0)
+
+
+def test_a_start_that_training_cannot_improve_on_is_kept():
+    lists = clicked_lists(12).reordered(clicked_lists(12).features[:, 0].astype(np.float64))
+    settings = Seq2SlateSettings(hidden_size=4, epochs=2, steps=2, learning_rate=1e-9, from_base_order=True)
+    trained = train_seq2slate(lists, lists, settings)
+    order = lists.descending_order(rank_lists(trained.model, lists, "greedy", 2))
+    np.testing.assert_array_equal(order, np.arange(len(order)))
+    assert len(trained.history) == 2
 
 
 def test_it_needs_fewer_lists_where_the_base_order_is_nearly_right():
