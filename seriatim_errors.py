@@ -47,3 +47,9 @@ class TrainingError(SeriatimError):
     """Training cannot proceed on the given data or settings, for instance without a positive example."""
 
     exit_code = 8
+
+
+class StructureError(SeriatimError):
+    """A label graph or its scores do not fit together, or the graph is not of the kind a method needs."""
+
+    exit_code = 9
