@@ -30,9 +30,7 @@ class RelaxedLabeling:
     @classmethod
     def empty(cls, batch: int, labels: int, edges: int, states: int) -> RelaxedLabeling:
         """Places for `batch` points, of value -inf."""
-        return cls(
-            np.zeros((batch, labels, states)), np.zeros((batch, edges, states, states)), np.full(batch, -np.inf)
-        )
+        return cls(np.zeros((batch, labels, states)), np.zeros((batch, edges, states, states)), np.full(batch, -np.inf))
 
     @classmethod
     def of_labels(cls, potentials: Potentials, labels: NDArray[np.int64]) -> RelaxedLabeling:
@@ -70,9 +68,7 @@ def best_relaxed(potentials: Potentials, beliefs: NDArray[np.float64]) -> Relaxe
     return best
 
 
-def rounded(
-    potentials: Potentials, beliefs: NDArray[np.float64], known: NDArray[np.int64]
-) -> NDArray[np.int64]:
+def rounded(potentials: Potentials, beliefs: NDArray[np.float64], known: NDArray[np.int64]) -> NDArray[np.int64]:
     """The better of the labeling that `beliefs` choose and the `known` one, int64 `[B, n]`."""
     chosen = beliefs.argmax(axis=2)
     better = potentials.score(chosen) > potentials.score(known)

@@ -32,7 +32,11 @@ def roof_duality(potentials: Potentials) -> tuple[RelaxedLabeling, NDArray[np.fl
     if potentials.unary.shape[2] != 2 or not np.isfinite(potentials.unary).all():
         raise StructureError("roof duality: a label has not exactly two states; use dual_bound")
     batch = len(potentials.unary)
-    pair = potentials.pair if potentials.pair.ndim == 4 else np.broadcast_to(potentials.pair, (batch, *potentials.pair.shape))
+    pair = (
+        potentials.pair
+        if potentials.pair.ndim == 4
+        else np.broadcast_to(potentials.pair, (batch, *potentials.pair.shape))
+    )
     first, second = potentials.edges.T
     both = pair[..., 1, 1] + pair[..., 0, 0] - pair[..., 0, 1] - pair[..., 1, 0]
     alone = potentials.unary[..., 1] - potentials.unary[..., 0]
@@ -63,10 +67,20 @@ def _cut(
     attract, nodes = both > 0, np.arange(labels)
     source, sink = 2 * labels, 2 * labels + 1
     start = np.concatenate(
-        [first, np.where(attract, labels + second, second), np.where(cost > 0, nodes, labels + nodes), np.full(labels, source)]
+        [
+            first,
+            np.where(attract, labels + second, second),
+            np.where(cost > 0, nodes, labels + nodes),
+            np.full(labels, source),
+        ]
     )
     end = np.concatenate(
-        [np.where(attract, second, labels + second), labels + first, np.full(labels, sink), np.where(cost > 0, labels + nodes, nodes)]
+        [
+            np.where(attract, second, labels + second),
+            labels + first,
+            np.full(labels, sink),
+            np.where(cost > 0, labels + nodes, nodes),
+        ]
     )
     capacity = np.concatenate([pair_capacity, pair_capacity, own_capacity, own_capacity])
     graph = csr_array((capacity, (start.astype(np.int32), end.astype(np.int32))), shape=(sink + 1, sink + 1))

@@ -19,6 +19,9 @@ from structured.learning.problem import LabelingProblem
 from structured.learning.regulariser import Regulariser
 from structured.learning.weights import Weights
 
+# Memory for kept violators.
+POINT_BYTES = 1 << 29
+
 
 @dataclass(frozen=True)
 class Solution:
@@ -48,8 +51,10 @@ class FrankWolfe:
         problem: what to learn.
         rng: order of the rows.
         batch_size: rows whose violators are found at once, with the same weights.
-        kept: violators a row; when they are full, the two of least weight become one.
-        cached_passes: passes over the kept violators after each pass with the oracle.
+        kept: most violators a row; when they are full, the two of least share become one. Fewer where memory
+            would not hold them.
+        cached_passes: passes over the kept violators after each pass with the oracle, three times as many where
+            the oracle relaxes, which takes far longer than a step.
     """
 
     def __init__(
@@ -63,10 +68,9 @@ class FrankWolfe:
         self.problem, self.rng = problem, rng
         self.batch_size, self.cached_passes = batch_size, cached_passes
         truth = problem.space.coordinates(problem.labels)
-        flat = np.concatenate(
-            [truth.reshape(len(problem), -1), _flat_pairs(problem.pair_coordinates(truth))], axis=1
-        )
+        flat = np.concatenate([truth.reshape(len(problem), -1), _flat_pairs(problem.pair_coordinates(truth))], axis=1)
         self.unary_width = truth[0].size
+        kept = int(np.clip(POINT_BYTES // (8 * flat.size), 3, kept))
         self.points = np.zeros((len(problem), kept, flat.shape[1]))
         self.points[:, 0] = flat
         self.losses = np.zeros((len(problem), kept))
@@ -91,7 +95,9 @@ class FrankWolfe:
         aligned += float((weights.unary.ravel() * self.unary_sum.ravel()).sum())
         return float((self.shares * self.losses).sum(axis=1).mean()) - (aligned - regulariser.value(weights))
 
-    def solve(self, oracle: Oracle, regulariser: Regulariser, passes: int, tolerance: float) -> Solution:
+    def solve(
+        self, oracle: Oracle, regulariser: Regulariser, passes: int, tolerance: float, start: Weights | None = None
+    ) -> Solution:
         """Improve the dual until the gap is small against the primal value.
 
         Args:
@@ -99,8 +105,11 @@ class FrankWolfe:
             regulariser: of this round.
             passes: most passes over the rows with the oracle.
             tolerance: stops at `gap <= tolerance * primal`.
+            start: weights that the result's primal value must not exceed.
         """
-        best = self._measured(oracle, regulariser, 0)
+        best = self._measured(oracle, regulariser, self.weights(regulariser), 0)
+        if start is not None:
+            best = _better(best, self._measured(oracle, regulariser, start, 0))
         check = 1
         for done in range(1, passes + 1):
             order = self.rng.permutation(len(self.problem))
@@ -109,20 +118,17 @@ class FrankWolfe:
                 found = oracle(self.weights(regulariser), rows)
                 self._keep(rows, found)
                 self._advance(rows, regulariser)
-            for _ in range(self.cached_passes):
+            exact = oracle.kind(self.weights(regulariser)) in ("forest", "enumeration")
+            for _ in range(self.cached_passes * (1 if exact else 3)):
                 self._advance(self.rng.permutation(len(self.problem)), regulariser)
             if done >= check or done == passes:
                 check = done + max(1, done // 4)
-                now = self._measured(oracle, regulariser, done)
-                lower = max(best.primal - best.gap, now.primal - now.gap)
-                better = now if now.primal < best.primal else best
-                best = Solution(better.weights, better.primal, better.primal - lower, done)
+                best = _better(best, self._measured(oracle, regulariser, self.weights(regulariser), done))
                 if best.gap <= tolerance * best.primal:
                     break
         return best
 
-    def _measured(self, oracle: Oracle, regulariser: Regulariser, passes: int) -> Solution:
-        weights = self.weights(regulariser)
+    def _measured(self, oracle: Oracle, regulariser: Regulariser, weights: Weights, passes: int) -> Solution:
         primal = structured_hinge(oracle, weights) + regulariser.value(weights)
         return Solution(weights, primal, primal - self.dual(regulariser), passes)
 
@@ -177,6 +183,13 @@ class FrankWolfe:
             shares[worst] -= step
             self.unary_sum[where] -= (step / count) * features[:, None] * unary
             self.pair_sum -= (step / count) * scales[:, None] * pair
+
+
+def _better(first: Solution, second: Solution) -> Solution:
+    """The weights of lower primal value, with the gap to the higher of both dual values."""
+    dual = max(first.primal - first.gap, second.primal - second.gap)
+    better = min(first, second, key=lambda solution: solution.primal)
+    return Solution(better.weights, better.primal, better.primal - dual, second.passes)
 
 
 def _flat_pairs(pair: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -42,62 +42,76 @@ class Violators:
 class Oracle:
     """Finds violators by the cheapest method that never under-generates, so that the hinge stays an upper bound.
 
-    Forests are solved exactly, and so is any graph with at most 4,096 labelings; else the LP relaxation is, by
-    roof duality where all labels have two states, and otherwise bounded by message passing.
+    Only edges of weight other than 0 count. Where they form a forest, and where there are at most 4,096
+    labelings, the answer is exact; else it is that of the LP relaxation, by roof duality where all labels have
+    two states and otherwise bounded by message passing.
 
     Args:
         problem: rows, truth and label space.
-        edges: bool `[E]`, the edges in use; the others have weight 0. None: all.
     """
 
-    def __init__(self, problem: LabelingProblem, edges: NDArray[np.bool_] | None = None) -> None:
+    def __init__(self, problem: LabelingProblem) -> None:
         self.problem = problem
-        self.used = np.ones(len(problem.edges), bool) if edges is None else edges
-        used, states = problem.edges[self.used], problem.space.states
-        labelings = float(np.prod(states.astype(float)))
-        self.kind: OracleKind
-        if circuit_rank(used, len(states)) == 0:
-            self.kind = "forest"
-            self._forest = RootedForest.from_edges(used, len(states))
-        elif labelings <= MOST_ENUMERATED:
-            self.kind = "enumeration"
-            self._labelings = enumerate_states(states)
-        else:
-            self.kind = "roof_duality" if (states == 2).all() else "dual_bound"
+        states = problem.space.states
+        self._enumerable = float(np.prod(states.astype(float))) <= MOST_ENUMERATED
+        self._labelings = enumerate_states(states) if self._enumerable else np.zeros((0, len(states)), np.int64)
+        self._plan = self._planned(np.zeros(len(problem.edges), bool))
+
+    def kind(self, weights: Weights) -> OracleKind:
+        """How violators are found under these weights."""
+        used = weights.group_norms() > 0
+        if (used != self._plan.used).any():
+            self._plan = self._planned(used)
+        return self._plan.kind
 
     def __call__(self, weights: Weights, rows: NDArray[np.int64]) -> Violators:
         """The rows' violators under these weights."""
+        kind, plan = self.kind(weights), self._plan
         full = self.problem.augmented(weights, rows)
-        pair = full.pair[..., self.used, :, :]
-        potentials = Potentials(full.unary, full.edges[self.used], pair)
-        if self.kind in ("forest", "enumeration"):
-            labels = self._exact(potentials)
-            unary = self.problem.space.coordinates(labels)
-            wrong = (labels != self.problem.labels[rows]) & self.problem.known[rows]
-            return Violators(
-                unary, self.problem.pair_coordinates(unary), wrong.sum(axis=1).astype(float), potentials.score(labels)
-            )
-        if self.kind == "roof_duality":
+        potentials = Potentials(full.unary, plan.edges, full.pair[..., plan.used, :, :])
+        if kind == "forest":
+            return self._exact(potentials, max_product(potentials, plan.forest), rows)
+        if kind == "enumeration":
+            return self._exact(potentials, best_by_enumeration(potentials, self._labelings), rows)
+        if kind == "roof_duality":
             relaxed, bound = roof_duality(potentials)
         else:
             dual = dual_bound(potentials)
             relaxed, bound = dual.relaxed, dual.bound
         return self._relaxed(relaxed, bound, rows)
 
-    def _exact(self, potentials: Potentials) -> NDArray[np.int64]:
-        if self.kind == "forest":
-            return max_product(potentials, self._forest)
-        return best_by_enumeration(potentials, self._labelings)
+    def _planned(self, used: NDArray[np.bool_]) -> _Plan:
+        edges, states = self.problem.edges[used], self.problem.space.states
+        if circuit_rank(edges, len(states)) == 0:
+            return _Plan(used, edges, "forest", RootedForest.from_edges(edges, len(states)))
+        if self._enumerable:
+            return _Plan(used, edges, "enumeration", None)
+        return _Plan(used, edges, "roof_duality" if (states == 2).all() else "dual_bound", None)
 
-    def _relaxed(
-        self, relaxed: RelaxedLabeling, bound: NDArray[np.float64], rows: NDArray[np.int64]
-    ) -> Violators:
+    def _exact(self, potentials: Potentials, labels: NDArray[np.int64], rows: NDArray[np.int64]) -> Violators:
         problem = self.problem
+        unary = problem.space.coordinates(labels)
+        wrong = (labels != problem.labels[rows]) & problem.known[rows]
+        loss = wrong.sum(axis=1).astype(float)
+        return Violators(unary, problem.pair_coordinates(unary), loss, potentials.score(labels))
+
+    def _relaxed(self, relaxed: RelaxedLabeling, bound: NDArray[np.float64], rows: NDArray[np.int64]) -> Violators:
+        problem, plan = self.problem, self._plan
         unary = np.einsum("bnk,nkq->bnq", relaxed.unary, problem.space.basis)
+        # Edges of weight 0 are free: their marginals are the product, which agrees with the labels'.
         pair = problem.pair_coordinates(unary)
-        used = problem.edges[self.used]
-        first, second = problem.space.basis[used[:, 0]], problem.space.basis[used[:, 1]]
+        first, second = problem.space.basis[plan.edges[:, 0]], problem.space.basis[plan.edges[:, 1]]
         joint = np.einsum("bekl,ekp,elq->bepq", relaxed.pair, first, second, optimize=True)
-        pair[:, self.used] = joint.reshape(len(rows), len(used), problem.space.width**2)
+        pair[:, plan.used] = joint.reshape(len(rows), len(plan.edges), problem.space.width**2)
         right = np.take_along_axis(relaxed.unary, problem.labels[rows][:, :, None], axis=2)[..., 0]
         return Violators(unary, pair, ((1 - right) * problem.known[rows]).sum(axis=1), bound)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """The method for one set of edges in use."""
+
+    used: NDArray[np.bool_]
+    edges: NDArray[np.int64]
+    kind: OracleKind
+    forest: RootedForest | None

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from structured.inference.potentials import Potentials
 from structured.learning.design_matrix import DesignMatrix
 from structured.learning.label_space import LabelSpace
+from structured.learning.pair_tables import pair_tables
 from structured.learning.weights import Weights
 
 
@@ -64,10 +65,7 @@ class LabelingProblem:
         return (first[..., :, None] * second[..., None, :]).reshape(len(unary), len(self.edges), self.space.width**2)
 
     def _tables(self, weights: Weights, rows: NDArray[np.int64]) -> NDArray[np.float64]:
-        width = self.space.width
-        pair = weights.pair.reshape(len(weights.pair), len(self.edges), width, width)
-        first, second = self.space.basis[self.edges[:, 0]], self.space.basis[self.edges[:, 1]]
-        tables = np.einsum("ekp,fepq,elq->fekl", first, pair, second, optimize=True)
+        tables = pair_tables(weights, self.edges, self.space)
         if len(tables) == 1:
             return tables[0]
         return np.einsum("bf,fekl->bekl", self.pair_features[rows], tables)

@@ -57,6 +57,8 @@ def _shrunk(groups: NDArray[np.float64], amount: float) -> NDArray[np.float64]:
     """Each edge's group made shorter by `amount`, or zero where it is not longer than that."""
     if amount == 0:
         return groups
-    norms = np.abs(groups[0, :, 0]) if groups.shape[0] == groups.shape[2] == 1 else np.sqrt((groups**2).sum(axis=(0, 2)))
+    norms = (
+        np.abs(groups[0, :, 0]) if groups.shape[0] == groups.shape[2] == 1 else np.sqrt((groups**2).sum(axis=(0, 2)))
+    )
     factor = np.where(norms > amount, 1 - amount / np.where(norms > amount, norms, 1), 0.0)
     return groups * factor[:, None]
