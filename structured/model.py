@@ -17,7 +17,7 @@ FORMAT = "seriatim-labeller-1"
 
 @dataclass(frozen=True)
 class PairwiseModel:
-    """`score(x, y) = sum_i (x @ unary_weights + unary_bias)[i, y_i] + sum_ij table_ij(x)[y_i, y_j]`, in raw feature units.
+    """Scores in raw feature units: `sum_i (x @ unary_weights + unary_bias)[i, y_i] + sum_ij table_ij(x)[y_i, y_j]`.
 
     Attributes:
         feature_names: `d` names.

@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from structured.learning.settings import LearningSettings
 
 from structured.graphs import circuit_rank, maximum_spanning_forest
 from structured.learning.frank_wolfe import FrankWolfe
@@ -20,6 +19,7 @@ from structured.learning.objective import crank_penalty
 from structured.learning.oracle import Oracle
 from structured.learning.problem import LabelingProblem
 from structured.learning.regulariser import Regulariser
+from structured.learning.settings import LearningSettings
 from structured.learning.solving import solve_structured_svm
 from structured.learning.weights import Weights
 

@@ -40,8 +40,8 @@ def roof_duality(potentials: Potentials) -> tuple[RelaxedLabeling, NDArray[np.fl
     first, second = potentials.edges.T
     both = pair[..., 1, 1] + pair[..., 0, 0] - pair[..., 0, 1] - pair[..., 1, 0]
     alone = potentials.unary[..., 1] - potentials.unary[..., 0]
-    np.add.at(alone, (slice(None), first), pair[..., 1, 0] - pair[..., 0, 0])
-    np.add.at(alone, (slice(None), second), pair[..., 0, 1] - pair[..., 0, 0])
+    np.add.at(alone.T, first, (pair[..., 1, 0] - pair[..., 0, 0]).T)
+    np.add.at(alone.T, second, (pair[..., 0, 1] - pair[..., 0, 0]).T)
     on = np.stack([_cut(alone[row], both[row], first, second) for row in range(batch)]) if batch else alone
     relaxed = best_pairs(potentials, on)
     rounding = (len(first) + alone.shape[1]) / CAPACITY

@@ -6,13 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from structured.learning.settings import LearningSettings
 
 from structured.inference.decode import best_labels
 from structured.inference.potentials import Potentials
 from structured.learning.design_matrix import DesignMatrix
 from structured.learning.label_space import LabelSpace
 from structured.learning.problem import LabelingProblem
+from structured.learning.settings import LearningSettings
 from structured.learning.solving import solve_structured_svm
 from structured.learning.weights import Weights
 

@@ -113,8 +113,7 @@ class FrankWolfe:
         check = 1
         for done in range(1, passes + 1):
             order = self.rng.permutation(len(self.problem))
-            for start in range(0, len(order), self.batch_size):
-                rows = order[start : start + self.batch_size]
+            for rows in np.array_split(order, -(-len(order) // self.batch_size)):
                 found = oracle(self.weights(regulariser), rows)
                 self._keep(rows, found)
                 self._advance(rows, regulariser)

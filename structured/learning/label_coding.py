@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy.sparse import issparse
 
 UNKNOWN = -1
@@ -57,7 +58,7 @@ class LabelCoding:
         return np.stack(columns, axis=-1)
 
 
-def checked_labels(labels: ArrayLike, rows: int) -> NDArray[np.int64]:
+def checked_labels(labels: Any, rows: int) -> NDArray[np.int64]:
     """A label matrix as int64 `[N, n]`; one label may come as `[N]`; sparse indicators become dense.
 
     Raises:

@@ -26,7 +26,10 @@ def structured_hinge(oracle: Oracle, weights: Weights) -> float:
 
 
 def crank_penalty(weights: Weights, labels: int, edges: np.ndarray) -> float:
-    """`R(w) = sum_ij ||w_ij|| - max_T sum_(ij in T) ||w_ij||`: the norm outside of the best spanning tree; 0 for forests."""
+    """`R(w) = sum_ij ||w_ij|| - max_T sum_(ij in T) ||w_ij||`: the norm outside of the best spanning tree.
+
+    It is 0 if and only if the edges with weight form a forest.
+    """
     norms = weights.group_norms()
     outside = np.ones(len(edges), bool)
     outside[maximum_spanning_forest(edges, norms, labels)] = False

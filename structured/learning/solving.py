@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
-from structured.learning.settings import LearningSettings
 
 from structured.learning.frank_wolfe import FrankWolfe, Solution
 from structured.learning.oracle import Oracle
 from structured.learning.problem import LabelingProblem
 from structured.learning.regulariser import Regulariser
+from structured.learning.settings import LearningSettings
 
 # Heavier than any dual moment: presses every pair weight to exactly 0.
 NO_PAIRS = 1e30
