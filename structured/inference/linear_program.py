@@ -49,7 +49,7 @@ def integral(relaxed: RelaxedLabeling) -> NDArray[np.bool_]:
 
 
 def _consistency(edges: NDArray[np.int64], labels: int, states: int) -> tuple[csr_array, NDArray[np.float64]]:
-    """The polytope's equations: labels' marginals sum to 1, and each edge's table sums to both its labels' marginals."""
+    """The polytope's equations: labels' marginals sum to 1, each edge's table to both its labels' marginals."""
     own = np.arange(labels * states).reshape(labels, states)
     tables = labels * states + np.arange(len(edges) * states**2).reshape(len(edges), states, states)
     rows, columns, values = [np.repeat(np.arange(labels), states)], [own.ravel()], [np.ones(labels * states)]
