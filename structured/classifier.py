@@ -150,7 +150,8 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator):
             ValueError: X is not as in `fit`.
             StructureError: a feature is so large that scores overflow.
         """
-        labels = self.coding_.decoded(best_labels(self.potentials(X)))
+        states = best_labels(self.potentials(X))
+        labels = self.coding_.decoded(states)
         return labels[:, 0] if self._single else labels
 
     def predict_k_best(self, X: ArrayLike, count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:

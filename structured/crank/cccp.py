@@ -40,7 +40,7 @@ class CrankSettings:
     rank_weight: float | None = None
     growth: float = 2.0
     rounds: int = 50
-    round_tolerance: float = 1e-4
+    round_tolerance: float = 1e-3
     warm_start: bool = True
 
 
@@ -101,10 +101,10 @@ def fit_crank(
     oracle, labels, edges = Oracle(problem), problem.labels.shape[1], problem.edges
     if path.warm_start:
         full = solve_structured_svm(problem, settings, dual)
-        weights, objective, gap = full.weights, full.primal, full.gap
+        weights, hinge, objective, gap = full.weights, full.hinge, full.primal, full.gap
     else:
         weights = problem.no_weights()
-        objective = gap = structured_hinge(oracle, weights)
+        hinge = objective = gap = structured_hinge(oracle, weights)
     tree = maximum_spanning_forest(edges, weights.group_norms(), labels)
     history = [_row(problem, weights, 0.0, objective, gap, True)]
     for beta in _path(weights, tree, settings, path):
@@ -112,11 +112,11 @@ def fit_crank(
         objective = history[-1].objective + (beta - history[-1].rank_weight) * history[-1].penalty
         for _ in range(path.rounds):
             regulariser = Regulariser(settings.ridge, beta, tree_directions(weights, tree))
-            found = dual.solve(oracle, regulariser, settings.passes, settings.tolerance, start=weights)
+            found = dual.solve(oracle, regulariser, settings.passes, settings.tolerance, (weights, hinge))
             change = found.weights
             norms = change.group_norms()
             following = maximum_spanning_forest(edges, norms, labels, np.isin(np.arange(len(edges)), tree))
-            hinge = found.primal - regulariser.value(change)
+            hinge = found.hinge
             now = hinge + 0.5 * settings.ridge * change.squared_norm() + beta * crank_penalty(change, labels, edges)
             kept = bool(np.array_equal(following, tree))
             weights, tree = change, following

@@ -23,18 +23,25 @@ from structured.learning.weights import Weights
 POINT_BYTES = 1 << 29
 
 
+# A pass asks the oracle for rows whose last gap was at least this share of the mean; every third pass, for all.
+WORTH_ASKING = 0.1
+ALL_EVERY = 3
+
+
 @dataclass(frozen=True)
 class Solution:
     """Where training ended.
 
     Attributes:
         weights: the best weights seen.
-        primal: hinge plus regulariser at them.
+        hinge: of them, by an upper bound where the oracle relaxes.
+        primal: hinge plus regulariser.
         gap: `primal` minus the best dual value seen: no weights are better by more than this.
         passes: over the rows with the oracle.
     """
 
     weights: Weights
+    hinge: float
     primal: float
     gap: float
     passes: int
@@ -77,6 +84,7 @@ class FrankWolfe:
         self.shares = np.zeros((len(problem), kept))
         self.shares[:, 0] = 1
         self.used = np.ones(len(problem), np.int64)
+        self.gaps = np.full(len(problem), np.inf)
         self.shape = problem.no_weights()
         self.unary_sum = np.zeros((problem.design.width, self.unary_width))
         self.pair_sum = np.zeros((len(self.shape.pair), flat.shape[1] - self.unary_width))
@@ -96,7 +104,12 @@ class FrankWolfe:
         return float((self.shares * self.losses).sum(axis=1).mean()) - (aligned - regulariser.value(weights))
 
     def solve(
-        self, oracle: Oracle, regulariser: Regulariser, passes: int, tolerance: float, start: Weights | None = None
+        self,
+        oracle: Oracle,
+        regulariser: Regulariser,
+        passes: int,
+        tolerance: float,
+        start: tuple[Weights, float] | None = None,
     ) -> Solution:
         """Improve the dual until the gap is small against the primal value.
 
@@ -105,31 +118,37 @@ class FrankWolfe:
             regulariser: of this round.
             passes: most passes over the rows with the oracle.
             tolerance: stops at `gap <= tolerance * primal`.
-            start: weights that the result's primal value must not exceed.
+            start: weights with their hinge, whose primal value the result's does not exceed; None: those of the
+                dual state.
         """
-        best = self._measured(oracle, regulariser, self.weights(regulariser), 0)
-        if start is not None:
-            best = _better(best, self._measured(oracle, regulariser, start, 0))
+        if start is None:
+            weights = self.weights(regulariser)
+            start = weights, structured_hinge(oracle, weights)
+        best = self._solution(*start, regulariser, 0)
+        self.gaps[:] = np.inf
         check = 1
         for done in range(1, passes + 1):
-            order = self.rng.permutation(len(self.problem))
+            everyone = done % ALL_EVERY == 1
+            asked = everyone | (self.gaps >= WORTH_ASKING * self.gaps.mean())
+            order = self.rng.permutation(np.flatnonzero(asked))
             for rows in np.array_split(order, -(-len(order) // self.batch_size)):
-                found = oracle(self.weights(regulariser), rows)
-                self._keep(rows, found)
-                self._advance(rows, regulariser)
+                self._keep(rows, oracle(self.weights(regulariser), rows))
+                self.gaps[rows] = self._advance(rows, regulariser)
+            promising = self.gaps.mean() <= tolerance * best.primal
             exact = oracle.kind(self.weights(regulariser)) in ("forest", "enumeration")
             for _ in range(self.cached_passes * (1 if exact else 3)):
                 self._advance(self.rng.permutation(len(self.problem)), regulariser)
-            if done >= check or done == passes:
-                check = done + max(1, done // 4)
-                best = _better(best, self._measured(oracle, regulariser, self.weights(regulariser), done))
+            if promising or done >= check or done == passes:
+                check = done + max(1, done // 2)
+                weights = self.weights(regulariser)
+                best = _better(best, self._solution(weights, structured_hinge(oracle, weights), regulariser, done))
                 if best.gap <= tolerance * best.primal:
                     break
         return best
 
-    def _measured(self, oracle: Oracle, regulariser: Regulariser, weights: Weights, passes: int) -> Solution:
-        primal = structured_hinge(oracle, weights) + regulariser.value(weights)
-        return Solution(weights, primal, primal - self.dual(regulariser), passes)
+    def _solution(self, weights: Weights, hinge: float, regulariser: Regulariser, passes: int) -> Solution:
+        primal = hinge + regulariser.value(weights)
+        return Solution(weights, hinge, primal, primal - self.dual(regulariser), passes)
 
     def _keep(self, rows: NDArray[np.int64], found: Violators) -> None:
         """Store each row's new violator, in a place of share 0 or one won by merging two."""
@@ -150,15 +169,18 @@ class FrankWolfe:
                     shares[other], shares[place] = total, 0
             self.points[row, place], self.losses[row, place] = point, loss
 
-    def _advance(self, rows: NDArray[np.int64], regulariser: Regulariser) -> None:
+    def _advance(self, rows: NDArray[np.int64], regulariser: Regulariser) -> NDArray[np.float64]:
         """Shift each row's share from its worst kept violator to its best, by the best step along that line.
+
+        Returns each row's gap before its step: what its best violator is worth above its mixture, float64 `[rows]`.
 
         The dual falls short of its tangent by at most `||direction||^2 / (2 lambda)`, the conjugate's smoothness;
         the step maximises that lower bound, so that no step lowers the dual.
         """
         problem, count, ridge, width = self.problem, len(self.problem), regulariser.ridge, self.unary_width
         shape = self.shape.pair.shape
-        for row in rows:
+        gaps = np.zeros(len(rows))
+        for place, row in enumerate(rows):
             used = self.used[row]
             points, losses, shares = self.points[row, :used], self.losses[row, :used], self.shares[row, :used]
             where, features = problem.design.row(row)
@@ -171,6 +193,7 @@ class FrankWolfe:
             )
             values = losses + points @ scores
             best, worst = values.argmax(), np.where(shares > 0, values, np.inf).argmin()
+            gaps[place] = values[best] - shares @ values
             slope = values[best] - values[worst]
             towards = points[best] - points[worst]
             unary, pair = towards[:width], towards[width:]
@@ -182,13 +205,14 @@ class FrankWolfe:
             shares[worst] -= step
             self.unary_sum[where] -= (step / count) * features[:, None] * unary
             self.pair_sum -= (step / count) * scales[:, None] * pair
+        return gaps
 
 
 def _better(first: Solution, second: Solution) -> Solution:
     """The weights of lower primal value, with the gap to the higher of both dual values."""
     dual = max(first.primal - first.gap, second.primal - second.gap)
     better = min(first, second, key=lambda solution: solution.primal)
-    return Solution(better.weights, better.primal, better.primal - dual, second.passes)
+    return Solution(better.weights, better.hinge, better.primal, better.primal - dual, second.passes)
 
 
 def _flat_pairs(pair: NDArray[np.float64]) -> NDArray[np.float64]:
