@@ -13,7 +13,7 @@ import numpy as np
 from pipelines.click_log import FeatureColumns
 from pipelines.config import PipelineConfig
 from pipelines.evaluation.policies import query_of
-from pipelines.stages import base_ranker, gate, seq2slate
+from pipelines.stages import base_ranker, gate, labeller, seq2slate
 from ranking.lists import RankingLists
 from serving.bundle import (
     BaseRankerStage,
@@ -21,6 +21,7 @@ from serving.bundle import (
     Features,
     GateStage,
     GoldenRequests,
+    LabellerStage,
     Manifest,
     RateTarget,
     Seq2SlateStage,
@@ -39,6 +40,7 @@ class TrainedStages:
     base_ranker: Path | None
     gate: Path | None
     seq2slate: Path | None
+    labeller: Path | None
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,9 @@ def _stages(stages: TrainedStages, config: PipelineConfig) -> tuple[Stage, ...]:
                 decoding=config.seq2slate.decoding,
             )
         )
+    if stages.labeller is not None:
+        learned = labeller.read_learned(stages.labeller)
+        chosen.append(LabellerStage(file="labeller/model.npz", labels=len(learned.labels), edges=len(learned.edges)))
     return tuple(chosen)
 
 
@@ -156,4 +161,6 @@ def _files(stages: TrainedStages) -> dict[str, Path]:
     if stages.seq2slate is not None:
         files["seq2slate/model.onnx"] = stages.seq2slate / seq2slate.MODEL_FILE
         files["saved_model/seq2slate"] = stages.seq2slate / seq2slate.SAVED_MODEL
+    if stages.labeller is not None:
+        files["labeller/model.npz"] = stages.labeller / labeller.MODEL_FILE
     return files
