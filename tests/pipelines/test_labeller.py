@@ -1,0 +1,128 @@
+"""Training the labeller: files that the service and the report can read, and a ridge that generalises."""
+
+import json
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from pipelines.config import EvaluationConfig, LabellerConfig
+from pipelines.evaluation.labeller import labeller_metrics
+from pipelines.item_catalogue import ItemCatalogue
+from pipelines.stages.catalogue import CATALOGUE_FILE, keep_catalogue
+from pipelines.stages.labelled_items import LabelledItems, hold_out, labelled_items
+from pipelines.stages.labeller import RIDGES, best_ridge, history_rows, read_learned, train_labeller
+from ranking.lists import RankingLists
+from seriatim_errors import DataError
+from structured import load_labeller
+
+LABELS = ("a", "b", "c")
+
+
+def drawn_catalogue(items, rng):
+    """Tags of which b copies a and c turns it round, a tenth of the time not; some are not known."""
+    features = rng.normal(size=(items, 2))
+    a = rng.uniform(size=items) < 1 / (1 + np.exp(-2 * features[:, 0]))
+    b, c = (np.where(rng.uniform(size=items) < 0.1, ~copied, copied) for copied in (a, ~a))
+    tags = np.where(rng.uniform(size=(items, 3)) < 0.1, -1, np.stack([a, b, c], axis=1)).astype(np.int8)
+    return ItemCatalogue(np.array([f"i{index}" for index in range(items)], object), LABELS, tags), features
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A labeller trained on 400 items that are shown three times each, and the folder it lies in."""
+    folder = tmp_path_factory.mktemp("labeller")
+    catalogue, features = drawn_catalogue(400, np.random.default_rng(0))
+    catalogue.write(folder / CATALOGUE_FILE, "tag_")
+    lists = RankingLists(
+        request_ids=np.array(["r0", "r1", "r2"], object),
+        offsets=np.array([0, 400, 800, 1200]),
+        item_ids=np.tile(catalogue.item_ids, 3),
+        features=np.tile(features, (3, 1)).astype(np.float32),
+        feature_names=("item_x", "item_y"),
+    )
+    data = SimpleNamespace(lists=lambda split: {"train": lists}[split])
+    train_labeller(data, folder, LabellerConfig(ridge=0.01, folds=2), seed=3, folder=folder)
+    return SimpleNamespace(folder=folder, catalogue=catalogue, lists=lists)
+
+
+def test_the_forest_joins_tags_that_depend_on_each_other_with_the_right_sign(trained):
+    learned = read_learned(trained.folder)
+    signs = {edge: np.sign(coupling) for edge, coupling in zip(learned.edges, learned.couplings, strict=True)}
+    assert len(signs) == 2
+    assert all(sign == {(0, 1): 1, (0, 2): -1, (1, 2): -1}[edge] for edge, sign in signs.items())
+    assert all(strength > 0 for strength in learned.strengths)
+
+
+def test_the_counts_are_those_of_the_items_that_were_learned_from(trained):
+    learned = read_learned(trained.folder)
+    items, _ = labelled_items(trained.lists, trained.catalogue)
+    train, judged = hold_out(items, 0.2, seed=3, fewest=2)
+    assert (learned.trained, learned.held_out) == (len(train), len(judged))
+    assert learned.untagged == 400 - len(items)
+    for value, counts in ((1, learned.present), (0, learned.absent), (-1, learned.unknown)):
+        assert counts == tuple((train.tags == value).sum(axis=0))
+
+
+def test_the_written_model_predicts_what_was_judged(trained):
+    items, _ = labelled_items(trained.lists, trained.catalogue)
+    _, judged = hold_out(items, 0.2, seed=3, fewest=2)
+    with np.load(trained.folder / "held_out.npz") as held_out:
+        np.testing.assert_array_equal(held_out["truth"], judged.tags)
+        predicted = load_labeller(trained.folder / "model.npz").predict(judged.features)
+        np.testing.assert_array_equal(held_out["labeller"], predicted)
+        known = judged.tags != -1
+        assert (predicted == judged.tags)[known].mean() > 0.65
+
+
+def test_the_metrics_name_the_edges_and_keep_planted_ones_of_these_labels_alone(trained):
+    config = EvaluationConfig(bootstrap_samples=100)
+    metrics = labeller_metrics(trained.folder, (("a", "b"), ("c", "a")), config, seed=0)
+    assert metrics.planted_edges == (("a", "b"), ("c", "a"))
+    assert {(edge.first, edge.second) for edge in metrics.edges} <= {("a", "b"), ("a", "c"), ("b", "c")}
+    assert [score.metric for score in metrics.scores] == ["hamming_loss", "subset_accuracy", "micro_f1", "macro_f1"]
+    assert labeller_metrics(trained.folder, (("a", "other"),), config, seed=0).planted_edges is None
+    assert labeller_metrics(trained.folder, None, config, seed=0).planted_edges is None
+
+
+def test_the_history_is_numbers_by_step(trained):
+    rows = json.loads((trained.folder / "history.json").read_text())
+    assert [row["step"] for row in rows] == list(range(1, len(rows) + 1))
+    assert all(isinstance(value, float) for row in rows for value in row.values())
+
+
+def test_a_history_keeps_what_can_be_drawn():
+    rounds = [{"objective": np.float64(2), "edges": 3, "step": 7, "tree": [[0, 1]], "gap": float("nan")}]
+    assert history_rows(rounds) == [{"step": 1.0, "objective": 2.0, "edges": 3.0}]
+
+
+class Threshold:
+    """Says 1 above its ridge: a classifier whose best ridge is known beforehand."""
+
+    def __init__(self, ridge):
+        self.ridge = ridge
+
+    def fit(self, X, Y, feature_names, label_names):
+        assert len(X) == len(Y)
+        return self
+
+    def predict(self, X):
+        return (self.ridge < X).astype(np.int64)
+
+
+def test_the_ridge_is_the_one_that_errs_least_on_unseen_known_tags():
+    features = np.geomspace(1e-5, 1, 60)[:, None]
+    tags = (features > 0.03).astype(np.int8)
+    ids = np.array([f"i{index}" for index in range(60)], object)
+    assert best_ridge(Threshold, LabelledItems(ids, features, ("x",), tags, ("t",)), folds=4, seed=0) in (0.01, 0.1)
+    tags[features > 0.02] = -1
+    assert best_ridge(Threshold, LabelledItems(ids, features, ("x",), tags, ("t",)), folds=4, seed=0) == max(RIDGES)
+
+
+def test_a_catalogue_that_changes_while_the_run_goes_on_is_refused(tmp_path):
+    catalogue, _ = drawn_catalogue(5, np.random.default_rng(1))
+    catalogue.write(tmp_path / "items.parquet", "tag_")
+    (tmp_path / "kept").mkdir()
+    keep_catalogue(tmp_path / "items.parquet", "tag_", catalogue.fingerprint, tmp_path / "kept")
+    with pytest.raises(DataError, match="changed while the run went on; run again"):
+        keep_catalogue(tmp_path / "items.parquet", "tag_", "0123456789abcdef", tmp_path / "kept")
