@@ -92,8 +92,8 @@ def test_the_history_is_numbers_by_step(trained):
 
 
 def test_a_history_keeps_what_can_be_drawn():
-    rounds = [{"objective": np.float64(2), "edges": 3, "step": 7, "tree": [[0, 1]], "gap": float("nan")}]
-    assert history_rows(rounds) == [{"step": 1.0, "objective": 2.0, "edges": 3.0}]
+    rounds = [{"objective": 2.0, "edges": 3, "penalty": np.float64(0.5), "tree_kept": True}]
+    assert history_rows(rounds) == [{"step": 1.0, "edges": 3.0, "penalty": 0.5}]
 
 
 class Threshold:
