@@ -51,3 +51,9 @@ class Potentials:
         which = np.arange(len(self.edges))[None, :]
         chosen = self.pair[which, first, second] if self.pair.ndim == 3 else self.pair[rows, which, first, second]
         return np.asarray(total + chosen.sum(axis=1))
+
+    def take(self, rows: NDArray[np.int64]) -> Potentials:
+        """The potentials of some inputs."""
+        if len(rows) == len(self.unary) and (rows == np.arange(len(rows))).all():
+            return self
+        return Potentials(self.unary[rows], self.edges, self.pair if self.pair.ndim == 3 else self.pair[rows])

@@ -1,0 +1,208 @@
+"""What all pairwise label classifiers share: scikit-learn's face around one learning problem."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import csr_array, issparse
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from structured.inference.decode import best_labels
+from structured.learning.completion import completed_alone, completed_jointly
+from structured.learning.design_matrix import DesignMatrix
+from structured.learning.feature_scaling import FeatureScaling
+from structured.learning.folding import folded
+from structured.learning.label_coding import UNKNOWN, LabelCoding, checked_labels
+from structured.learning.label_space import LabelSpace
+from structured.learning.problem import LabelingProblem
+from structured.learning.settings import LearningSettings
+from structured.learning.solving import solve_structured_svm
+from structured.learning.weights import Weights
+
+# Rounds of filling in unknown labels and training again.
+COMPLETION_ROUNDS = 3
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What a method learned: weights over `edges`, and a row a step of its training."""
+
+    weights: Weights
+    edges: NDArray[np.int64]
+    history: tuple[dict[str, Any], ...] = ()
+
+
+class PairwiseClassifier(ClassifierMixin, BaseEstimator):
+    """Labels that are predicted together, by unary scores and scores of pairs; a method says which pairs.
+
+    Attributes after `fit`: `edges_` int64 `[E, 2]`, `edge_strengths_` float64 `[E]` (norm of each pair's
+    interaction), `edge_couplings_` float64 `[E]` (its sign for two tags: above 0 they attract; NaN where a label
+    has more than two states), `label_names_`, `feature_names_`, `constant_labels_` (int64: seen in one state
+    only), `history_`, `model_` (`PairwiseModel`), `n_features_in_`.
+
+    Args:
+        ridge: lambda, weight of the squared weights; features are scaled to rows of mean squared length 1.
+        pair_features: columns of X on which pair scores depend beside a constant, or "all"; None: on none.
+        passes: most passes over the rows a convex problem.
+        tolerance: a convex problem is solved when its duality gap is at most this share of its value.
+        random_state: fixes the fit.
+    """
+
+    def __init__(
+        self,
+        ridge: float = 1e-3,
+        pair_features: Sequence[int] | Literal["all"] | None = None,
+        passes: int = 100,
+        tolerance: float = 0.01,
+        random_state: int | np.random.RandomState | None = 0,
+    ) -> None:
+        self.ridge = ridge
+        self.pair_features = pair_features
+        self.passes = passes
+        self.tolerance = tolerance
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.multi_output = True
+        tags.target_tags.two_d_labels = True
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def fit(
+        self,
+        X: ArrayLike,
+        Y: ArrayLike,
+        feature_names: Sequence[str] | None = None,
+        label_names: Sequence[str] | None = None,
+    ) -> PairwiseClassifier:
+        """Learn from features `[N, d]` and labels `[N, n]`.
+
+        Args:
+            X: finite numbers, dense or sparse; sparse ones stay sparse.
+            Y: 0 and 1, or whole numbers from 0 as classes; -1 where unknown.
+            feature_names: `d` distinct names; None: the columns of a data frame, or `x0, x1, ...`.
+            label_names: `n` distinct names; None: the columns of a data frame, or `label_0, ...`.
+
+        Raises:
+            ValueError: X or Y is not as described; the message names row and column.
+            TrainingError: a setting is out of range.
+        """
+        features = self._features(X, reset=True)
+        labels = checked_labels(Y, features.shape[0])
+        self._single = np.ndim(Y) == 1
+        self.feature_names_ = _names(
+            "feature_names", feature_names, getattr(X, "columns", None), "x", features.shape[1]
+        )
+        self.label_names_ = _names("label_names", label_names, getattr(Y, "columns", None), "label_", labels.shape[1])
+        self.coding_ = LabelCoding.of(labels)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        settings = LearningSettings(self.ridge, self.passes, self.tolerance, seed)
+        scaling = FeatureScaling.of(features)
+        problem = self._problem(scaling.apply(features), labels)
+        incomplete = not problem.known.all()
+        if incomplete:
+            problem = completed_alone(problem, settings)
+        learned = self._learn(problem, settings)
+        narrowed = replace(problem, edges=learned.edges)
+        for _ in range(COMPLETION_ROUNDS if incomplete else 0):
+            again = completed_jointly(narrowed, learned.weights)
+            if np.array_equal(again.labels, narrowed.labels):
+                break
+            narrowed = again
+            learned = replace(learned, weights=solve_structured_svm(narrowed, settings).weights)
+        names = (self.feature_names_, self.label_names_)
+        self.model_ = folded(
+            learned.weights, learned.edges, problem.space, scaling, self.coding_, self._pair_columns(), names
+        )
+        self.edges_, self.history_ = learned.edges, list(learned.history)
+        self.edge_strengths_ = learned.weights.group_norms()
+        binary = problem.space.width == 1
+        self.edge_couplings_ = learned.weights.pair[0, :, 0] if binary else np.full(len(learned.edges), np.nan)
+        seen = [np.unique(column[column != UNKNOWN]) for column in labels.T]
+        self.constant_labels_ = np.flatnonzero([len(values) == 1 for values in seen])
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
+        """The best labeling of each row: int64 `[N, n]` (`[N]` when fitted on one label as `[N]`).
+
+        Raises:
+            ValueError: X is not as in `fit`.
+            StructureError: a feature is so large that scores overflow.
+        """
+        check_is_fitted(self)
+        states = best_labels(self.model_.potentials(self._features(X, reset=False)))
+        labels = self.coding_.decoded(states)
+        return labels[:, 0] if self._single else labels
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted model as one `.npz`, which the service reads; `structured.load_labeller` reads it too."""
+        check_is_fitted(self)
+        self.model_.save(Path(path))
+
+    def _learn(self, problem: LabelingProblem, settings: LearningSettings) -> Learned:
+        raise NotImplementedError
+
+    def _problem(self, features: NDArray[np.float64] | csr_array, labels: NDArray[np.int64]) -> LabelingProblem:
+        """All pairs of labels as edges; methods narrow them down."""
+        known, states = labels != UNKNOWN, self.coding_.encoded(labels)
+        most = max(2, int(self.coding_.states.max()))
+        counts = ((states[:, :, None] == np.arange(most)) & known[:, :, None]).sum(axis=0)
+        columns = features[:, self._pair_columns()]
+        dense = columns.toarray() if isinstance(columns, csr_array) else columns
+        return LabelingProblem(
+            design=DesignMatrix.of(features),
+            labels=states,
+            known=known,
+            space=LabelSpace.of(self.coding_.states, counts / counts.sum(axis=1, keepdims=True)),
+            edges=np.zeros((0, 2), np.int64),
+            pair_features=np.concatenate([np.ones((len(states), 1)), dense], axis=1),
+        )
+
+    def _pair_columns(self) -> NDArray[np.int64]:
+        if self.pair_features is None:
+            return np.zeros(0, np.int64)
+        if isinstance(self.pair_features, str):
+            if self.pair_features != "all":
+                raise ValueError(f"pair_features is {self.pair_features!r}; give columns of X, 'all' or None")
+            return np.arange(self.n_features_in_)
+        columns = np.asarray(self.pair_features, np.int64).ravel()
+        if ((columns < 0) | (columns >= self.n_features_in_)).any() or len(np.unique(columns)) < len(columns):
+            raise ValueError(
+                f"pair_features: {columns.tolist()}; give distinct columns from 0 to {self.n_features_in_ - 1}"
+            )
+        return columns
+
+    def _features(self, X: ArrayLike, reset: bool) -> NDArray[np.float64] | csr_array:
+        checked = validate_data(self, X, accept_sparse="csr", dtype=np.float64, reset=reset, ensure_all_finite=False)
+        values = checked.data if issparse(checked) else checked
+        if not np.isfinite(values).all():
+            if issparse(checked):
+                entries = checked.tocoo()
+                place = int(np.argmin(np.isfinite(entries.data)))
+                row, column, value = entries.row[place], entries.col[place], entries.data[place]
+            else:
+                row, column = np.argwhere(~np.isfinite(checked))[0]
+                value = checked[row, column]
+            # scikit-learn's own checks look for its words.
+            kind = "contains NaN" if np.isnan(value) else "contains infinity"
+            raise ValueError(f"Input X {kind}: row {row}, column {column}; fill in or drop what is missing")
+        return csr_array(checked) if issparse(checked) else np.asarray(checked)
+
+
+def _names(field: str, given: Sequence[str] | None, columns: Any, stem: str, count: int) -> tuple[str, ...]:
+    chosen = [f"{stem}{index}" for index in range(count)] if given is None and columns is None else None
+    names = tuple(str(name) for name in (chosen if chosen is not None else given if given is not None else columns))
+    if len(names) != count or len(set(names)) < count:
+        raise ValueError(
+            f"{field}: {len(names)} names, {len(set(names))} of them distinct, for {count}; name each once"
+        )
+    return names

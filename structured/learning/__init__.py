@@ -1,0 +1,1 @@
+"""Max-margin learning of pairwise label models."""
