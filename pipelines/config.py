@@ -121,7 +121,7 @@ class LabellerConfig(Section):
 
     label_prefix: str = Field("tag_", min_length=1, description="Columns of the catalogue that hold the tags.")
     ridge: float | None = Field(
-        None, gt=0, description="Weight of the squared weights in the loss; null: chosen by cross-validation."
+        0.01, gt=0, description="Weight of the squared weights in the loss; null: chosen by cross-validation."
     )
     folds: int = Field(5, ge=2, description="Folds of that cross-validation, over items.")
     held_out_share: Share = Field(0.2, description="Share of the tagged items that only the evaluation sees.")

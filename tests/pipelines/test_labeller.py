@@ -1,5 +1,6 @@
 """Training the labeller: files that the service and the report can read, and a ridge that generalises."""
 
+import itertools
 import json
 from types import SimpleNamespace
 
@@ -15,16 +16,19 @@ from pipelines.stages.labeller import RIDGES, best_ridge, history_rows, read_lea
 from ranking.lists import RankingLists
 from seriatim_errors import DataError
 from structured import load_labeller
+from structured.inference.decode import best_labels
 
 LABELS = ("a", "b", "c")
 
 
 def drawn_catalogue(items, rng):
-    """Tags of which b copies a and c turns it round, a tenth of the time not; some are not known."""
-    features = rng.normal(size=(items, 2))
-    a = rng.uniform(size=items) < 1 / (1 + np.exp(-2 * features[:, 0]))
-    b, c = (np.where(rng.uniform(size=items) < 0.1, ~copied, copied) for copied in (a, ~a))
-    tags = np.where(rng.uniform(size=(items, 3)) < 0.1, -1, np.stack([a, b, c], axis=1)).astype(np.int8)
+    """Tags with a feature each, of which a and b attract and b and c repel each other; a tenth is not known."""
+    features = rng.normal(size=(items, 3))
+    states = np.array(list(itertools.product([-1, 1], repeat=3)))
+    pairs = 2.0 * states[:, 0] * states[:, 1] - 2.0 * states[:, 1] * states[:, 2]
+    chances = np.exp(1.5 * features @ states.T + pairs)
+    drawn = (chances.cumsum(axis=1) < rng.uniform(size=(items, 1)) * chances.sum(axis=1, keepdims=True)).sum(axis=1)
+    tags = np.where(rng.uniform(size=(items, 3)) < 0.1, -1, states[drawn] > 0).astype(np.int8)
     return ItemCatalogue(np.array([f"i{index}" for index in range(items)], object), LABELS, tags), features
 
 
@@ -39,7 +43,7 @@ def trained(tmp_path_factory):
         offsets=np.array([0, 400, 800, 1200]),
         item_ids=np.tile(catalogue.item_ids, 3),
         features=np.tile(features, (3, 1)).astype(np.float32),
-        feature_names=("item_x", "item_y"),
+        feature_names=("item_x", "item_y", "item_z"),
     )
     data = SimpleNamespace(lists=lambda split: {"train": lists}[split])
     train_labeller(data, folder, LabellerConfig(ridge=0.01, folds=2), seed=3, folder=folder)
@@ -49,8 +53,7 @@ def trained(tmp_path_factory):
 def test_the_forest_joins_tags_that_depend_on_each_other_with_the_right_sign(trained):
     learned = read_learned(trained.folder)
     signs = {edge: np.sign(coupling) for edge, coupling in zip(learned.edges, learned.couplings, strict=True)}
-    assert len(signs) == 2
-    assert all(sign == {(0, 1): 1, (0, 2): -1, (1, 2): -1}[edge] for edge, sign in signs.items())
+    assert signs == {(0, 1): 1, (1, 2): -1}
     assert all(strength > 0 for strength in learned.strengths)
 
 
@@ -69,10 +72,11 @@ def test_the_written_model_predicts_what_was_judged(trained):
     _, judged = hold_out(items, 0.2, seed=3, fewest=2)
     with np.load(trained.folder / "held_out.npz") as held_out:
         np.testing.assert_array_equal(held_out["truth"], judged.tags)
-        predicted = load_labeller(trained.folder / "model.npz").predict(judged.features)
+        model = load_labeller(trained.folder / "model.npz")
+        predicted = best_labels(model.potentials(judged.features))
         np.testing.assert_array_equal(held_out["labeller"], predicted)
         known = judged.tags != -1
-        assert (predicted == judged.tags)[known].mean() > 0.65
+        assert (predicted == judged.tags)[known].mean() > 0.8
 
 
 def test_the_metrics_name_the_edges_and_keep_planted_ones_of_these_labels_alone(trained):
