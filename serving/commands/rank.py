@@ -122,8 +122,10 @@ def _print_slate(slate: RankedSlate) -> None:
     from rich.table import Table
 
     table = Table(title=f"slate of {slate.request_id}, bundle {slate.bundle_version}", title_justify="left")
-    for heading in ("rank", "item", "base score", "gate score", "passed", "probability"):
-        table.add_column(heading, justify="left" if heading == "item" else "right")
+    labelled = any(item.labels for item in slate.items)
+    headings = ("rank", "item", "base score", "gate score", "passed", "probability", *(("labels",) if labelled else ()))
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading in ("item", "labels") else "right")
     for place, item in enumerate(slate.items, start=1):
         table.add_row(
             str(place),
@@ -132,7 +134,13 @@ def _print_slate(slate: RankedSlate) -> None:
             "-" if item.gate_score is None else f"{item.gate_score:.4f}",
             "yes" if item.passed_gate else "no",
             "-" if item.probability is None else f"{item.probability:.3f}",
+            *((_listed(item.labels),) if labelled else ()),
         )
     Console().print(table)
     if slate.propensity is not None:
         click.echo(f"propensity of this slate: {slate.propensity:.3e}")
+
+
+def _listed(labels: dict[str, str]) -> str:
+    """The labels on one line: a tag by its name, another label with its state."""
+    return ", ".join(f"{name}={value}" if value else name for name, value in labels.items()) or "-"
