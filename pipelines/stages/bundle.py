@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.click_log import FeatureColumns
 from pipelines.config import PipelineConfig
@@ -30,7 +32,7 @@ from serving.bundle import (
     write_bundle,
 )
 from serving.bundle.manifest import Stage
-from serving.runtime import SlateRanker
+from serving.runtime import Slate, SlateRanker
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,19 @@ def _golden_requests(ranker: SlateRanker, lists: RankingLists, slate_size: int) 
         slate_sizes=np.array([query.slate_size for query in queries]),
         slates=slates,
         base_scores=np.concatenate([answer.base_scores for answer in answers]),
+        labels=_golden_labels(answers, slate_size),
     )
+
+
+def _golden_labels(answers: Sequence[Slate], slate_size: int) -> NDArray[np.int64] | None:
+    """The labels of every slate, padded with -1 behind its end; None without a labeller."""
+    given = [answer.labels for answer in answers if answer.labels is not None]
+    if not given:
+        return None
+    labels = np.full((len(given), slate_size, given[0].shape[1]), -1, np.int64)
+    for row, states in enumerate(given):
+        labels[row, : len(states)] = states
+    return labels
 
 
 def _stages(stages: TrainedStages, config: PipelineConfig) -> tuple[Stage, ...]:

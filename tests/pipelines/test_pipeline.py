@@ -23,6 +23,7 @@ from pipelines.stages.labelled_items import hold_out, labelled_items
 from seriatim_errors import PipelineError
 from serving.bundle import bundle_versions, open_bundle
 from serving.runtime import SlateRanker
+from serving.runtime.labeller import Labeller
 from tests.pipelines.small_pipeline import run_small, write_config
 
 pytestmark = pytest.mark.slow
@@ -168,7 +169,9 @@ def test_the_labeller_learned_from_the_items_that_log_and_catalogue_share(root, 
 
 def test_the_labels_that_were_judged_are_those_that_the_service_sets(root, first):
     finished, _ = first
-    folder = artifact(root, "LabellerTrainer", "model")
+    trained = (finished.bundle / "labeller" / "model.npz").read_bytes()
+    models = artifact(root, "LabellerTrainer", "model").parent.glob("*/model.npz")
+    folder = next(path.parent for path in models if path.read_bytes() == trained)
     examples = artifact(root, "ClickLogExampleGen", "examples")
     manifest = open_bundle(finished.bundle).manifest
     with np.load(folder / "model.npz", allow_pickle=False) as model:
@@ -183,6 +186,15 @@ def test_the_labels_that_were_judged_are_those_that_the_service_sets(root, first
     with np.load(folder / "held_out.npz") as held_out:
         np.testing.assert_array_equal(judged.tags, held_out["truth"])
         np.testing.assert_array_equal(served, held_out["labeller"])
+
+
+def test_golden_requests_hold_the_labels_of_their_slates(root, first):
+    bundle = open_bundle(first[0].bundle)
+    golden, ranker = bundle.golden(), SlateRanker(bundle)
+    assert golden.labels.shape == (3, 4, 8)
+    for index in range(len(golden)):
+        query = ranker.golden_query(golden, index)
+        np.testing.assert_array_equal(golden.labels[index], ranker.rank(query).labels)
 
 
 def test_a_changed_bundle_is_compared_with_the_one_in_service(root, first):
