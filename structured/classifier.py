@@ -14,7 +14,11 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from structured.held_out_temperature import held_out_temperature
 from structured.inference.decode import best_labels
+from structured.inference.k_best import NO_LABELING, k_best
+from structured.inference.potentials import Potentials
+from structured.inference.sum_product import sum_product
 from structured.learning.completion import completed_alone, completed_jointly
 from structured.learning.design_matrix import DesignMatrix
 from structured.learning.feature_scaling import FeatureScaling
@@ -25,6 +29,8 @@ from structured.learning.problem import LabelingProblem
 from structured.learning.settings import LearningSettings
 from structured.learning.solving import solve_structured_svm
 from structured.learning.weights import Weights
+from structured.temperature import tempered
+from structured.tree_picture import TreePicture, draw_tree
 
 # Rounds of filling in unknown labels and training again.
 COMPLETION_ROUNDS = 3
@@ -53,6 +59,8 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator):
         passes: most passes over the rows a convex problem.
         tolerance: a convex problem is solved when its duality gap is at most this share of its value.
         random_state: fixes the fit.
+        calibration_folds: folds on whose held-out rows the temperature of `predict_proba` is fitted, with the
+            edges as learned from all rows; 0 for none. Graphs with circles get none.
     """
 
     def __init__(
@@ -62,12 +70,14 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator):
         passes: int = 100,
         tolerance: float = 0.01,
         random_state: int | np.random.RandomState | None = 0,
+        calibration_folds: int = 3,
     ) -> None:
         self.ridge = ridge
         self.pair_features = pair_features
         self.passes = passes
         self.tolerance = tolerance
         self.random_state = random_state
+        self.calibration_folds = calibration_folds
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -123,6 +133,8 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator):
         self.model_ = folded(
             learned.weights, learned.edges, problem.space, scaling, self.coding_, self._pair_columns(), names
         )
+        temperature = held_out_temperature(narrowed, settings, self.calibration_folds)
+        self.model_ = replace(self.model_, temperature=temperature)
         self.edges_, self.history_ = learned.edges, list(learned.history)
         self.edge_strengths_ = learned.weights.group_norms()
         binary = problem.space.width == 1
@@ -138,10 +150,57 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator):
             ValueError: X is not as in `fit`.
             StructureError: a feature is so large that scores overflow.
         """
-        check_is_fitted(self)
-        states = best_labels(self.model_.potentials(self._features(X, reset=False)))
-        labels = self.coding_.decoded(states)
+        labels = self.coding_.decoded(best_labels(self.potentials(X)))
         return labels[:, 0] if self._single else labels
+
+    def predict_k_best(self, X: ArrayLike, count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """The best labelings of each row, best first: labels int64 `[N, count, n]`, scores float64 `[N, count]`.
+
+        Where there are fewer labelings, the rest is -1 with score -inf.
+
+        Raises:
+            ValueError: X is not as in `fit`, or `count` is below 1.
+            StructureError: the edges are no forest.
+        """
+        if count < 1:
+            raise ValueError(f"count is {count}; give at least 1")
+        states, scores = k_best(self.potentials(X), count)
+        labels = np.where(states >= 0, self.coding_.decoded(np.maximum(states, 0)), NO_LABELING)
+        return labels, scores
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Marginals of the log-linear model `exp(score / temperature)`, whose temperature held-out rows set.
+
+        Returns:
+            For tags, the probability that each is on: float64 `[N, n]`. For other labels that of each state:
+            float64 `[N, n, K]`, 0 where a label has no such state.
+
+        Raises:
+            ValueError: X is not as in `fit`, or `calibration_folds` was 0.
+            StructureError: the edges are no forest.
+        """
+        potentials = self.potentials(X)
+        if np.isnan(self.model_.temperature):
+            raise ValueError(
+                "predict_proba needs a temperature, which only forests get; fit with calibration_folds >= 2"
+            )
+        unary = sum_product(tempered(potentials, self.model_.temperature)).unary
+        return np.ascontiguousarray(unary[..., 1]) if self.coding_.indicator else unary
+
+    def potentials(self, X: ArrayLike) -> Potentials:
+        """Scores of each row's labelings, for `structured.inference`.
+
+        Raises:
+            ValueError: X is not as in `fit`.
+            StructureError: a feature is so large that scores overflow.
+        """
+        check_is_fitted(self)
+        return self.model_.potentials(self._features(X, reset=False))
+
+    def plot_tree(self) -> TreePicture:
+        """The learned graph as a picture: edges as thick as they are strong, by colour attracting or repelling."""
+        check_is_fitted(self)
+        return draw_tree(self.label_names_, self.edges_, self.edge_strengths_, self.edge_couplings_)
 
     def save(self, path: str | Path) -> None:
         """Write the fitted model as one `.npz`, which the service reads; `structured.load_labeller` reads it too."""

@@ -65,7 +65,7 @@ class GivenGraph(PairwiseClassifier):
 
     Args:
         edges: pairs of labels `[E, 2]`; any graph.
-        ridge, pair_features, passes, tolerance, random_state: as in `PairwiseClassifier`.
+        ridge, pair_features, passes, tolerance, random_state, calibration_folds: as in `PairwiseClassifier`.
     """
 
     def __init__(
@@ -76,8 +76,9 @@ class GivenGraph(PairwiseClassifier):
         passes: int = 100,
         tolerance: float = 0.01,
         random_state: int | np.random.RandomState | None = 0,
+        calibration_folds: int = 3,
     ) -> None:
-        super().__init__(ridge, pair_features, passes, tolerance, random_state)
+        super().__init__(ridge, pair_features, passes, tolerance, random_state, calibration_folds)
         self.edges = edges
 
     def _learn(self, problem: LabelingProblem, settings: LearningSettings) -> Learned:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from structured.graphs import circuit_rank, maximum_spanning_forest
 from structured.learning.frank_wolfe import FrankWolfe
-from structured.learning.objective import crank_penalty
+from structured.learning.objective import crank_penalty, structured_hinge
 from structured.learning.oracle import Oracle
 from structured.learning.problem import LabelingProblem
 from structured.learning.regulariser import Regulariser
@@ -33,12 +33,15 @@ class CrankSettings:
         growth: factor from one beta to the next, > 1.
         rounds: most rounds of the convex-concave procedure a beta.
         round_tolerance: a beta is done when a round lowers J by less than this share.
+        warm_start: whether the full model comes first. From weights of 0 every direction of the linearised part
+            is 0, and the first round is a plain group lasso, which may press out all edges for good.
     """
 
     rank_weight: float | None = None
     growth: float = 2.0
     rounds: int = 50
     round_tolerance: float = 1e-4
+    warm_start: bool = True
 
 
 @dataclass(frozen=True)
@@ -95,17 +98,20 @@ def fit_crank(
     """
     rng = np.random.default_rng(settings.seed)
     dual = FrankWolfe(problem, rng) if state is None else state
-    full = solve_structured_svm(problem, settings, dual)
-    labels, edges = problem.labels.shape[1], problem.edges
-    weights = full.weights
+    oracle, labels, edges = Oracle(problem), problem.labels.shape[1], problem.edges
+    if path.warm_start:
+        full = solve_structured_svm(problem, settings, dual)
+        weights, objective, gap = full.weights, full.primal, full.gap
+    else:
+        weights = problem.no_weights()
+        objective = gap = structured_hinge(oracle, weights)
     tree = maximum_spanning_forest(edges, weights.group_norms(), labels)
-    history = [_row(problem, weights, 0.0, full.primal, full.gap, True)]
-    oracle = Oracle(problem)
+    history = [_row(problem, weights, 0.0, objective, gap, True)]
     for beta in _path(weights, tree, settings, path):
         # The weights stay, beta rises, and with it what they cost.
         objective = history[-1].objective + (beta - history[-1].rank_weight) * history[-1].penalty
         for _ in range(path.rounds):
-            regulariser = Regulariser(settings.ridge, beta, _directions(weights, tree))
+            regulariser = Regulariser(settings.ridge, beta, tree_directions(weights, tree))
             found = dual.solve(oracle, regulariser, settings.passes, settings.tolerance, start=weights)
             change = found.weights
             norms = change.group_norms()
@@ -132,10 +138,13 @@ def _path(
     """
     off_tree = np.delete(weights.group_norms(), tree)
     off_tree = off_tree[off_tree > 0]
+    most = np.inf if path.rank_weight is None else path.rank_weight
     if not len(off_tree):
+        # Nothing to press out: a forest already, or a cold start, which needs its weight given.
+        if not path.warm_start and np.isfinite(most):
+            yield most
         return
     beta = settings.ridge * float(np.quantile(off_tree, 0.25))
-    most = np.inf if path.rank_weight is None else path.rank_weight
     while beta < most:
         yield beta
         beta *= path.growth
@@ -143,7 +152,7 @@ def _path(
         yield most
 
 
-def _directions(weights: Weights, tree: NDArray[np.int64]) -> NDArray[np.float64]:
+def tree_directions(weights: Weights, tree: NDArray[np.int64]) -> NDArray[np.float64]:
     """`v`: on the tree `w_ij / ||w_ij||`, a subgradient of the concave part's negative; 0 elsewhere and at norm 0."""
     direction = np.zeros_like(weights.pair)
     norms = weights.group_norms()[tree]

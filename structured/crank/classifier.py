@@ -30,7 +30,7 @@ class CRANKClassifier(PairwiseClassifier):
     procedure (`CrankRound`).
 
     Args:
-        ridge, pair_features, passes, tolerance, random_state: as in `PairwiseClassifier`.
+        ridge, pair_features, passes, tolerance, random_state, calibration_folds: as in `PairwiseClassifier`.
         rank_weight: beta, the weight of the circuit-rank regulariser; None: raised until a forest is left.
         growth: factor from one beta to the next, > 1.
         rounds: most rounds of the convex-concave procedure a beta.
@@ -45,12 +45,13 @@ class CRANKClassifier(PairwiseClassifier):
         passes: int = 100,
         tolerance: float = 0.01,
         random_state: int | np.random.RandomState | None = 0,
+        calibration_folds: int = 3,
         rank_weight: float | None = None,
         growth: float = 2.0,
         rounds: int = 50,
         refit: bool = True,
     ) -> None:
-        super().__init__(ridge, pair_features, passes, tolerance, random_state)
+        super().__init__(ridge, pair_features, passes, tolerance, random_state, calibration_folds)
         self.rank_weight = rank_weight
         self.growth = growth
         self.rounds = rounds

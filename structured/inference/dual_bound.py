@@ -78,7 +78,7 @@ class _Messages:
         batch, count, states = potentials.unary.shape
         pair = potentials.pair if potentials.pair.ndim == 4 else potentials.pair[None]
         self.edges = potentials.edges
-        self.beliefs = np.ascontiguousarray(potentials.unary.transpose(1, 2, 0))
+        self.beliefs = potentials.unary.transpose(1, 2, 0).copy()
         self.pair = np.ascontiguousarray(pair.transpose(1, 2, 3, 0))
         self.messages = np.zeros((len(self.edges), 2, states, batch))
         self.matchings = edge_matchings(self.edges, count)

@@ -28,7 +28,7 @@ def max_product(potentials: Potentials, forest: RootedForest | None = None) -> N
     batch, count, states = potentials.unary.shape
     rooted = RootedForest.from_edges(potentials.edges, count) if forest is None else forest
     # The batch lies last, so that every step runs over contiguous memory.
-    beliefs = np.ascontiguousarray(potentials.unary.transpose(1, 2, 0))
+    beliefs = potentials.unary.transpose(1, 2, 0).copy()
     choices: list[NDArray[np.int64]] = []
     for level in rooted.levels[:0:-1]:
         tables = oriented_tables(potentials, rooted, level)

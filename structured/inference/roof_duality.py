@@ -61,7 +61,8 @@ def _cut(
     labels = len(alone)
     cost = -alone
     np.add.at(cost, first, -np.maximum(both, 0))
-    scale = CAPACITY / max(np.abs(cost).sum() + np.abs(both).sum(), 1e-300)
+    total = np.abs(cost).sum() + np.abs(both).sum()
+    scale = CAPACITY / total if total > 0 else 1.0
     pair_capacity = np.rint(np.abs(both) * scale).astype(np.int32)
     own_capacity = np.rint(np.abs(cost) * scale).astype(np.int32)
     attract, nodes = both > 0, np.arange(labels)

@@ -1,0 +1,87 @@
+"""Many random spanning trees that vote.
+
+After Marchand, Su, Morvant, Rousu and Shawe-Taylor, "Multilabel structured output learning with random spanning
+trees of max-margin Markov networks" (NeurIPS 2014), and Su and Rousu, "Multilabel classification through random graph
+ensembles" (2015), whose average of max-marginals this is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from seriatim_errors import TrainingError
+from structured.baselines.fixed_graphs import GivenGraph
+from structured.graphs import complete_edges, maximum_spanning_forest
+from structured.inference import max_marginals
+from structured.learning.label_coding import checked_labels
+
+
+class RandomTreeEnsemble(ClassifierMixin, BaseEstimator):
+    """Structural SVMs over random spanning trees; each label takes the state of the highest mean max-marginal.
+
+    Args:
+        ridge, pair_features, passes, tolerance: as in `PairwiseClassifier`.
+        trees: how many.
+        random_state: fixes the trees and the fits.
+    """
+
+    def __init__(
+        self,
+        ridge: float = 1e-3,
+        pair_features: Sequence[int] | Literal["all"] | None = None,
+        passes: int = 100,
+        tolerance: float = 0.01,
+        random_state: int = 0,
+        trees: int = 10,
+    ) -> None:
+        self.ridge = ridge
+        self.pair_features = pair_features
+        self.passes = passes
+        self.tolerance = tolerance
+        self.random_state = random_state
+        self.trees = trees
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.target_tags.multi_output = True
+        tags.target_tags.single_output = False
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def fit(self, X: ArrayLike, Y: ArrayLike) -> RandomTreeEnsemble:
+        """Learn from features `[N, d]` and labels `[N, n]`, as `PairwiseClassifier.fit`.
+
+        Raises:
+            ValueError: X or Y is not as described.
+            TrainingError: a setting is out of range.
+        """
+        if self.trees < 1:
+            raise TrainingError(f"trees is {self.trees}; give at least 1")
+        labels = checked_labels(Y, np.shape(X)[0])
+        rng, edges = np.random.default_rng(self.random_state), complete_edges(labels.shape[1])
+        self.members_: list[GivenGraph] = []
+        for index in range(self.trees):
+            tree = maximum_spanning_forest(edges, rng.random(len(edges)), labels.shape[1])
+            member = GivenGraph(
+                edges[tree], self.ridge, self.pair_features, self.passes, self.tolerance, self.random_state + index, 0
+            )
+            member.fit(X, labels)
+            self.members_.append(member)
+        return self
+
+    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
+        """Labels, int64 `[N, n]`.
+
+        Raises:
+            ValueError: X is not as in `fit`.
+        """
+        check_is_fitted(self)
+        votes = sum(max_marginals(member.potentials(X)) for member in self.members_)
+        return self.members_[0].coding_.decoded(np.asarray(votes).argmax(axis=2))
