@@ -36,7 +36,7 @@ def labeller_metrics(
             config.bootstrap_samples,
             seed,
         )
-    known = set(learned.labels)
+    known = {*learned.labels, *learned.left_out}
     counts = zip(learned.labels, learned.present, learned.absent, learned.unknown, strict=True)
     edges = zip(learned.edges, learned.couplings, learned.strengths, strict=True)
     return LabellerMetrics(
@@ -44,6 +44,7 @@ def labeller_metrics(
             LabelSummary(name=name, present=present, absent=absent, unknown=unknown)
             for name, present, absent, unknown in counts
         ),
+        left_out=learned.left_out,
         edges=tuple(
             LabelEdge(first=learned.labels[i], second=learned.labels[j], coupling=coupling, strength=strength)
             for (i, j), coupling, strength in edges

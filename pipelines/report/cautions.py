@@ -104,6 +104,11 @@ def _about_the_labels(metrics: Metrics) -> Iterator[str]:
             f"Nothing could be learned of {', '.join(constant)}: on the items to learn from "
             f"{'this tag' if len(constant) == 1 else 'each of these tags'} never differs where it is known."
         )
+    if labeller.left_out:
+        yield (
+            f"The labeller does not set {', '.join(labeller.left_out)}: no item to learn from is known to have or to "
+            f"lack {'this tag' if len(labeller.left_out) == 1 else 'these tags'}."
+        )
 
 
 def _about_the_traffic(metrics: Metrics) -> Iterator[str]:

@@ -67,9 +67,14 @@ class ItemCounts(Part):
 
 
 class LabellerMetrics(Part):
-    """The whole part; `planted_edges` are those of a simulated catalogue by name, None elsewhere."""
+    """The whole part.
+
+    `left_out` are the tags of the catalogue that no item to learn from knows; `planted_edges` are those of a
+    simulated catalogue by name, None elsewhere.
+    """
 
     labels: tuple[LabelSummary, ...]
+    left_out: tuple[str, ...] = ()
     edges: tuple[LabelEdge, ...]
     scores: tuple[LabelScore, ...]
     items: ItemCounts

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from pipelines.hashed_split import identifier_hash
-from pipelines.item_catalogue import ItemCatalogue
+from pipelines.item_catalogue import UNKNOWN, ItemCatalogue
 from pipelines.items_in_common import ItemsInCommon, items_in_common
 from ranking.lists import RankingLists
 from seriatim_errors import TrainingError
@@ -23,7 +23,7 @@ class LabelledItems:
         item_ids: object (str) `[items]`.
         features: float64 `[items, features]`, in the log's units.
         feature_names: their columns.
-        tags: int8 `[items, labels]`: 1, 0, or -1 where unknown; every row knows one.
+        tags: int8 `[items, labels]`: 1, 0, or -1 where unknown; every row knows one of all labels.
         labels: names of the tags.
     """
 
@@ -40,6 +40,16 @@ class LabelledItems:
     def select(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> LabelledItems:
         """The items that a mask or an index chooses."""
         return LabelledItems(self.item_ids[rows], self.features[rows], self.feature_names, self.tags[rows], self.labels)
+
+    @property
+    def taught(self) -> NDArray[np.bool_]:
+        """Labels that some item is known to have or to lack, bool `[labels]`; of others nothing can be learned."""
+        return (self.tags != UNKNOWN).any(axis=0)
+
+    def with_labels(self, chosen: NDArray[np.bool_]) -> LabelledItems:
+        """All items with the labels that a mask chooses."""
+        labels = tuple(name for name, keep in zip(self.labels, chosen, strict=True) if keep)
+        return LabelledItems(self.item_ids, self.features, self.feature_names, self.tags[:, chosen], labels)
 
 
 def labelled_items(lists: RankingLists, catalogue: ItemCatalogue) -> tuple[LabelledItems, ItemsInCommon]:

@@ -33,7 +33,8 @@ class Learned:
     """What was learned from what, as `learned.json` keeps it.
 
     Attributes:
-        labels: names of the tags.
+        labels: names of the tags that it sets.
+        left_out: names of the tags that no item to learn from knows.
         edges: (one label's place, the other's), the smaller first.
         couplings: of each edge; positive where the two tags attract each other, negative where they repel.
         strengths: norm of each edge's table, > 0.
@@ -44,6 +45,7 @@ class Learned:
     """
 
     labels: tuple[str, ...]
+    left_out: tuple[str, ...]
     edges: tuple[tuple[int, int], ...]
     couplings: tuple[float, ...]
     strengths: tuple[float, ...]
@@ -78,6 +80,8 @@ def train_labeller(data: TrainingData, catalogue: Path, config: LabellerConfig, 
     """
     items, common = labelled_items(data.lists(TRAIN), read_catalogue(catalogue / CATALOGUE_FILE, config.label_prefix))
     train, judged = hold_out(items, config.held_out_share, seed, fewest=config.folds)
+    left_out = train.with_labels(~train.taught).labels
+    train, judged = train.with_labels(train.taught), judged.with_labels(train.taught)
     ridge, independent_ridge = (
         config.ridge or best_ridge(kind, train, config.folds, seed) for kind in (CRANKClassifier, IndependentLabels)
     )
@@ -86,7 +90,8 @@ def train_labeller(data: TrainingData, catalogue: Path, config: LabellerConfig, 
     forest.save(folder / MODEL_FILE)
     (folder / HISTORY_FILE).write_text(json.dumps(history_rows(forest.history_)))
     learned = Learned(
-        labels=items.labels,
+        labels=train.labels,
+        left_out=left_out,
         edges=tuple((int(i), int(j)) for i, j in forest.edges_),
         couplings=tuple(map(float, forest.edge_couplings_)),
         strengths=tuple(map(float, forest.edge_strengths_)),
@@ -126,6 +131,7 @@ def best_ridge(kind: type[Any], items: LabelledItems, folds: int, seed: int) -> 
     for ridge in errors:
         for index in range(folds):
             seen, unseen = items.select(fold != index), items.select(fold == index)
+            seen, unseen = seen.with_labels(seen.taught), unseen.with_labels(seen.taught)
             predicted = fitted(kind(ridge=ridge), seen).predict(unseen.features)
             errors[ridge] += int(((predicted != unseen.tags) & (unseen.tags != UNKNOWN)).sum())
     return min(errors, key=lambda ridge: errors[ridge])

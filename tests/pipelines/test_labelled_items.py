@@ -56,6 +56,15 @@ def test_items_without_a_known_tag_are_counted_and_left_out():
     assert (common.common, common.untagged) == (3, 1)
 
 
+def test_labels_that_no_item_knows_are_told_apart_and_can_be_left_out():
+    items, _ = labelled_items(lists_of([("a", (1,)), ("b", (2,))]), catalogue_of(a=[1, -1, -1], b=[-1, -1, 0]))
+    assert items.taught.tolist() == [True, False, True]
+    taught = items.with_labels(items.taught)
+    assert taught.labels == ("t0", "t2")
+    assert taught.tags.tolist() == [[1, -1], [-1, 0]]
+    assert taught.item_ids.tolist() == ["a", "b"]
+
+
 @given(
     known=st.sets(st.integers(0, 20), min_size=1),
     shown=st.lists(st.integers(0, 20), min_size=1, unique=True),

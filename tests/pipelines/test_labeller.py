@@ -32,19 +32,24 @@ def drawn_catalogue(items, rng):
     return ItemCatalogue(np.array([f"i{index}" for index in range(items)], object), LABELS, tags), features
 
 
+def shown_thrice(item_ids, features):
+    count = len(item_ids)
+    return RankingLists(
+        request_ids=np.array(["r0", "r1", "r2"], object),
+        offsets=np.array([0, count, 2 * count, 3 * count]),
+        item_ids=np.tile(item_ids, 3),
+        features=np.tile(features, (3, 1)).astype(np.float32),
+        feature_names=("item_x", "item_y", "item_z"),
+    )
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A labeller trained on 400 items that are shown three times each, and the folder it lies in."""
     folder = tmp_path_factory.mktemp("labeller")
     catalogue, features = drawn_catalogue(400, np.random.default_rng(0))
     catalogue.write(folder / CATALOGUE_FILE, "tag_")
-    lists = RankingLists(
-        request_ids=np.array(["r0", "r1", "r2"], object),
-        offsets=np.array([0, 400, 800, 1200]),
-        item_ids=np.tile(catalogue.item_ids, 3),
-        features=np.tile(features, (3, 1)).astype(np.float32),
-        feature_names=("item_x", "item_y", "item_z"),
-    )
+    lists = shown_thrice(catalogue.item_ids, features)
     data = SimpleNamespace(lists=lambda split: {"train": lists}[split])
     train_labeller(data, folder, LabellerConfig(ridge=0.01, folds=2), seed=3, folder=folder)
     return SimpleNamespace(folder=folder, catalogue=catalogue, lists=lists)
@@ -98,6 +103,29 @@ def test_the_history_is_numbers_by_step(trained):
 def test_a_history_keeps_what_can_be_drawn():
     rounds = [{"objective": 2.0, "edges": 3, "penalty": np.float64(0.5), "tree_kept": True}]
     assert history_rows(rounds) == [{"step": 1.0, "edges": 3.0, "penalty": 0.5}]
+
+
+@pytest.mark.parametrize("ridge", [0.1, None])
+def test_tags_that_are_hardly_or_never_known_do_not_stop_the_training(tmp_path, ridge):
+    catalogue, features = drawn_catalogue(40, np.random.default_rng(2))
+    items, _ = labelled_items(shown_thrice(catalogue.item_ids, features), catalogue)
+    train, judged = hold_out(items, 0.2, seed=0, fewest=2)
+    # Nobody knows the first, one item to learn from the second, only items to judge by the third.
+    more = {item: [-1, -1, -1] for item in catalogue.item_ids}
+    more[train.item_ids[0]] = [-1, 1, -1]
+    more |= {item: [-1, -1, 1] for item in judged.item_ids}
+    tags = np.concatenate([catalogue.tags, [more[item] for item in catalogue.item_ids]], axis=1).astype(np.int8)
+    ItemCatalogue(catalogue.item_ids, (*LABELS, "none", "one", "late"), tags).write(tmp_path / CATALOGUE_FILE, "tag_")
+    data = SimpleNamespace(lists=lambda split: shown_thrice(catalogue.item_ids, features))
+    train_labeller(data, tmp_path, LabellerConfig(ridge=ridge, folds=2), seed=0, folder=tmp_path)
+    learned = read_learned(tmp_path)
+    assert learned.labels == (*LABELS, "one")
+    assert learned.left_out == ("none", "late")
+    assert (learned.present[3], learned.absent[3]) == (1, 0)
+    assert learned.ridge == ridge or learned.ridge in RIDGES
+    metrics = labeller_metrics(tmp_path, None, EvaluationConfig(bootstrap_samples=100), seed=0)
+    assert metrics.left_out == ("none", "late")
+    assert metrics.scores[0].labeller.count == len(judged)
 
 
 class Threshold:

@@ -76,6 +76,10 @@ DOUBTFUL = off_policy("base", "snips", value=1, low=0, high=2, caution="few weig
             {"labeller": make_labeller(labels=CONSTANT, edges=(), planted_edges=None)},
             "Nothing could be learned of gift, kids: on the items to learn from each of these tags never differs",
         ),
+        (
+            {"labeller": make_labeller(left_out=("new",))},
+            "does not set new: no item to learn from is known to have or to",
+        ),
         ({"off_policy": (NOT_IDENTIFIABLE,)}, "'Best gate score' by IPS cannot be told from this log: none shown."),
         ({"off_policy": (DOUBTFUL,)}, "'Base ranker' by SNIPS should not be relied on: few weigh."),
         ({"data": QUARANTINE}, "5.0 % of the log's 1,000 rows are in quarantine"),

@@ -253,8 +253,10 @@ def test_labels_without_links_and_tags_that_never_differ_are_said_to_be_so():
     names = ("eco", "never")
     counts = [{"present": 5, "absent": 0, "unknown": 1}, {"present": 0, "absent": 0, "unknown": 6}]
     labels = tuple(LabelSummary(name=name, **known) for name, known in zip(names, counts, strict=True))
-    text = Tree(render(make_metrics(labeller=make_labeller(labels=labels, edges=(), planted_edges=None)))).text
+    labeller = make_labeller(labels=labels, left_out=("new", HOSTILE), edges=(), planted_edges=None)
+    text = Tree(render(make_metrics(labeller=labeller))).text
+    assert f"have or to lack are left out: new, {HOSTILE}." in text
     assert "No two tags were found to depend on each other" in text
     assert "eco 5 0 1 100.0 % never differs" in text
-    assert "never 0 0 6 never known never differs" in text
+    assert "never 0 0 6 not defined never differs" in text
     assert "in words and numbers" not in text
