@@ -15,6 +15,8 @@ import click
 from seriatim_errors import BundleError, ServiceError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from serving.client import RankedSlate
     from serving.commands.request_file import RankRequest
 
@@ -122,10 +124,8 @@ def _print_slate(slate: RankedSlate) -> None:
     from rich.table import Table
 
     table = Table(title=f"slate of {slate.request_id}, bundle {slate.bundle_version}", title_justify="left")
-    labelled = any(item.labels for item in slate.items)
-    headings = ("rank", "item", "base score", "gate score", "passed", "probability", *(("labels",) if labelled else ()))
-    for heading in headings:
-        table.add_column(heading, justify="left" if heading in ("item", "labels") else "right")
+    for heading in ("rank", "item", "base score", "gate score", "passed", "probability"):
+        table.add_column(heading, justify="left" if heading == "item" else "right")
     for place, item in enumerate(slate.items, start=1):
         table.add_row(
             str(place),
@@ -134,13 +134,25 @@ def _print_slate(slate: RankedSlate) -> None:
             "-" if item.gate_score is None else f"{item.gate_score:.4f}",
             "yes" if item.passed_gate else "no",
             "-" if item.probability is None else f"{item.probability:.3f}",
-            *((_listed(item.labels),) if labelled else ()),
         )
-    Console().print(table)
+    # The callers' names stand as they are: square brackets in them are no mark-up.
+    console = Console(markup=False)
+    console.print(table)
+    if any(item.labels for item in slate.items):
+        console.print(_label_table(slate))
     if slate.propensity is not None:
         click.echo(f"propensity of this slate: {slate.propensity:.3e}")
 
 
-def _listed(labels: dict[str, str]) -> str:
-    """The labels on one line: a tag by its name, another label with its state."""
-    return ", ".join(f"{name}={value}" if value else name for name, value in labels.items()) or "-"
+def _label_table(slate: RankedSlate) -> Table:
+    """The labels in a table of their own, where they have room: a tag by its name, another label with its state."""
+    from rich.table import Table
+
+    table = Table(title="labels", title_justify="left")
+    table.add_column("rank", justify="right")
+    table.add_column("item")
+    table.add_column("labels")
+    for place, item in enumerate(slate.items, start=1):
+        labels = (f"{name}={value}" if value else name for name, value in item.labels.items())
+        table.add_row(str(place), item.item_id, ", ".join(labels) or "-")
+    return table

@@ -65,11 +65,13 @@ class Labeller:
         self._absent = self._bias == -np.inf
         self._tables = _oriented(file, self._order, file.pair_tables)[..., np.newaxis]
         self._pair_columns = file.pair_columns
-        self._pair_weights = np.stack(
-            [_oriented(file, self._order, tables).ravel() for tables in file.pair_weights], axis=-1
-        ) if len(file.pair_columns) else None  # fmt: skip
-        scores = self._tables.size if len(file.pair_columns) else self._bias.size
-        self._items_at_once = max(LEAST_ITEMS, CACHED_SCORES // scores)
+        self._pair_weights: NDArray[np.float64] | None = None
+        self._items_at_once = max(LEAST_ITEMS, CACHED_SCORES // self._bias.size)
+        if len(file.pair_columns):
+            varying = [_oriented(file, self._order, tables).ravel() for tables in file.pair_weights]
+            self._pair_weights = np.stack(varying, axis=-1)
+            # Every item has tables of its own, which are far larger than its scores.
+            self._items_at_once = max(1, CACHED_SCORES // self._tables.size)
 
     def labels(self, matrix: NDArray[np.floating]) -> NDArray[np.int64]:
         """The joint labels with the highest score, exactly; of equal ones the smallest state, roots first.
