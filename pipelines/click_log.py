@@ -17,7 +17,7 @@ from seriatim_errors import DataError
 REQUIRED_COLUMNS = ("request_id", "timestamp", "item_id", "position")
 LABEL_COLUMNS = ("clicked", "grade")
 RESERVED_COLUMNS = (*REQUIRED_COLUMNS, *LABEL_COLUMNS, "propensity", "user_id", "weight")
-CONTEXT_PREFIX, TAG_PREFIX, QUARANTINE_PREFIX = "context_", "tag_", "quarantine_"
+CONTEXT_PREFIX, ITEM_PREFIX, TAG_PREFIX, QUARANTINE_PREFIX = "context_", "item_", "tag_", "quarantine_"
 ROW_COLUMN, REASON_COLUMN = f"{QUARANTINE_PREFIX}row", f"{QUARANTINE_PREFIX}reason"
 NUMBER_TYPES = {
     "position": pa.int32(),
@@ -51,6 +51,11 @@ class FeatureColumns:
 
     context: tuple[str, ...]
     candidate: tuple[str, ...]
+
+    @property
+    def of_item(self) -> tuple[str, ...]:
+        """Columns `item_*`, which belong to the item alone, whatever the request."""
+        return tuple(name for name in self.candidate if name.startswith(ITEM_PREFIX))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ class DataConfig(Section):
     evaluation_share: Share = Field(0.2, description="Share of requests held out when `evaluation` is empty.")
     ignore_columns: tuple[str, ...] = Field((), description="Columns of the log that are no features.")
     max_bad_share: float = Field(0.01, ge=0, le=1, description="A run stops above this share of bad rows.")
+    items: Path | None = Field(None, description="Item catalogue that the labeller learns from.")
     simulate: SimulationConfig | None = Field(None, description="Make the log at `path` when it is absent.")
 
 
@@ -115,6 +116,17 @@ class Seq2SlateConfig(Section):
     )
 
 
+class LabellerConfig(Section):
+    """The CRANK label forest, which sets the tags of the chosen items together."""
+
+    label_prefix: str = Field("tag_", min_length=1, description="Columns of the catalogue that hold the tags.")
+    ridge: float | None = Field(
+        0.01, gt=0, description="Weight of the squared weights in the loss; null: chosen by cross-validation."
+    )
+    folds: int = Field(5, ge=2, description="Folds of that cross-validation, over items.")
+    held_out_share: Share = Field(0.2, description="Share of the tagged items that only the evaluation sees.")
+
+
 class EvaluationConfig(Section):
     """Metrics, intervals and the rule that blesses a bundle."""
 
@@ -154,6 +166,7 @@ class PipelineConfig(Section):
     base_ranker: BaseRankerConfig | None = BaseRankerConfig()
     gate: GateConfig | None = GateConfig()
     seq2slate: Seq2SlateConfig | None = Seq2SlateConfig()
+    labeller: LabellerConfig | None = None
     evaluation: EvaluationConfig = EvaluationConfig()
     serving: ServingConfig = ServingConfig()
     run_root: Path = Field(Path("runs"), description="Folder of runs.")
@@ -173,6 +186,10 @@ class PipelineConfig(Section):
             raise ValueError("clicks.source 'simulate' needs base_ranker: clicks fall on its order")
         if self.evaluation.off_policy and (self.data.format != "open_bandit" or self.gate is None):
             raise ValueError("evaluation.off_policy needs data.format 'open_bandit' and a gate")
+        if self.labeller is not None and self.data.items is None:
+            raise ValueError(
+                "labeller needs data.items: it learns the tags of a catalogue; name one, or set it to null"
+            )
         if self.gate is None and self.base_ranker is None:
             raise ValueError("nothing to train: configure base_ranker, gate or both")
         return self

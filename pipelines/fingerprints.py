@@ -10,10 +10,20 @@ from typing import Any
 
 import ranking
 import serving
+import structured
 from pipelines.config import PipelineConfig
+from pipelines.ingest import PreparedLog
+from pipelines.item_catalogue import ItemCatalogue
 
 CODE_FOLDERS = ("components", "evaluation", "stages")
-CODE_FILES = ("click_log.py", "examples.py", "log_columns.py")
+CODE_FILES = (
+    "click_log.py",
+    "examples.py",
+    "hashed_split.py",
+    "item_catalogue.py",
+    "items_in_common.py",
+    "log_columns.py",
+)
 
 
 def fingerprint(values: Any) -> str:
@@ -23,9 +33,15 @@ def fingerprint(values: Any) -> str:
 
 def settings_of(config: PipelineConfig) -> str:
     """All of the configuration that shapes results, as JSON: where files lie does not, so it is levelled."""
-    data = config.data.model_copy(update={"path": Path("log"), "simulate": None})
+    items = None if config.labeller is None else Path("items")
+    data = config.data.model_copy(update={"path": Path("log"), "simulate": None, "items": items})
     places = {"run_root": Path("runs"), "bundle_root": Path("bundles"), "beam_options": ()}
     return config.model_copy(update={"data": data, **places}).model_dump_json()
+
+
+def data_fingerprint(log: PreparedLog, catalogue: ItemCatalogue | None) -> str:
+    """Fingerprint of all data that a bundle is made from, 16 hex digits: the log's own without a catalogue."""
+    return log.fingerprint if catalogue is None else fingerprint([log.fingerprint, catalogue.fingerprint])
 
 
 @functools.cache
@@ -33,7 +49,8 @@ def code_fingerprint() -> str:
     """Fingerprint of the code that trains, evaluates and bundles: another release trains anew."""
     here = Path(__file__).parent
     folders = [here / name for name in CODE_FOLDERS]
-    folders += [Path(ranking.__file__).parent, Path(serving.__file__).parent / "bundle"]
+    folders += [Path(ranking.__file__).parent, Path(structured.__file__).parent]
+    folders += [Path(serving.__file__).parent / "bundle"]
     folders += [Path(serving.__file__).parent / "runtime"]
     files = sorted(file for folder in folders for file in folder.rglob("*.py"))
     files += [here / name for name in CODE_FILES]

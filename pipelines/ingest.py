@@ -15,11 +15,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet
-from numpy.typing import NDArray
 
-from pipelines import click_log, log_columns, readers
+from pipelines import click_log, hashed_split, log_columns, readers
 from pipelines.click_log import LABEL_COLUMNS, FeatureColumns, ValidatedLog, validate
 from pipelines.config import DataConfig
+from pipelines.hashed_split import identifier_hash
 from pipelines.quarantine import total_by_name, write_quarantine
 from pipelines.readers import read_log, resolve_files
 from pipelines.readers.files import companions
@@ -125,16 +125,9 @@ def split_requests(table: pa.Table, evaluation_share: float, seed: int) -> dict[
     Returns:
         `train` and `eval` tables; all rows of a request are in one of them.
     """
-    held_out = pa.array(request_hash(table["request_id"], seed) < evaluation_share)
+    request_ids = table["request_id"].to_pandas().to_numpy(object)
+    held_out = pa.array(identifier_hash(request_ids, seed) < evaluation_share)
     return {TRAIN: table.filter(pa.compute.invert(held_out)), EVALUATION: table.filter(held_out)}
-
-
-def request_hash(request_ids: pa.ChunkedArray, seed: int) -> NDArray[np.float64]:
-    """A number in [0, 1) for every row that depends on the request id and the seed alone."""
-    # The hash takes a key of 16 characters.
-    key = f"{seed % 10**16:016d}"
-    hashed = pd.util.hash_array(request_ids.to_pandas().to_numpy(object), hash_key=key, categorize=True)
-    return hashed / 2.0**64
 
 
 def write_sorted(table: pa.Table, path: Path) -> None:
@@ -192,7 +185,7 @@ def _fingerprint(files: tuple[Path, ...], data: DataConfig, seed: int) -> str:
             with file.open("rb") as stream:
                 while block := stream.read(1 << 20):
                     digest.update(block)
-    shape = data.model_dump(mode="json", exclude={"path", "simulate"})
+    shape = data.model_dump(mode="json", exclude={"path", "simulate", "items"})
     digest.update(json.dumps([shape, seed], sort_keys=True).encode())
     for code in _reading_code():
         digest.update(code.read_bytes())
@@ -201,7 +194,7 @@ def _fingerprint(files: tuple[Path, ...], data: DataConfig, seed: int) -> str:
 
 def _reading_code() -> list[Path]:
     """Files whose change may change what is read: a log prepared by another release is prepared anew."""
-    modules = [Path(module) for module in (click_log.__file__, log_columns.__file__, __file__)]
+    modules = [Path(module) for module in (click_log.__file__, hashed_split.__file__, log_columns.__file__, __file__)]
     return modules + sorted(Path(readers.__file__).parent.glob("*.py"))
 
 

@@ -12,12 +12,22 @@ from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.transform.component import Transform
 from tfx.dsl.components.base.base_node import BaseNode
 
+from pipelines.click_log import FeatureColumns
+from pipelines.components.catalogue_gen import ItemCatalogueGen
 from pipelines.components.example_gen import ClickLogExampleGen
 from pipelines.components.publishers import BundleBuilder, BundleEvaluator, BundlePusher, ServingValidator
-from pipelines.components.trainers import BaseRanker, ClickSimulator, GateTrainer, Seq2SlateTrainer
+from pipelines.components.trainers import (
+    BaseRanker,
+    ClickSimulator,
+    GateTrainer,
+    LabellerTrainer,
+    Seq2SlateTrainer,
+)
 from pipelines.config import PipelineConfig
-from pipelines.fingerprints import code_fingerprint, settings_of
+from pipelines.fingerprints import code_fingerprint, data_fingerprint, settings_of
 from pipelines.ingest import PreparedLog
+from pipelines.item_catalogue import ItemCatalogue
+from pipelines.simulation import planted_edges
 from pipelines.stages.training_data import columns_to_json
 
 PREPROCESSING = "pipelines.components.preprocessing.preprocessing_fn"
@@ -25,10 +35,18 @@ PREPROCESSING = "pipelines.components.preprocessing.preprocessing_fn"
 
 @dataclass(frozen=True)
 class PipelineInputs:
-    """What a pipeline is built from: configuration, prepared log, and the bundle it must not fall behind."""
+    """What a pipeline is built from.
+
+    Attributes:
+        config: the whole configuration.
+        log: the prepared log.
+        catalogue: the items' tags; None without a labeller.
+        baseline: folder of the bundle that the new one must not fall behind; None for the first.
+    """
 
     config: PipelineConfig
     log: PreparedLog
+    catalogue: ItemCatalogue | None
     baseline: Path | None
 
 
@@ -100,7 +118,25 @@ def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
         stages["seq2slate"] = seq2slate.outputs["model"]
         components.append(seq2slate)
 
-    described = {**shared, "config": settings_of(config), "data": _described(log)}
+    if config.labeller is not None and config.data.items is not None and inputs.catalogue is not None:
+        catalogue_gen = ItemCatalogueGen(
+            path=str(config.data.items.resolve()),
+            label_prefix=config.labeller.label_prefix,
+            fingerprint=inputs.catalogue.fingerprint,
+            code=shared["code"],
+        )
+        labeller = LabellerTrainer(
+            examples=examples,
+            catalogue=catalogue_gen.outputs["catalogue"],
+            item_columns=columns_to_json(FeatureColumns((), log.columns.of_item)),
+            settings=config.labeller.model_dump_json(),
+            seed=config.seed,
+            code=shared["code"],
+        )
+        stages["labeller"] = labeller.outputs["model"]
+        components += [catalogue_gen, labeller]
+
+    described = {**shared, "config": settings_of(config), "data": _described(inputs)}
     evaluator = BundleEvaluator(
         examples=examples,
         baseline=str(inputs.baseline.resolve()) if inputs.baseline else "",
@@ -121,11 +157,13 @@ def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
     return [*components, evaluator, builder, serving_validator, pusher]
 
 
-def _described(log: PreparedLog) -> str:
-    """The prepared log's summary as it goes into the metrics file and the manifest."""
+def _described(inputs: PipelineInputs) -> str:
+    """The summary of log and catalogue as it goes into the metrics file and the manifest."""
+    log, items = inputs.log, inputs.config.data.items
     return json.dumps(
         {
-            "fingerprint": log.fingerprint,
+            "fingerprint": data_fingerprint(log, inputs.catalogue),
+            "planted_edges": None if items is None or inputs.catalogue is None else planted_edges(items),
             "counts": {
                 "requests": log.requests,
                 "rows": log.rows,

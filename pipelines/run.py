@@ -9,8 +9,9 @@ from pathlib import Path
 import yaml
 
 from pipelines.anomalies import read_anomalies
+from pipelines.catalogue_of_run import catalogue_of_run
 from pipelines.config import PipelineConfig
-from pipelines.fingerprints import code_fingerprint, fingerprint, settings_of
+from pipelines.fingerprints import code_fingerprint, data_fingerprint, fingerprint, settings_of
 from pipelines.ingest import PreparedLog, prepare_log
 from pipelines.labels import require_labels
 from pipelines.quiet import errors_to
@@ -46,7 +47,7 @@ def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
     """Run the pipeline that `config` describes.
 
     Raises:
-        DataError: the log breaks its contract, or lacks a column that the configuration learns from.
+        DataError: log or item catalogue break their contract, or lack a column that the configuration learns from.
         PipelineError: a component failed; run again to continue.
     """
     data = config.data
@@ -59,6 +60,7 @@ def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
     log = prepare_log(data, config.seed, folder / "input")
     progress.say(_describe(log))
     require_labels(config, log.labels)
+    catalogue = catalogue_of_run(config, log, progress.say)
     folder.mkdir(parents=True, exist_ok=True)
     resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
     (folder / CONFIG_FILE).write_text(resolved, encoding="utf-8")
@@ -68,7 +70,8 @@ def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
         from pipelines.pipeline import PipelineInputs, build_pipeline
         from pipelines.runner import run_pipeline
 
-    components = build_pipeline(PipelineInputs(config, log, baseline_bundle(config, log)))
+    baseline = baseline_bundle(config, data_fingerprint(log, catalogue))
+    components = build_pipeline(PipelineInputs(config, log, catalogue, baseline))
     progress.plan([component.id for component in components])
     runs = run_pipeline(
         components,
@@ -86,13 +89,15 @@ def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
     return _conclude(config, load_metrics(evaluation / METRICS_FILE), times)
 
 
-def baseline_bundle(config: PipelineConfig, log: PreparedLog) -> Path | None:
-    """The newest pushed bundle that another configuration, code or log has made; None for the first.
+def baseline_bundle(config: PipelineConfig, data: str) -> Path | None:
+    """The newest pushed bundle that another configuration, code or data have made; None for the first.
+
+    `data` is the fingerprint of this run's data.
 
     A run's own earlier bundle is no baseline: then repeating a run would compare it with itself, and never
     find its cached evaluation again.
     """
-    own = (fingerprint([settings_of(config), code_fingerprint()]), log.fingerprint)
+    own = (fingerprint([settings_of(config), code_fingerprint()]), data)
     for version in reversed(bundle_versions(config.bundle_folder)):
         folder = config.bundle_folder / version
         manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_text(encoding="utf-8"))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 
 import grpc
@@ -22,13 +22,17 @@ LOOPBACK_HOSTS = ("localhost", "127.", "[::1]", "unix:")
 
 @dataclass(frozen=True)
 class PlacedItem:
-    """One place of a slate; see `PlacedItem` in the protocol."""
+    """One place of a slate; see `PlacedItem` in the protocol.
+
+    `labels` gives each label's state by name; a tag is there only where the item has it, with an empty state.
+    """
 
     item_id: str
     base_score: float
     gate_score: float | None
     passed_gate: bool
     probability: float | None
+    labels: dict[str, str] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True)
@@ -160,6 +164,7 @@ def _slate_of(response: ranking_pb2.RankSlateResponse) -> RankedSlate:
                 gate_score=item.gate_score if item.HasField("gate_score") else None,
                 passed_gate=item.passed_gate,
                 probability=item.probability if item.HasField("probability") else None,
+                labels={label.name: label.value for label in item.labels},
             )
             for item in response.items
         ),

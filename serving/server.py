@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from seriatim_errors import ServiceError
 from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
+from serving.runtime.labeller import Labeller
 from serving.runtime.query import InvalidRequestError, Slate, SlateQuery, require_candidates
 from serving.runtime.ranker import SlateRanker
 
@@ -40,7 +41,7 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
         except InvalidRequestError as error:
             status = rpc_status.to_status(_bad_request(error))
             await context.abort(status.code, status.details, status.trailing_metadata)
-        return _response(request, slate)
+        return _response(request, slate, self._ranker.labeller)
 
 
 def query_of(request: ranking_pb2.RankSlateRequest, ranker: SlateRanker) -> SlateQuery:
@@ -109,11 +110,13 @@ def _bad_request(error: InvalidRequestError) -> status_pb2.Status:
     return status_pb2.Status(code=code_pb2.INVALID_ARGUMENT, message=str(error), details=[detail])
 
 
-def _response(request: ranking_pb2.RankSlateRequest, slate: Slate) -> ranking_pb2.RankSlateResponse:
+def _response(
+    request: ranking_pb2.RankSlateRequest, slate: Slate, labeller: Labeller | None
+) -> ranking_pb2.RankSlateResponse:
     response = ranking_pb2.RankSlateResponse(request_id=request.request_id, bundle_version=slate.version)
     if slate.propensity is not None:
         response.propensity = slate.propensity
-    for row, probability in zip(slate.order, slate.probabilities, strict=True):
+    for place, (row, probability) in enumerate(zip(slate.order, slate.probabilities, strict=True)):
         item = response.items.add(
             item_id=request.item_ids[row],
             base_score=slate.base_scores[row],
@@ -123,6 +126,9 @@ def _response(request: ranking_pb2.RankSlateRequest, slate: Slate) -> ranking_pb
             item.gate_score = slate.gate_scores[row]
         if not np.isnan(probability):
             item.probability = probability
+        if labeller is not None and slate.labels is not None:
+            for name, value in labeller.named(slate.labels[place]):
+                item.labels.add(name=name, value=value)
     return response
 
 

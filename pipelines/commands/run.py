@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from pipelines.config import PipelineConfig
     from pipelines.report.metrics_file import ComponentTime
 
 
@@ -21,8 +22,9 @@ if TYPE_CHECKING:
     help="Configuration of the pipeline.",
 )
 @click.option("--data", type=click.Path(path_type=Path), help="Click log, in place of the config's data.path.")
+@click.option("--items", type=click.Path(path_type=Path), help="Item catalogue, in place of the config's data.items.")
 @click.option("--name", help="Name of the run, in place of the config's.")
-def run(config_path: Path, data: Path | None, name: str | None) -> None:
+def run(config_path: Path, data: Path | None, items: Path | None, name: str | None) -> None:
     """Train, evaluate, bless and push models from a click log; unchanged steps are not run again."""
     from pipelines.config import load_config
     from pipelines.report.page import write_report
@@ -34,10 +36,15 @@ def run(config_path: Path, data: Path | None, name: str | None) -> None:
     if data is not None:
         # A log that a person names is never made up.
         overrides |= {"data.path": str(data), "data.simulate": None}
+    if items is not None:
+        overrides["data.items"] = str(items)
     if name is not None:
         overrides["name"] = name
     config = load_config(config_path, overrides)
     shown = _Progress()
+    if data is not None and items is None and tags_are_simulated(load_config(config_path), data):
+        config = config.model_copy(update={"labeller": None})
+        shown.say("no labeller: the config's catalogue is that of the simulated log; name this log's with --items")
     try:
         finished = run_pipeline(config, RunProgress(shown.say, shown.plan, shown.start, shown.finish))
     finally:
@@ -46,6 +53,12 @@ def run(config_path: Path, data: Path | None, name: str | None) -> None:
     print_summary(finished.metrics, page)
     if finished.bundle is not None:
         click.echo(f"bundle: {finished.bundle}")
+
+
+def tags_are_simulated(config: PipelineConfig, data: Path) -> bool:
+    """Whether the configured catalogue is made with the configured log, in whose place `data` stands."""
+    made = config.data.simulate is not None and config.labeller is not None
+    return made and data.resolve() != config.data.path.resolve()
 
 
 class _Progress:

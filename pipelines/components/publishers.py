@@ -47,6 +47,7 @@ def BundleEvaluator(  # noqa: N802  (components are named like classes)
     base_ranker: InputArtifact[Model] = None,
     gate: InputArtifact[Model] = None,
     seq2slate: InputArtifact[Model] = None,
+    labeller: InputArtifact[Model] = None,
     clicks: InputArtifact[SimulatedClicks] = None,
 ) -> None:
     """Evaluate the trained stages in the serving runtime and bless them by the configured rule.
@@ -56,16 +57,16 @@ def BundleEvaluator(  # noqa: N802  (components are named like classes)
         evaluation: `metrics.json`.
         blessing: blessed or not.
         columns, config, code: features, configuration (JSON) and code fingerprint.
-        data: summary of the prepared log (JSON).
+        data: summary of the prepared log and of the catalogue (JSON).
         baseline: folder of the bundle in service, or empty.
         log_path: the log itself, for off-policy evaluation, or empty.
-        base_ranker, gate, seq2slate: trained stages, as configured.
+        base_ranker, gate, seq2slate, labeller: trained stages, as configured.
         clicks: simulated clicks, when configured.
     """
     settings = PipelineConfig.model_validate_json(config)
     lists = training_data(examples, columns, clicks)
     summary = json.loads(data)
-    stages = _trained(base_ranker, gate, seq2slate)
+    stages = _trained(base_ranker, gate, seq2slate, labeller)
     provenance = _provenance(summary, code, config, datetime.now(timezone.utc))
     with tempfile.TemporaryDirectory(prefix="seriatim-draft-") as folder:
         draft = draft_bundle(Path(folder), stages, lists.columns, settings, provenance)
@@ -85,6 +86,7 @@ def BundleEvaluator(  # noqa: N802  (components are named like classes)
                     data_fingerprint=provenance.data.fingerprint,
                 ),
                 data=DataSummary.model_validate(summary["counts"]),
+                planted_edges=summary["planted_edges"],
                 log_path=Path(log_path) if log_path else None,
             )
         )
@@ -106,6 +108,7 @@ def BundleBuilder(  # noqa: N802
     base_ranker: InputArtifact[Model] = None,
     gate: InputArtifact[Model] = None,
     seq2slate: InputArtifact[Model] = None,
+    labeller: InputArtifact[Model] = None,
 ) -> None:
     """Seal the trained stages as one bundle under the artifact's folder."""
     settings = PipelineConfig.model_validate_json(config)
@@ -114,7 +117,11 @@ def BundleBuilder(  # noqa: N802
     metrics = flat_metrics(load_metrics(Path(evaluation.uri) / METRICS_FILE))
     with tempfile.TemporaryDirectory(prefix="seriatim-draft-") as folder:
         draft = draft_bundle(
-            Path(folder), _trained(base_ranker, gate, seq2slate), columns_from_json(columns), settings, provenance
+            Path(folder),
+            _trained(base_ranker, gate, seq2slate, labeller),
+            columns_from_json(columns),
+            settings,
+            provenance,
         )
         build_bundle(made(bundle.uri), draft, lists.lists(EVALUATION), settings, metrics)
 
@@ -163,9 +170,11 @@ def only_bundle(folder: Path) -> Path:
     return folder / version
 
 
-def _trained(base_ranker: Model | None, gate: Model | None, seq2slate: Model | None) -> TrainedStages:
+def _trained(
+    base_ranker: Model | None, gate: Model | None, seq2slate: Model | None, labeller: Model | None
+) -> TrainedStages:
     return TrainedStages(
-        *(None if artifact is None else Path(artifact.uri) for artifact in (base_ranker, gate, seq2slate))
+        *(None if artifact is None else Path(artifact.uri) for artifact in (base_ranker, gate, seq2slate, labeller))
     )
 
 

@@ -1,4 +1,4 @@
-"""Components that train: base ranker, simulated clicks, gate, seq2slate."""
+"""Components that train: base ranker, simulated clicks, gate, seq2slate, labeller."""
 
 from pathlib import Path
 
@@ -6,11 +6,12 @@ from tfx.dsl.component.experimental.annotations import InputArtifact, OutputArti
 from tfx.dsl.component.experimental.decorators import component
 from tfx.types.standard_artifacts import Examples, Model, TransformGraph
 
-from pipelines.components.artifacts import SimulatedClicks
-from pipelines.config import BaseRankerConfig, ClicksConfig, GateConfig, Seq2SlateConfig
+from pipelines.components.artifacts import ItemCatalogue, SimulatedClicks
+from pipelines.config import BaseRankerConfig, ClicksConfig, GateConfig, LabellerConfig, Seq2SlateConfig
 from pipelines.examples import read_standardisation
 from pipelines.stages.base_ranker import train_base_ranker
 from pipelines.stages.gate import train_rate_constrained_gate
+from pipelines.stages.labeller import train_labeller
 from pipelines.stages.seq2slate import train_reranker
 from pipelines.stages.simulated_clicks import simulate_clicks
 from pipelines.stages.training_data import TrainingData, columns_from_json
@@ -100,6 +101,26 @@ def Seq2SlateTrainer(  # noqa: N802
         read_standardisation(Path(transform_graph.uri), log1p),
         Seq2SlateConfig.model_validate_json(settings),
         slate_size,
+        seed,
+        made(model.uri),
+    )
+
+
+@component
+def LabellerTrainer(  # noqa: N802
+    examples: InputArtifact[Examples],
+    catalogue: InputArtifact[ItemCatalogue],
+    model: OutputArtifact[Model],
+    item_columns: Parameter[str],
+    settings: Parameter[str],
+    seed: Parameter[int],
+    code: Parameter[str],
+) -> None:
+    """Train the label forest on the catalogue's tags and the log's features of items, `item_columns`."""
+    train_labeller(
+        training_data(examples, item_columns, None),
+        Path(catalogue.uri),
+        LabellerConfig.model_validate_json(settings),
         seed,
         made(model.uri),
     )

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipelines.config import PipelineConfig
 from pipelines.evaluation.blessing import bless
+from pipelines.evaluation.labeller import labeller_metrics
 from pipelines.evaluation.off_policy import evaluate_gate_policies
 from pipelines.evaluation.policies import TITLES, query_of, seq2slate_scores, served_scores
 from pipelines.report.metrics_file import (
@@ -18,6 +19,7 @@ from pipelines.report.metrics_file import (
     DataSummary,
     GateMetrics,
     Interval,
+    LabellerMetrics,
     Metrics,
     OffPolicyMetrics,
     PolicyDifference,
@@ -28,7 +30,7 @@ from pipelines.report.metrics_file import (
     SlateExample,
     SlateItem,
 )
-from pipelines.stages import base_ranker, gate, seq2slate
+from pipelines.stages import base_ranker, gate, labeller, seq2slate
 from pipelines.stages.bundle import TrainedStages
 from pipelines.stages.gate import gate_labels
 from ranking.base_rankers import train_isolated
@@ -57,7 +59,7 @@ class EvaluationInput:
         stages: its trained stages, for their histories.
         baseline: the bundle in service, or None.
         config: the pipeline's configuration.
-        run, data: go into the metrics file as they are.
+        run, data, planted_edges: go into the metrics file as they are.
         log_path: the log, for off-policy evaluation on single impressions; None elsewhere.
     """
 
@@ -70,6 +72,7 @@ class EvaluationInput:
     run: RunSummary
     data: DataSummary
     log_path: Path | None = None
+    planted_edges: tuple[tuple[str, str], ...] | None = None
 
 
 def evaluate(given: EvaluationInput) -> Metrics:
@@ -100,6 +103,7 @@ def evaluate(given: EvaluationInput) -> Metrics:
         policies=tuple(policies),
         differences=tuple(differences),
         gate=_gate_metrics(given),
+        labeller=_labeller_metrics(given),
         off_policy=_off_policy(given),
         training=_histories(given.stages),
         position_clicks=_position_clicks(given.train),
@@ -227,6 +231,12 @@ def _gate_metrics(given: EvaluationInput) -> GateMetrics | None:
     )
 
 
+def _labeller_metrics(given: EvaluationInput) -> LabellerMetrics | None:
+    if given.stages.labeller is None:
+        return None
+    return labeller_metrics(given.stages.labeller, given.planted_edges, given.config.evaluation, given.config.seed)
+
+
 def _off_policy(given: EvaluationInput) -> tuple[OffPolicyMetrics, ...]:
     stage = given.draft.manifest.stage("gate")
     if given.log_path is None or not isinstance(stage, GateStage):
@@ -242,6 +252,7 @@ def _histories(stages: TrainedStages) -> dict[str, tuple[dict[str, float], ...]]
         "base_ranker": stages.base_ranker and stages.base_ranker / base_ranker.CURVE_FILE,
         "gate": stages.gate and stages.gate / gate.HISTORY_FILE,
         "seq2slate": stages.seq2slate and stages.seq2slate / seq2slate.HISTORY_FILE,
+        "labeller": stages.labeller and stages.labeller / labeller.HISTORY_FILE,
     }
     return {name: tuple(json.loads(Path(path).read_text())) for name, path in files.items() if path is not None}
 
@@ -307,4 +318,8 @@ def flat_metrics(metrics: Metrics) -> dict[str, float]:
                     flat[f"{policy.labels}_{name}"] = interval.value
     if metrics.gate is not None and metrics.gate.realised.value is not None:
         flat["gate_recall"] = metrics.gate.realised.value
+    if metrics.labeller is not None:
+        for score in metrics.labeller.scores:
+            if score.labeller.value is not None:
+                flat[f"labels_{score.metric}"] = score.labeller.value
     return flat

@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pipelines.report.comparison import SERVED, compare, deciding_row
+from pipelines.report.label_section import score_verdict
 from pipelines.report.metrics_file import Metrics
-from pipelines.report.wording import metric_title, number, percent, policy_title, whole, with_interval
+from pipelines.report.wording import (
+    label_metric_title,
+    metric_title,
+    number,
+    percent,
+    policy_title,
+    whole,
+    with_interval,
+)
 
 FEW_REQUESTS = 100
+FEW_ITEMS = 100
 MANY_QUARANTINED = 0.01
 BASE = "base"
 
@@ -19,6 +29,7 @@ def cautions(metrics: Metrics) -> list[str]:
         *_about_the_verdict(metrics),
         *_about_the_base_order(metrics),
         *_about_the_gate(metrics),
+        *_about_the_labels(metrics),
         *_about_the_traffic(metrics),
         *_about_the_data(metrics),
     ]
@@ -68,6 +79,35 @@ def _about_the_gate(metrics: Metrics) -> Iterator[str]:
         yield (
             f"The gate does not keep its promise: {gate.rate} {with_interval(gate.realised, 3)} on "
             f"{whole(gate.realised.count)} requests where {number(gate.target, 3)} was promised."
+        )
+
+
+def _about_the_labels(metrics: Metrics) -> Iterator[str]:
+    labeller = metrics.labeller
+    if labeller is None:
+        return
+    for score in labeller.scores:
+        if score_verdict(score) == "below":
+            yield (
+                f"The labeller sets tags worse than independent labels do: {label_metric_title(score.metric)} "
+                f"{with_interval(score.difference, signed=True)} on {whole(score.difference.count)} held-out items."
+            )
+    items = labeller.items
+    if min(items.trained, items.held_out) < FEW_ITEMS:
+        yield (
+            f"The labeller rests on few items: {whole(items.trained)} to learn from and {whole(items.held_out)} to "
+            f"judge by, where {FEW_ITEMS} of each would be some ground to stand on."
+        )
+    constant = [label.name for label in labeller.labels if not label.present or not label.absent]
+    if constant:
+        yield (
+            f"Nothing could be learned of {', '.join(constant)}: on the items to learn from "
+            f"{'this tag' if len(constant) == 1 else 'each of these tags'} never differs where it is known."
+        )
+    if labeller.left_out:
+        yield (
+            f"The labeller does not set {', '.join(labeller.left_out)}: no item to learn from is known to have or to "
+            f"lack {'this tag' if len(labeller.left_out) == 1 else 'these tags'}."
         )
 
 

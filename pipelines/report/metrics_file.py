@@ -2,59 +2,24 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
+from pipelines.report.labeller_metrics import LabellerMetrics
+from pipelines.report.metrics_parts import Count, Finite, Interval, OptionalFinite, Part, Share
 from seriatim_errors import DataError
 
 METRICS_FILE = "metrics.json"
 MAX_SHOWN_INPUT = 60
-
-
-def _none_for_nan(value: Any) -> Any:
-    """JSON knows no nan: what is undefined is null in the file."""
-    return None if isinstance(value, float) and math.isnan(value) else value
-
-
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-OptionalFinite = Annotated[Annotated[float, Field(allow_inf_nan=False)] | None, BeforeValidator(_none_for_nan)]
-Count = Annotated[int, Field(ge=0)]
-Share = Annotated[float, Field(ge=0, le=1)]
 Labels = Literal["clicks", "grades"]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Interval(_Part):
-    """A value with its bootstrap interval and the number of requests it rests on.
-
-    `value`, `low` and `high` are all None where the value is not defined, for instance without any request.
-    """
-
-    value: OptionalFinite
-    low: OptionalFinite
-    high: OptionalFinite
-    count: Count
-
-    @model_validator(mode="after")
-    def _ends_are_in_order(self) -> Interval:
-        ends = (self.value, self.low, self.high)
-        if any(end is None for end in ends) != all(end is None for end in ends):
-            raise ValueError("value, low and high must be numbers together or null together")
-        if self.low is not None and self.high is not None and self.low > self.high:
-            raise ValueError(f"low {self.low} is above high {self.high}")
-        return self
-
-
-class RunSummary(_Part):
+class RunSummary(Part):
     """Which run this is; `created` is ISO 8601 with its offset, `bundle_version` None when nothing was pushed."""
 
     name: str
@@ -73,7 +38,7 @@ class RunSummary(_Part):
         return created
 
 
-class DataSummary(_Part):
+class DataSummary(Part):
     """What went in; `requests`, `rows` and `clicks` by split, `quarantine_reasons` in rows."""
 
     requests: dict[str, Count]
@@ -84,7 +49,7 @@ class DataSummary(_Part):
     features: Count
 
 
-class PolicyMetrics(_Part):
+class PolicyMetrics(Part):
     """One policy's metrics on one kind of label."""
 
     policy: str
@@ -93,7 +58,7 @@ class PolicyMetrics(_Part):
     metrics: dict[str, Interval]
 
 
-class PolicyDifference(_Part):
+class PolicyDifference(Part):
     """One policy minus another, paired by request."""
 
     policy: str
@@ -102,14 +67,14 @@ class PolicyDifference(_Part):
     metrics: dict[str, Interval]
 
 
-class RatePromise(_Part):
+class RatePromise(Part):
     """The interval of the rate measured while training, on requests held out in turn."""
 
     low: Finite
     high: Finite
 
 
-class GateMetrics(_Part):
+class GateMetrics(Part):
     """The gate's promise and what held on requests it has not seen; `pass_share` is of the candidates."""
 
     rate: Literal["recall"] = "recall"
@@ -120,7 +85,7 @@ class GateMetrics(_Part):
     pass_share: Share
 
 
-class OffPolicyMetrics(_Part):
+class OffPolicyMetrics(Part):
     """What a policy would have earned on the logged traffic, or why that cannot be said.
 
     `value`, `low`, `high` and `logged_value` are in units of the reward an impression; the weights are the
@@ -143,7 +108,7 @@ class OffPolicyMetrics(_Part):
     count: Count
 
 
-class PositionClicks(_Part):
+class PositionClicks(Part):
     """Impressions and clicks at one logged position, counted from 1."""
 
     position: int
@@ -157,7 +122,7 @@ class PositionClicks(_Part):
         return self
 
 
-class Blessing(_Part):
+class Blessing(Part):
     """The rule's verdict on pushing the bundle: is the lower end of `difference` above minus `margin`?"""
 
     blessed: bool
@@ -169,7 +134,7 @@ class Blessing(_Part):
     difference: Interval
 
 
-class ComponentTime(_Part):
+class ComponentTime(Part):
     """Wall seconds of one pipeline component, and whether its outputs were reused."""
 
     component: str
@@ -177,7 +142,7 @@ class ComponentTime(_Part):
     cached: bool
 
 
-class SlateItem(_Part):
+class SlateItem(Part):
     """One place of the example slate; `probability` is that of the choice at its step, None behind the slate."""
 
     rank: Annotated[int, Field(ge=1)]
@@ -189,14 +154,14 @@ class SlateItem(_Part):
     clicked: bool | None
 
 
-class SlateExample(_Part):
+class SlateExample(Part):
     """The slate of one evaluation request, as the service builds it."""
 
     request_id: str
     items: tuple[SlateItem, ...]
 
 
-class Metrics(_Part):
+class Metrics(Part):
     """The whole file; `training` holds the rows of each stage's history, each with a `step`."""
 
     schema_version: Literal[1] = 1
@@ -205,6 +170,7 @@ class Metrics(_Part):
     policies: tuple[PolicyMetrics, ...] = ()
     differences: tuple[PolicyDifference, ...] = ()
     gate: GateMetrics | None = None
+    labeller: LabellerMetrics | None = None
     off_policy: tuple[OffPolicyMetrics, ...] = ()
     training: Mapping[str, tuple[Mapping[str, OptionalFinite], ...]] = {}
     position_clicks: tuple[PositionClicks, ...] = ()

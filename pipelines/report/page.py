@@ -11,6 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from pipelines.report import wording
 from pipelines.report.cautions import cautions
 from pipelines.report.comparison import compare, deciding_row
+from pipelines.report.label_section import labeller_section
+from pipelines.report.labeller_metrics import LOWER_IS_BETTER
 from pipelines.report.metrics_file import Metrics
 from pipelines.report.sections import (
     THIN_SHARE,
@@ -34,6 +36,7 @@ READINGS = {
     "degenerate": "interval without width",
     "undefined": wording.NOT_DEFINED,
 }
+LABEL_READINGS = {**READINGS, "identical": "equal on every item"}
 OFF_POLICY_READINGS = {
     "above": "▲ better than logged",
     "below": "▼ worse than logged",
@@ -81,6 +84,7 @@ def render(metrics: Metrics) -> str:
     off_policy = off_policy_intervals(metrics)
     parts = {
         "gate": ("Gate", metrics.gate),
+        "labels": ("Labels", metrics.labeller),
         "off_policy": ("Off-policy", metrics.off_policy),
         "positions": ("Positions", positions),
         "slate": ("Example slate", metrics.slate_example),
@@ -113,6 +117,9 @@ def render(metrics: Metrics) -> str:
             verdict_plot=verdict_plot(metrics),
             label_sections=rankings,
             gate_plot=gate_plot(metrics),
+            labeller_section=labeller_section(metrics.labeller),
+            label_readings=LABEL_READINGS,
+            lower_is_better=LOWER_IS_BETTER,
             off_policy_intervals=off_policy,
             off_policy_plot=off_policy_plot(metrics),
             off_policy_digits=wording.digits_for(off_policy),
@@ -134,6 +141,7 @@ def _environment(metrics: Metrics) -> Environment:
     environment.filters |= {
         "compare": compare,
         "digits_for": wording.digits_for,
+        "label_metric": wording.label_metric_title,
         "metric": wording.metric_title,
         "number": wording.number,
         "percent": wording.percent,

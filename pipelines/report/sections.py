@@ -20,6 +20,8 @@ from pipelines.report.wording import (
 from ranking.metrics.rates import wilson_interval
 
 THIN_SHARE = 0.1
+# What a curve's name tells of its direction: these are the better the lower they are.
+FALLING = ("loss", "edges", "penalty")
 VERDICT_WIDTH, DIFFERENCES_WIDTH, OFF_POLICY_WIDTH, POSITIONS_WIDTH = 520, 260, 160, 1000
 UNDEFINED = Interval(value=None, low=None, high=None, count=0)
 
@@ -56,7 +58,7 @@ class LabelSection:
 
 @dataclass(frozen=True)
 class TrainingPlot:
-    """One column of one stage's history; `best` is the lowest point of a loss, the highest of anything else."""
+    """One column of one stage's history; `best` is the lowest point of a loss and the like, else the highest."""
 
     stage: str
     column: str
@@ -179,7 +181,7 @@ def training_plots(metrics: Metrics) -> list[TrainingPlot]:
                     CurvePoint(x=step, value=value, words=f"step {step:g}: {metric_title(column)} {number(value)}")
                     for step, value in values
                 ]
-                best = (min if "loss" in column else max)(points, key=lambda point: point.value)
+                best = (min if any(word in column for word in FALLING) else max)(points, key=lambda point: point.value)
                 title = STAGE_TITLES.get(stage, stage)
                 plots.append(TrainingPlot(title, column, curve(points), points[0], points[-1], best))
     return plots

@@ -12,7 +12,16 @@ from rich.table import Table
 from pipelines.report.cautions import cautions
 from pipelines.report.comparison import label_order
 from pipelines.report.metrics_file import Interval, Metrics, PolicyMetrics
-from pipelines.report.wording import metric_title, number, percent, policy_title, span, whole, with_interval
+from pipelines.report.wording import (
+    label_metric_title,
+    metric_title,
+    number,
+    percent,
+    policy_title,
+    span,
+    whole,
+    with_interval,
+)
 
 SHOWN = ("ndcg_at_10", "map", "mrr", "ndcg_at_5", "rank_gain")
 # A title wraps into the two lines that a value and its interval take.
@@ -42,7 +51,7 @@ def print_summary(metrics: Metrics, page: Path, console: Console | None = None) 
         table = _table(policies, blessing.metric, room)
         if table is not None:
             terminal.print(table)
-    for line in [*_gate(metrics), *_off_policy(metrics)]:
+    for line in [*_gate(metrics), *_labels(metrics), *_off_policy(metrics)]:
         say(line)
     say(f"report: {escape(str(page))}")
 
@@ -78,6 +87,17 @@ def _gate(metrics: Metrics) -> Iterator[str]:
             f"gate: promised {gate.rate} {number(gate.target, 3)}, realised {with_interval(gate.realised, 3)} on "
             f"{whole(gate.realised.count)} held-out requests; {percent(gate.pass_share)} of the candidates pass"
         )
+
+
+def _labels(metrics: Metrics) -> Iterator[str]:
+    labeller = metrics.labeller
+    if labeller is not None:
+        for score in labeller.scores[:2]:
+            yield escape(
+                f"labels: {label_metric_title(score.metric)} {with_interval(score.labeller, 3)}, independent "
+                f"{with_interval(score.independent, 3)}, difference {with_interval(score.difference, 3, signed=True)} "
+                f"on {whole(score.difference.count)} held-out items"
+            )
 
 
 def _off_policy(metrics: Metrics) -> Iterator[str]:

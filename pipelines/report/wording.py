@@ -18,7 +18,13 @@ POLICY_TITLES = {
     "uniform_over_passing": "Uniform draw from what passes the gate",
     "best_gate_score": "Best gate score",
 }
-STAGE_TITLES = {"base_ranker": "Base ranker", "gate": "Gate", "seq2slate": "seq2slate"}
+STAGE_TITLES = {"base_ranker": "Base ranker", "gate": "Gate", "seq2slate": "seq2slate", "labeller": "Labeller"}
+LABEL_METRIC_TITLES = {
+    "hamming_loss": "Hamming loss",
+    "subset_accuracy": "subset accuracy",
+    "micro_f1": "micro F1",
+    "macro_f1": "macro F1",
+}
 SPLIT_TITLES = {"train": "training", "eval": "evaluation"}
 MIN_DIGITS, MAX_DIGITS = 2, 7
 
@@ -33,6 +39,11 @@ def metric_title(name: str) -> str:
     head, *rest = stem.split("@", 1)
     words = (word.upper() if word in ABBREVIATIONS else word for word in head.replace("_", " ").split(" "))
     return "@".join([" ".join(words), *rest])
+
+
+def label_metric_title(name: str) -> str:
+    """The title of a metric of labels, or its name in words."""
+    return LABEL_METRIC_TITLES.get(name, name.replace("_", " "))
 
 
 def policy_title(name: str, metrics: Metrics) -> str:

@@ -17,6 +17,7 @@ from PIL import Image
 
 from pipelines.simulation.catalogue import DIGIT_APPEAL, TAG_TREE, TAGS, Catalogue
 from pipelines.simulation.marketplace import SimulationSettings, simulate_marketplace
+from pipelines.simulation.planted_edges import PARAMETERS_FILE
 from seriatim_errors import DataError
 
 SimulatedFormat = Literal["parquet", "csv", "jsonl"]
@@ -53,7 +54,7 @@ def write_marketplace(
         items=folder / "items.parquet",
         truth=folder / "truth.parquet",
         item_truth=folder / "item_truth.parquet",
-        parameters=folder / "simulation.json",
+        parameters=folder / PARAMETERS_FILE,
         rows=len(market.log),
         clicked=int(market.log["clicked"].to_numpy().sum()),
     )

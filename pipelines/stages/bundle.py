@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.click_log import FeatureColumns
 from pipelines.config import PipelineConfig
 from pipelines.evaluation.policies import query_of
-from pipelines.stages import base_ranker, gate, seq2slate
+from pipelines.stages import base_ranker, gate, labeller, seq2slate
 from ranking.lists import RankingLists
 from serving.bundle import (
     BaseRankerStage,
@@ -21,6 +23,7 @@ from serving.bundle import (
     Features,
     GateStage,
     GoldenRequests,
+    LabellerStage,
     Manifest,
     RateTarget,
     Seq2SlateStage,
@@ -29,7 +32,7 @@ from serving.bundle import (
     write_bundle,
 )
 from serving.bundle.manifest import Stage
-from serving.runtime import SlateRanker
+from serving.runtime import Slate, SlateRanker
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class TrainedStages:
     base_ranker: Path | None
     gate: Path | None
     seq2slate: Path | None
+    labeller: Path | None
 
 
 @dataclass(frozen=True)
@@ -122,7 +126,19 @@ def _golden_requests(ranker: SlateRanker, lists: RankingLists, slate_size: int) 
         slate_sizes=np.array([query.slate_size for query in queries]),
         slates=slates,
         base_scores=np.concatenate([answer.base_scores for answer in answers]),
+        labels=_golden_labels(answers, slate_size),
     )
+
+
+def _golden_labels(answers: Sequence[Slate], slate_size: int) -> NDArray[np.int64] | None:
+    """The labels of every slate, padded with -1 behind its end; None without a labeller."""
+    given = [answer.labels for answer in answers if answer.labels is not None]
+    if not given:
+        return None
+    labels = np.full((len(given), slate_size, given[0].shape[1]), -1, np.int64)
+    for row, states in enumerate(given):
+        labels[row, : len(states)] = states
+    return labels
 
 
 def _stages(stages: TrainedStages, config: PipelineConfig) -> tuple[Stage, ...]:
@@ -143,6 +159,9 @@ def _stages(stages: TrainedStages, config: PipelineConfig) -> tuple[Stage, ...]:
                 decoding=config.seq2slate.decoding,
             )
         )
+    if stages.labeller is not None:
+        learned = labeller.read_learned(stages.labeller)
+        chosen.append(LabellerStage(file="labeller/model.npz", labels=len(learned.labels), edges=len(learned.edges)))
     return tuple(chosen)
 
 
@@ -156,4 +175,6 @@ def _files(stages: TrainedStages) -> dict[str, Path]:
     if stages.seq2slate is not None:
         files["seq2slate/model.onnx"] = stages.seq2slate / seq2slate.MODEL_FILE
         files["saved_model/seq2slate"] = stages.seq2slate / seq2slate.SAVED_MODEL
+    if stages.labeller is not None:
+        files["labeller/model.npz"] = stages.labeller / labeller.MODEL_FILE
     return files

@@ -72,7 +72,16 @@ class Seq2SlateStage(_Part):
     decoding: Literal["greedy", "one_step"] = "greedy"
 
 
-Stage = Annotated[BaseRankerStage | GateStage | Seq2SlateStage, Field(discriminator="kind")]
+class LabellerStage(_Part):
+    """An `.npz` of a label forest that sets joint labels on the placed items; see docs/bundle.md for its keys."""
+
+    kind: Literal["labeller"] = "labeller"
+    file: str
+    labels: int = Field(ge=1)
+    edges: int = Field(ge=0)
+
+
+Stage = Annotated[BaseRankerStage | GateStage | Seq2SlateStage | LabellerStage, Field(discriminator="kind")]
 
 
 class TrainingDataSummary(_Part):

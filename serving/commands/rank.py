@@ -15,6 +15,8 @@ import click
 from seriatim_errors import BundleError, ServiceError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from serving.client import RankedSlate
     from serving.commands.request_file import RankRequest
 
@@ -133,6 +135,24 @@ def _print_slate(slate: RankedSlate) -> None:
             "yes" if item.passed_gate else "no",
             "-" if item.probability is None else f"{item.probability:.3f}",
         )
-    Console().print(table)
+    # The callers' names stand as they are: square brackets in them are no mark-up.
+    console = Console(markup=False)
+    console.print(table)
+    if any(item.labels for item in slate.items):
+        console.print(_label_table(slate))
     if slate.propensity is not None:
         click.echo(f"propensity of this slate: {slate.propensity:.3e}")
+
+
+def _label_table(slate: RankedSlate) -> Table:
+    """The labels in a table of their own, where they have room: a tag by its name, another label with its state."""
+    from rich.table import Table
+
+    table = Table(title="labels", title_justify="left")
+    table.add_column("rank", justify="right")
+    table.add_column("item")
+    table.add_column("labels")
+    for place, item in enumerate(slate.items, start=1):
+        labels = (f"{name}={value}" if value else name for name, value in item.labels.items())
+        table.add_row(str(place), item.item_id, ", ".join(labels) or "-")
+    return table

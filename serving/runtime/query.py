@@ -74,6 +74,7 @@ class Slate:
             model chose (items filled in by base order).
         propensity: product of the probabilities when exploring, else None: the deterministic slate.
         version: the bundle that ranked.
+        labels: int64 `[slate_size, labels]`, the states of the placed items' labels, or None without a labeller.
     """
 
     order: tuple[int, ...]
@@ -84,6 +85,7 @@ class Slate:
     probabilities: NDArray[np.float64]
     propensity: float | None
     version: str
+    labels: NDArray[np.int64] | None = None
 
 
 def check_query(query: SlateQuery, features: Features) -> None:

@@ -1,4 +1,4 @@
-"""One request through all stages: base order, gate, slate."""
+"""One request through all stages: base order, gate, slate, labels."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from serving.bundle.golden import GoldenRequests
 from serving.bundle.reader import Bundle
 from serving.runtime.base_ranker import BaseRanker
 from serving.runtime.gate import Gate
+from serving.runtime.labeller import Labeller
 from serving.runtime.query import InvalidRequestError, Slate, SlateQuery, check_query
 from serving.runtime.seq2slate import Placed, Seq2Slate
 
@@ -21,7 +22,11 @@ class SlateRanker:
     """Ranks with one bundle; safe to share between threads, for it changes nothing after loading.
 
     Raises:
-        BundleError: a stage's file cannot be loaded, or reads another number of features.
+        BundleError: a stage's file cannot be loaded, or is not what the manifest says: other features, another
+            slate size, other counts of labels.
+
+    Attributes:
+        labeller: of the placed items, or None.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -31,6 +36,7 @@ class SlateRanker:
         base: Any = bundle.manifest.stage("base_ranker")
         gate: Any = bundle.manifest.stage("gate")
         slate: Any = bundle.manifest.stage("seq2slate")
+        labeller: Any = bundle.manifest.stage("labeller")
         width = len(self.features.names)
         self._base = None if base is None else BaseRanker(bundle.folder / base.file, width)
         self._gate = None if gate is None else Gate(bundle.folder / gate.file, gate.threshold)
@@ -45,13 +51,21 @@ class SlateRanker:
                     f"{bundle.folder / stage.file} reads {model.feature_count} features, the manifest names {width}; "
                     "use another version"
                 )
+        self.labeller = None if labeller is None else Labeller(bundle.folder / labeller.file, self.features.names)
+        if self.labeller is not None:
+            counts = len(self.labeller.label_names), self.labeller.edge_count
+            if counts != (labeller.labels, labeller.edges):
+                raise BundleError(
+                    f"{bundle.folder / labeller.file} holds {counts[0]} labels and {counts[1]} edges, the manifest "
+                    f"says {labeller.labels} and {labeller.edges}; use another version"
+                )
 
     def rank(self, query: SlateQuery) -> Slate:
         """Build the slate of one request.
 
         The base ranker orders the candidates (ties keep the caller's order). The gate takes out those
         under its threshold; they follow all that pass. seq2slate places its choice of those that pass, and
-        whatever it does not place follows in base order.
+        whatever it does not place follows in base order. The labeller labels what the slate holds.
 
         Raises:
             InvalidRequestError: the query does not fit the bundle; the message names field, value and way out.
@@ -76,8 +90,9 @@ class SlateRanker:
         probabilities = np.full(query.slate_size, np.nan)
         known = np.exp(placed.log_probabilities[: query.slate_size])
         probabilities[: len(known)] = known
+        order = full[: query.slate_size]
         return Slate(
-            order=tuple(full[: query.slate_size].tolist()),
+            order=tuple(order.tolist()),
             ranks=ranks,
             base_scores=base_scores,
             gate_scores=gate_scores,
@@ -85,6 +100,7 @@ class SlateRanker:
             probabilities=probabilities,
             propensity=float(np.prod(known)) if query.explore else None,
             version=self.version,
+            labels=self._labels(query, matrix, order),
         )
 
     def golden_query(self, golden: GoldenRequests, index: int) -> SlateQuery:
@@ -122,15 +138,26 @@ class SlateRanker:
             raise self._too_large("re-ranker", query) from None
         return Placed(placed.order[: query.slate_size], placed.log_probabilities[: query.slate_size])
 
-    def _too_large(self, stage: str, query: SlateQuery) -> InvalidRequestError:
-        """Names the value that most likely made a stage overflow; its answer would be arbitrary."""
+    def _labels(
+        self, query: SlateQuery, matrix: NDArray[np.float32], order: NDArray[np.int64]
+    ) -> NDArray[np.int64] | None:
+        if self.labeller is None:
+            return None
+        try:
+            return self.labeller.labels(matrix[order])
+        except OverflowError:
+            raise self._too_large("labeller", query, order) from None
+
+    def _too_large(self, stage: str, query: SlateQuery, rows: NDArray[np.int64] | None = None) -> InvalidRequestError:
+        """Names the value, among those of `rows`, that most likely made a stage overflow: its answer is arbitrary."""
         context = len(query.context)
-        matrix = self._matrix(query)
-        row, column = np.unravel_index(int(np.argmax(np.abs(matrix))), matrix.shape)
+        rows = np.arange(len(query.item_ids)) if rows is None else rows
+        matrix = self._matrix(query)[rows]
+        place, column = np.unravel_index(int(np.argmax(np.abs(matrix))), matrix.shape)
         return InvalidRequestError(
             "context" if column < context else "features",
-            f"the {stage} overflows; the largest value is {matrix[row, column]:g}, feature "
-            f"{self.features.names[column]!r} of item {query.item_ids[row]!r}; give values as in training",
+            f"the {stage} overflows; the largest value is {matrix[place, column]:g}, feature "
+            f"{self.features.names[column]!r} of item {query.item_ids[rows[place]]!r}; give values as in training",
         )
 
 

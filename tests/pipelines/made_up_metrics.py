@@ -1,5 +1,12 @@
 """A metrics file with every part, whose numbers are made up and whose texts try to be code."""
 
+from pipelines.report.labeller_metrics import (
+    ItemCounts,
+    LabelEdge,
+    LabellerMetrics,
+    LabelScore,
+    LabelSummary,
+)
 from pipelines.report.metrics_file import (
     Blessing,
     ComponentTime,
@@ -58,6 +65,7 @@ def make_metrics(**changes):
             realised=interval(0.9444, 3211),
             pass_share=0.713,
         ),
+        "labeller": make_labeller(),
         "off_policy": (
             off_policy("uniform_over_passing", "snips", value=0.0046, low=0.0031, high=0.0067),
             off_policy("best_gate_score", "ips", identifiable=False, reason="the log holds no propensities"),
@@ -89,6 +97,40 @@ def make_metrics(**changes):
         ),
     }
     return Metrics(**{**fields, **changes})
+
+
+def make_labeller(**changes):
+    """Six tags in a tree of four and one of two; `changes` replace whole parts."""
+    names = ("handmade", "vintage", "eco", HOSTILE, "sale", "premium")
+    fields = {
+        "labels": tuple(LabelSummary(name=name, present=150, absent=320, unknown=11) for name in names),
+        "edges": (
+            LabelEdge(first="handmade", second="vintage", coupling=0.611, strength=1.222),
+            LabelEdge(first="handmade", second="eco", coupling=0.322, strength=0.644),
+            LabelEdge(first="eco", second=HOSTILE, coupling=0.1, strength=0.2),
+            LabelEdge(first="sale", second="premium", coupling=-0.711, strength=1.422),
+        ),
+        "scores": (
+            label_score("hamming_loss", 0.2411, 0.2733, -0.0322),
+            label_score("subset_accuracy", 0.3111, 0.2222, 0.0889),
+            label_score("micro_f1", 0.5551, 0.5441, 0.011),
+            label_score("macro_f1", 0.4951, 0.4941, 0.001),
+        ),
+        "items": ItemCounts(catalogue=644, log=633, common=611, untagged=9, trained=481, held_out=121),
+        "ridge": 0.01,
+        "independent_ridge": 0.001,
+        "planted_edges": (("handmade", "vintage"), ("eco", "handmade"), ("sale", "premium"), ("vintage", "sale")),
+    }
+    return LabellerMetrics(**{**fields, **changes})
+
+
+def label_score(metric, labeller, independent, difference):
+    return LabelScore(
+        metric=metric,
+        labeller=interval(labeller, 121),
+        independent=interval(independent, 121),
+        difference=interval(difference, 121),
+    )
 
 
 def policy(name, title, labels, start):

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
@@ -9,8 +10,10 @@ import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
 
+from pipelines.commands.run import tags_are_simulated
 from pipelines.commands.simulate import simulate
 from pipelines.commands.validate import validate
+from pipelines.config import PipelineConfig
 from seriatim_errors import DataError
 from tests.pipelines.logs import small_log, with_value
 
@@ -152,6 +155,13 @@ def test_simulate_writes_the_same_log_for_the_same_seed(tmp_path):
             3,
             "gate.label is 'grade' but the click log has no column 'grade'",
         ),
+        ("name: demo\ndata: {path: log.parquet}\nlabeller: {}\n", 4, "labeller needs data.items"),
+        (
+            "name: demo\nlabeller: {}\n"
+            "data: {path: log.parquet, max_bad_share: 0.5, evaluation_share: 0.5, items: none.csv}\n",
+            3,
+            "data.items none.csv does not exist",
+        ),
     ],
 )
 def test_run_ends_before_loading_tfx_when_config_or_data_are_wrong(tmp_path, text, status, message):
@@ -171,3 +181,38 @@ def test_a_log_that_is_named_on_the_command_line_is_never_simulated(tmp_path):
     assert answer.returncode == 3
     assert f"data.path {absent} does not exist" in answer.stderr
     assert not absent.parent.exists()
+
+
+SIMULATED = """
+name: demo
+data: {path: clicks.parquet, items: items.parquet, max_bad_share: 0.5, evaluation_share: 0.5, simulate: {requests: 10}}
+labeller: {}
+"""
+NO_LABELLER = "no labeller: the config's catalogue is that of the simulated log; name this log's with --items"
+
+
+def test_a_catalogue_of_the_simulated_log_is_not_taken_for_one_of_another_log(tmp_path):
+    (tmp_path / "config.yaml").write_text(SIMULATED)
+    without = seriatim("run", "--config", "config.yaml", "--data", "mine.csv", cwd=tmp_path)
+    assert NO_LABELLER in without.stdout
+    assert "data.path mine.csv does not exist" in without.stderr
+    log = written(tmp_path, with_value(small_log(requests=12), "position", 2, -4))
+    named = seriatim("run", "--config", "config.yaml", "--data", log, "--items", "own.csv", cwd=tmp_path)
+    assert NO_LABELLER not in named.stdout
+    assert named.returncode == 3
+    assert "data.items own.csv does not exist" in named.stderr
+
+
+@pytest.mark.parametrize(
+    ("labeller", "simulate", "data", "made"),
+    [
+        ({}, {}, "mine.csv", True),
+        ({}, {}, "data/../clicks.parquet", False),
+        (None, {}, "mine.csv", False),
+        ({}, None, "mine.csv", False),
+    ],
+)
+def test_tags_are_simulated_where_the_configured_log_is_and_another_is_given(labeller, simulate, data, made):
+    source = {"path": "clicks.parquet", "items": "items.parquet", "simulate": simulate}
+    config = PipelineConfig(name="demo", data=source, labeller=labeller)
+    assert tags_are_simulated(config, Path(data)) is made

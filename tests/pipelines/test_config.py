@@ -35,6 +35,8 @@ def written(tmp_path, text):
         (MINIMAL + "evaluation: {cutoffs: [5, 0], blessing_metric: mrr}\n", r"line 5: evaluation.cutoffs.1: .*got 0"),
         (MINIMAL + "7: 1\n", r"line 5: 7: Keys should be strings"),
         (MINIMAL + "base_ranker: null\n", r"seq2slate needs base_ranker"),
+        (MINIMAL + "labeller: {}\n", r"labeller needs data.items: .*name one, or set it to null"),
+        (MINIMAL + "  items: items.csv\nlabeller: {ridge: 0}\n", r"line 6: labeller.ridge: .*greater than 0, got 0"),
         (MINIMAL + "evaluation: {off_policy: true}\n", r"off_policy needs data.format 'open_bandit'"),
         (MINIMAL + "evaluation: {blessing_metric: ndcg_at_7}\n", r"line 5: evaluation: .*not computed"),
     ],
@@ -65,6 +67,17 @@ def test_overrides_lie_over_the_file(tmp_path):
     config = load_config(written(tmp_path, MINIMAL), {"data.path": "other.csv", "name": "changed"})
     assert config.data.path == Path("other.csv")
     assert config.bundle_folder == Path("bundles/changed")
+
+
+def test_a_catalogue_without_a_labeller_is_allowed(tmp_path):
+    config = load_config(written(tmp_path, MINIMAL + "  items: items.csv\n"))
+    assert (config.data.items, config.labeller) == (Path("items.csv"), None)
+
+
+def test_the_default_run_sets_labels():
+    config = load_config(Path(__file__).parents[2] / "configs" / "marketplace.yaml")
+    assert config.labeller is not None
+    assert config.data.items == config.data.path.parent / "items.parquet"
 
 
 @pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("configs/*.yaml")), ids=lambda path: path.name)

@@ -9,16 +9,21 @@ import sys
 import numpy as np
 import onnx
 import onnxruntime
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 from onnx import numpy_helper
 
 from pipelines.click_log import FeatureColumns
 from pipelines.examples import read_lists, read_serialised, read_standardisation, transform_outputs
+from pipelines.item_catalogue import read_catalogue
 from pipelines.report.metrics_file import load_metrics
+from pipelines.stages.labelled_items import hold_out, labelled_items
 from seriatim_errors import PipelineError
 from serving.bundle import bundle_versions, open_bundle
 from serving.runtime import SlateRanker
+from serving.runtime.labeller import Labeller
 from tests.pipelines.small_pipeline import run_small, write_config
 
 pytestmark = pytest.mark.slow
@@ -45,8 +50,9 @@ def test_a_first_run_makes_everything_and_pushes_a_sound_bundle(root, first):
     assert not any(cached.values())
     assert finished.bundle is not None
     bundle = open_bundle(finished.bundle)
-    assert [stage.kind for stage in bundle.manifest.stages] == ["base_ranker", "gate", "seq2slate"]
+    assert [stage.kind for stage in bundle.manifest.stages] == ["base_ranker", "gate", "seq2slate", "labeller"]
     assert bundle.manifest.metrics["clicks_ndcg_at_10"] > 0
+    assert bundle.manifest.metrics["labels_subset_accuracy"] > 0
     assert {path.name for path in (finished.bundle / "saved_model").iterdir()} == {"gate", "seq2slate"}
     assert bundle_versions(root / "bundles" / "small") == [finished.bundle.name]
 
@@ -61,8 +67,8 @@ def test_the_metrics_file_holds_every_policy_with_intervals(root, first):
         assert 0 <= interval.low <= interval.value <= interval.high <= 1
     assert metrics.gate is not None
     assert metrics.run.bundle_version is not None
-    assert len(metrics.components) == 12
-    assert set(metrics.training) == {"base_ranker", "gate", "seq2slate"}
+    assert len(metrics.components) == 14
+    assert set(metrics.training) == {"base_ranker", "gate", "seq2slate", "labeller"}
 
 
 def test_a_second_run_executes_nothing_and_reports_the_same(root, first):
@@ -76,7 +82,7 @@ def test_a_second_run_executes_nothing_and_reports_the_same(root, first):
 def test_ml_metadata_knows_the_lineage(root, first):
     with sqlite3.connect(root / "runs" / "small" / "metadata.sqlite") as store:
         types = {name for (name,) in store.execute("select name from Type")}
-    assert {"BaseRanker", "GateTrainer", "Seq2SlateTrainer", "BundlePusher", "PushedModel"} <= {
+    assert {"BaseRanker", "GateTrainer", "ItemCatalogue", "LabellerTrainer", "BundlePusher", "PushedModel"} <= {
         name.rsplit(".", 1)[-1] for name in types
     }
 
@@ -126,6 +132,71 @@ def test_changed_settings_run_only_what_depends_on_them(root, first):
     assert made == {"GateTrainer", "BundleEvaluator", "BundleBuilder", "ServingValidator", "BundlePusher"}
 
 
+def test_a_changed_catalogue_trains_the_labeller_again_and_nothing_before_it(root, first):
+    catalogue = root / "market" / "items.parquet"
+    before = catalogue.read_bytes()
+    table = pq.read_table(catalogue)
+    turned = pc.subtract(1, table["tag_eco"])
+    pq.write_table(table.set_column(table.column_names.index("tag_eco"), "tag_eco", turned), catalogue)
+    try:
+        finished, cached = run_small(root)
+    finally:
+        catalogue.write_bytes(before)
+    made = {component for component, hit in cached.items() if not hit}
+    assert made == {
+        "ItemCatalogueGen", "LabellerTrainer", "BundleEvaluator", "BundleBuilder", "ServingValidator", "BundlePusher",
+    }  # fmt: skip
+    one, other = finished.metrics, first[0].metrics
+    assert one.run.data_fingerprint != other.run.data_fingerprint
+    eco, turned_eco = (next(label for label in m.labeller.labels if label.name == "eco") for m in (other, one))
+    assert (turned_eco.present, turned_eco.absent) == (eco.absent, eco.present)
+
+
+def test_the_labeller_learned_from_the_items_that_log_and_catalogue_share(root, first):
+    labeller = first[0].metrics.labeller
+    truth = pq.read_table(root / "market" / "items.parquet").to_pandas()
+    assert [label.name for label in labeller.labels] == [n.removeprefix("tag_") for n in truth if n.startswith("tag_")]
+    items = labeller.items
+    assert items.catalogue == items.log == items.common == len(truth) == 600
+    assert items.held_out == pytest.approx(120, abs=40)
+    for label in labeller.labels:
+        assert label.present + label.absent + label.unknown == items.trained
+    assert len(labeller.planted_edges) == 7
+    for score in labeller.scores:
+        assert score.labeller.count == items.held_out
+        assert score.difference.value == pytest.approx(score.labeller.value - score.independent.value)
+
+
+def test_the_labels_that_were_judged_are_those_that_the_service_sets(root, first):
+    finished, _ = first
+    trained = (finished.bundle / "labeller" / "model.npz").read_bytes()
+    models = artifact(root, "LabellerTrainer", "model").parent.glob("*/model.npz")
+    folder = next(path.parent for path in models if path.read_bytes() == trained)
+    examples = artifact(root, "ClickLogExampleGen", "examples")
+    manifest = open_bundle(finished.bundle).manifest
+    with np.load(folder / "model.npz", allow_pickle=False) as model:
+        columns = FeatureColumns((), tuple(model["feature_names"].tolist()))
+    assert set(columns.candidate) == {name for name in manifest.features.item if name.startswith("item_")}
+    catalogue = read_catalogue(root / "market" / "items.parquet", "tag_")
+    items, _ = labelled_items(read_lists(examples, "train", columns), catalogue)
+    _, judged = hold_out(items, 0.2, seed=3, fewest=2)
+    matrix = np.zeros((len(judged), len(manifest.features.names)))
+    matrix[:, [manifest.features.names.index(name) for name in columns.candidate]] = judged.features
+    served = Labeller(finished.bundle / "labeller" / "model.npz", manifest.features.names).labels(matrix)
+    with np.load(folder / "held_out.npz") as held_out:
+        np.testing.assert_array_equal(judged.tags, held_out["truth"])
+        np.testing.assert_array_equal(served, held_out["labeller"])
+
+
+def test_golden_requests_hold_the_labels_of_their_slates(root, first):
+    bundle = open_bundle(first[0].bundle)
+    golden, ranker = bundle.golden(), SlateRanker(bundle)
+    assert golden.labels.shape == (3, 4, 8)
+    for index in range(len(golden)):
+        query = ranker.golden_query(golden, index)
+        np.testing.assert_array_equal(golden.labels[index], ranker.rank(query).labels)
+
+
 def test_a_changed_bundle_is_compared_with_the_one_in_service(root, first):
     finished, _ = run_small(root, gate__epochs=6)
     assert finished.metrics.blessing.against == "baseline"
@@ -148,6 +219,8 @@ WORK = {
     "BaseRanker": "pipelines.components.trainers.train_base_ranker",
     "GateTrainer": "pipelines.components.trainers.train_rate_constrained_gate",
     "Seq2SlateTrainer": "pipelines.components.trainers.train_reranker",
+    "ItemCatalogueGen": "pipelines.components.catalogue_gen.keep_catalogue",
+    "LabellerTrainer": "pipelines.components.trainers.train_labeller",
     "BundleEvaluator": "pipelines.components.publishers.evaluate",
     "BundleBuilder": "pipelines.components.publishers.build_bundle",
     "ServingValidator": "pipelines.components.publishers.only_bundle",

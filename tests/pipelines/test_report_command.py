@@ -40,6 +40,8 @@ def test_show_prints_the_verdict_and_writes_the_page_when_it_is_missing(tmp_path
     assert shown.exit_code == 0, shown.output
     assert shown.output.startswith("blessed: ndcg_at_10 of the candidate minus base")
     assert "gate: promised recall 0.950, realised 0.944 [0.932, 0.968] on 3,211 held-out requests" in shown.output
+    assert "labels: Hamming loss 0.241 [0.229, 0.26" in shown.output
+    assert "], difference -0.032 [-0.044, -0.009] on 121 held-out items" in shown.output
     assert str(run / "report" / "index.html") in shown.output.splitlines()[-1]
     assert (run / "report" / "index.html").read_text(encoding="utf-8") == render(make_metrics())
 

@@ -7,15 +7,16 @@ from html.parser import HTMLParser
 
 import pytest
 
+from pipelines.report.labeller_metrics import LabelSummary
 from pipelines.report.metrics_file import PositionClicks
 from pipelines.report.page import render, write_report
 from pipelines.report.sections import label_sections, position_rows
 from pipelines.report.wording import number, span
 from ranking.metrics import wilson_interval
 from seriatim_errors import DataError
-from tests.pipelines.made_up_metrics import HOSTILE, UNDEFINED, blessing, make_metrics, policy
+from tests.pipelines.made_up_metrics import HOSTILE, UNDEFINED, blessing, make_labeller, make_metrics, policy
 
-VOID = {"meta", "link", "input", "line", "circle", "path", "polygon", "polyline"}
+VOID = {"meta", "link", "input", "line", "circle", "path", "polygon", "polyline", "rect"}
 
 
 class Tree(HTMLParser):
@@ -75,6 +76,15 @@ def test_every_ranking_number_is_on_the_page_with_its_interval_and_count():
         "0.9444 [0.9321, 0.9678] 3,211",
         "SNIPS 0.00460 [0.00310, 0.00670] 0.00440 3,210 of 4,061 impressions 1.75 mean 0.99",
         "no difference from logged shown",
+        "of 4 planted links 3 were found, and 1 of the 4 learned was not planted. Missed: vintage with sale.",
+        "sale repels premium -0.711 1.422 ● planted handmade attracts vintage +0.611 1.222 ● planted",
+        "Hamming loss lower is better 0.2411 [0.2288, 0.2645] 0.2733 [0.2610, 0.2967] -0.0322 [-0.0445, -0.0088] ▲",
+        "subset accuracy 0.3111 [0.2988, 0.3345] 0.2222 [0.2099, 0.2456] +0.0889 [+0.0766, +0.1123] ▲ better",
+        "macro F1 0.4951 [0.4828, 0.5185] 0.4941 [0.4818, 0.5175] +0.0010 [-0.0113, +0.0244] no difference shown",
+        "611 items are both in the catalogue and in the training part of the log: 481 were learned from, 121 held out, "
+        "9 have no known tag. 33 of the catalogue's 644 items were not shown there, and 22 of the 633 items",
+        "vintage 150 320 11 31.9 %",
+        "Weight of the squared weights: 0.01; 0.001 for the independent tags.",
         "not identifiable : the log holds no propensities",
         "not to be relied on : few decide the value",
         "training 12,345 432,100 35.0 29,876 6.91 %",
@@ -174,6 +184,7 @@ def test_the_page_is_well_formed_small_and_asks_nothing_of_the_network():
     ("changes", "gone"),
     [
         ({"gate": None}, "gate"),
+        ({"labeller": None}, "labels"),
         ({"off_policy": ()}, "off_policy"),
         ({"policies": (), "differences": ()}, "ranking-clicks"),
         ({"differences": ()}, "deciding-row"),
@@ -217,3 +228,35 @@ def test_a_folder_that_cannot_hold_the_page_is_named(tmp_path):
     (tmp_path / "report").write_text("in the way")
     with pytest.raises(DataError, match=r"report/index.html cannot be written"):
         write_report(make_metrics(), tmp_path)
+
+
+def test_the_forest_is_drawn_with_signs_and_told_in_words():
+    page = render(make_metrics())
+    drawing = page[page.index('<svg class="labels"') :]
+    drawing = drawing[: drawing.index("</svg>")]
+    assert 'role="img" aria-label="The learned forest: 4 links between 6 tags; the table of links' in drawing
+    assert drawing.count('class="attract"') == drawing.count(">+</text>") == 3
+    assert drawing.count('class="repel"') == drawing.count(">\N{MINUS SIGN}</text>") == 1
+    assert all(f">{name}</text>" in drawing for name in ("handmade", "vintage", "eco", "sale", "premium"))
+    assert 'data-tip="sale repels premium: coupling -0.711, strength 1.422"' in drawing
+    drawn = re.findall(r'data-tip="(.*?):.*?stroke-width="(.*?)"', drawing)
+    assert max(drawn, key=lambda link: float(link[1]))[0] == "sale repels premium"
+
+
+def test_a_catalogue_that_is_not_simulated_has_no_planted_links():
+    text = Tree(render(make_metrics(labeller=make_labeller(planted_edges=None)))).text
+    assert "planted" not in text
+    assert "sale repels premium -0.711 1.422 handmade attracts vintage" in text
+
+
+def test_labels_without_links_and_tags_that_never_differ_are_said_to_be_so():
+    names = ("eco", "never")
+    counts = [{"present": 5, "absent": 0, "unknown": 1}, {"present": 0, "absent": 0, "unknown": 6}]
+    labels = tuple(LabelSummary(name=name, **known) for name, known in zip(names, counts, strict=True))
+    labeller = make_labeller(labels=labels, left_out=("new", HOSTILE), edges=(), planted_edges=None)
+    text = Tree(render(make_metrics(labeller=labeller))).text
+    assert f"have or to lack are left out: new, {HOSTILE}." in text
+    assert "No two tags were found to depend on each other" in text
+    assert "eco 5 0 1 100.0 % never differs" in text
+    assert "never 0 0 6 not defined never differs" in text
+    assert "in words and numbers" not in text

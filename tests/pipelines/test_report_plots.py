@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from pipelines.report.metrics_file import Interval
 from pipelines.report.plots.curve import CurvePoint, curve
 from pipelines.report.plots.forest import forest
+from pipelines.report.plots.label_tree import LONGEST_NAME, THICKEST, THINNEST, TreeLink, label_tree
 from pipelines.report.plots.scale import Scale, scale_for
 from tests.pipelines.made_up_metrics import UNDEFINED
 
@@ -87,3 +88,73 @@ def test_a_single_point_and_a_long_curve_can_be_drawn():
     long = curve([CurvePoint(x=step, value=1.0) for step in range(300)])
     assert not long.marked
     assert len(long.points) == 300
+
+
+@st.composite
+def label_forests(draw):
+    """Names and edges of a random forest: each label may hang from one before it."""
+    names = draw(st.lists(st.text(min_size=1, max_size=40), min_size=1, max_size=14))
+    links = []
+    for child in range(1, len(names)):
+        parent = draw(st.integers(-1, child - 1))
+        if parent >= 0:
+            strength, attracts = draw(st.floats(0, 10)), draw(st.booleans())
+            links.append(TreeLink(parent, child, strength, attracts, words=f"{parent}-{child}"))
+    return names, draw(st.permutations(links))
+
+
+@given(label_forests())
+@settings(deadline=None)
+def test_labels_of_a_forest_lie_apart_and_inside_the_drawing(drawn):
+    names, links = drawn
+    tree = label_tree(names, links)
+    assert [label.name for label in tree.labels] == names
+    for index, label in enumerate(tree.labels):
+        assert label.x >= 0
+        assert label.x + label.width <= tree.width
+        assert 12 <= label.y <= tree.height - 12
+        for other in tree.labels[:index]:
+            beside = label.x + label.width <= other.x or other.x + other.width <= label.x
+            assert beside or abs(label.y - other.y) >= 24
+
+
+@given(label_forests())
+@settings(deadline=None)
+def test_every_edge_of_a_forest_leads_from_one_label_to_the_next_column(drawn):
+    names, links = drawn
+    tree = label_tree(names, links)
+    assert [link.words for link in tree.links] == [link.words for link in links]
+    for given_link, link in zip(links, tree.links, strict=True):
+        start, _, end = (part.replace("C", " ") for part in link.path.removeprefix("M").rpartition(" "))
+        x, y, *_, last = map(float, f"{start} {end}".split())
+        ends = [tree.labels[given_link.first], tree.labels[given_link.second]]
+        [parent] = [label for label in ends if (label.x + label.width, label.y) == pytest.approx((x, y), abs=0.01)]
+        [child] = [label for label in ends if label is not parent]
+        assert child.y == pytest.approx(last, abs=0.01)
+        assert x < link.x < child.x
+        assert min(parent.y, child.y) <= link.y <= max(parent.y, child.y)
+        assert THINNEST <= link.thickness <= THICKEST
+
+
+def test_a_tree_hangs_from_its_middle_and_the_strongest_edge_is_the_thickest():
+    chain = [TreeLink(i, i + 1, strength=i + 1.0, attracts=True, words="") for i in range(4)]
+    tree = label_tree(["a", "b", "c", "d", "e"], chain)
+    assert min(tree.labels, key=lambda label: label.x).name == "c"
+    assert len({label.x for label in tree.labels}) == 3
+    assert [link.thickness for link in tree.links] == sorted(link.thickness for link in tree.links)
+    assert tree.links[-1].thickness == THICKEST
+
+
+def test_the_largest_tree_stands_first_and_a_long_name_is_cut_short():
+    tree = label_tree(["alone", "x" * 100, "z"], [TreeLink(1, 2, 1.0, False, "")])
+    alone, long, _ = tree.labels
+    assert alone.y > long.y
+    assert long.shown == "x" * (LONGEST_NAME - 1) + "…"
+    assert long.name == "x" * 100
+
+
+def test_a_forest_without_edges_is_a_column_of_labels():
+    tree = label_tree(["a", "b", "c"], [])
+    assert len({label.x for label in tree.labels}) == 1
+    assert len({label.y for label in tree.labels}) == 3
+    assert tree.links == []

@@ -14,3 +14,14 @@ def bundle(tmp_path_factory):
 @pytest.fixture(scope="session")
 def ranker(bundle):
     return SlateRanker(bundle)
+
+
+@pytest.fixture(scope="session")
+def labelled_bundle(tmp_path_factory):
+    kinds = ("base_ranker", "gate", "seq2slate", "labeller")
+    return make_bundle(tmp_path_factory.mktemp("labelled"), kinds=kinds)
+
+
+@pytest.fixture(scope="session")
+def labelled_ranker(labelled_bundle):
+    return SlateRanker(labelled_bundle)

@@ -1,5 +1,6 @@
 """Small real bundles, made without TensorFlow."""
 
+import dataclasses
 from pathlib import Path
 
 import lightgbm
@@ -14,6 +15,7 @@ from serving.bundle import (
     Features,
     GateStage,
     GoldenRequests,
+    LabellerStage,
     Manifest,
     RateTarget,
     Seq2SlateStage,
@@ -22,6 +24,7 @@ from serving.bundle import (
     write_bundle,
 )
 from serving.runtime import SlateQuery, SlateRanker
+from tests.serving.label_forests import hand_made_forest, write_forest
 
 CONTEXT, ITEM = ("context_hour",), ("price", "quality", "age")
 WIDTH = len(CONTEXT) + len(ITEM)
@@ -52,6 +55,9 @@ def make_bundle(
         stages.append(
             Seq2SlateStage(file="seq2slate/model.onnx", slate_size=STEPS, max_list_size=LIST_SIZE, decoding=decoding)
         )
+    if "labeller" in kinds:
+        files["labeller/model.npz"] = write_forest(sources / "labeller.npz", hand_made_forest())
+        stages.append(LabellerStage(file="labeller/model.npz", labels=3, edges=2))
     manifest = Manifest(
         version=version,
         name="small",
@@ -86,7 +92,12 @@ def golden_requests(ranker):
     for row, answer in enumerate(answers):
         golden.slates[row, : len(answer.order)] = answer.order
     golden.base_scores[:] = np.concatenate([answer.base_scores for answer in answers])
-    return golden
+    if ranker.labeller is None:
+        return golden
+    labels = np.full((*golden.slates.shape, len(ranker.labeller.label_names)), -1)
+    for row, answer in enumerate(answers):
+        labels[row, : len(answer.order)] = answer.labels
+    return dataclasses.replace(golden, labels=labels)
 
 
 def make_query(candidates=8, seed=0, **changes):

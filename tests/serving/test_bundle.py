@@ -1,5 +1,6 @@
 """Reading a bundle: refused by name when anything is wrong with it."""
 
+import dataclasses
 import json
 import shutil
 import subprocess
@@ -13,6 +14,7 @@ from serving.bundle import (
     Bundle,
     Features,
     GoldenRequests,
+    LabellerStage,
     bundle_versions,
     newest_bundle,
     open_bundle,
@@ -187,3 +189,41 @@ def test_golden_requests_survive_a_round_trip(tmp_path):
     again = type(golden).load(tmp_path / "golden.npz")
     for name, values in golden.__dict__.items():
         np.testing.assert_array_equal(getattr(again, name), values)
+
+
+def test_the_self_test_notices_other_labels_and_labels_that_are_missing(labelled_bundle, labelled_ranker, ranker):
+    golden = labelled_bundle.golden()
+    self_test(labelled_ranker, golden)
+    assert golden.labels.shape == (2, 4, 3)
+    assert (golden.labels[0, 3] == -1).all()
+    golden.labels[1, 2, 2] = (golden.labels[1, 2, 2] + 1) % 3
+    with pytest.raises(BundleError, match=r"golden request 1 gives labels .*, expected .*do not serve it"):
+        self_test(labelled_ranker, golden)
+    with pytest.raises(BundleError, match=r"golden request 0 gives labels \[.*, expected None"):
+        self_test(labelled_ranker, dataclasses.replace(golden, labels=None))
+    with pytest.raises(BundleError, match=r"golden request 0 gives labels None, expected \["):
+        self_test(ranker, golden)
+
+
+def test_golden_labels_survive_a_round_trip_and_must_fit_the_slates(labelled_bundle, tmp_path):
+    golden, path = labelled_bundle.golden(), tmp_path / "golden.npz"
+    golden.save(path)
+    np.testing.assert_array_equal(GoldenRequests.load(path).labels, golden.labels)
+    dataclasses.replace(golden, labels=golden.labels[:1]).save(path)
+    with pytest.raises(BundleError, match=r"labels has the shape \[1, 4, 3\], expected \[2, 4\] and the number"):
+        GoldenRequests.load(path)
+
+
+@pytest.mark.parametrize(("labels", "edges"), [(4, 2), (3, 1)])
+def test_a_labeller_of_other_counts_is_refused(labelled_bundle, labels, edges):
+    stage = LabellerStage(file="labeller/model.npz", labels=labels, edges=edges)
+    manifest = labelled_bundle.manifest.model_copy(update={"stages": (stage,)})
+    with pytest.raises(BundleError, match=f"holds 3 labels and 2 edges, the manifest says {labels} and {edges}"):
+        SlateRanker(Bundle(labelled_bundle.folder, manifest))
+
+
+def test_a_labeller_of_other_features_is_refused(labelled_bundle):
+    stages = tuple(stage for stage in labelled_bundle.manifest.stages if stage.kind == "labeller")
+    changes = {"stages": stages, "features": Features(item=("price", "quality"))}
+    with pytest.raises(BundleError, match="feature_names names 'age', which is not among the manifest's features"):
+        SlateRanker(Bundle(labelled_bundle.folder, labelled_bundle.manifest.model_copy(update=changes)))

@@ -41,6 +41,7 @@ def test_rank_prints_the_slate_of_a_running_service(service, bundle):
     answer = seriatim("rank", "--target", service, "--bundles", bundle.folder.parent)
     assert answer.returncode == 0, answer.stderr
     assert f"bundle {bundle.manifest.version}" in answer.stdout
+    assert "labels" not in answer.stdout
     as_json = json.loads(seriatim("rank", "--target", service, "--bundles", bundle.folder.parent, "--json").stdout)
     golden = bundle.golden()
     assert [item["item_id"] for item in as_json["items"]] == golden.item_ids[golden.slates[0][:3]].tolist()
@@ -52,6 +53,23 @@ def test_rank_can_bring_its_own_service_and_a_request_file(bundle, tmp_path):
     answer = seriatim("rank", "--serve", "--bundles", bundle.folder.parent, "--request", path, "--explore", "1")
     assert answer.returncode == 0, answer.stderr
     assert "propensity of this slate" in answer.stdout
+
+
+def test_rank_shows_the_labels_of_a_bundle_with_a_labeller(labelled_bundle, tmp_path):
+    path = tmp_path / "request.json"
+    request = {**REQUEST, "item_ids": ["a", "[/b]"], "features": [[2, 1, -1], [-2, 1, 4]]}
+    path.write_text(json.dumps(request))
+    arguments = ("rank", "--serve", "--bundles", labelled_bundle.folder.parent, "--request", path)
+    printed = seriatim(*arguments)
+    assert printed.returncode == 0, printed.stderr
+    assert "tag_new, tag_popular, size=large" in printed.stdout
+    assert "size=small" in printed.stdout
+    assert printed.stdout.count("[/b]") == 2
+    as_json = json.loads(seriatim(*arguments, "--json").stdout)
+    assert {item["item_id"]: item["labels"] for item in as_json["items"]} == {
+        "a": {"tag_new": "", "tag_popular": "", "size": "large"},
+        "[/b]": {"size": "small"},
+    }
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,8 @@ print(sorted(heavy & set(sys.modules)))
 """
 
 
-def test_importing_all_of_serving_and_ranking_loads_no_tensorflow_and_no_other_package(bundle):
-    command = [sys.executable, "-c", PROGRAM, str(bundle.folder)]
+def test_importing_all_of_serving_and_ranking_loads_no_tensorflow_and_no_other_package(labelled_bundle):
+    command = [sys.executable, "-c", PROGRAM, str(labelled_bundle.folder)]
     finished = subprocess.run(command, capture_output=True, text=True, check=True)
     assert finished.stdout.strip() == "[]"
 

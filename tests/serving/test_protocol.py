@@ -48,7 +48,8 @@ def test_field_numbers_never_change():
         "FeatureMatrix": {"names": 1, "values": 2},
         "Exploration": {"temperature": 1},
         "RankSlateResponse": {"request_id": 1, "items": 2, "propensity": 3, "bundle_version": 4},
-        "PlacedItem": {"item_id": 1, "base_score": 2, "gate_score": 3, "passed_gate": 4, "probability": 5},
+        "PlacedItem": {"item_id": 1, "base_score": 2, "gate_score": 3, "passed_gate": 4, "probability": 5, "labels": 6},
+        "ItemLabel": {"name": 1, "value": 2},
     }  # fmt: skip
 
 

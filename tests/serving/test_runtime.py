@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from serving.bundle import Bundle
 from serving.runtime import InvalidRequestError, SlateRanker
 from serving.runtime.query import MAX_CANDIDATES
+from tests.serving.label_forests import best_labels, hand_made_forest, write_forest
 from tests.serving.small_bundles import LIST_SIZE, STEPS, make_bundle, make_query
 
 
@@ -183,3 +185,48 @@ def test_a_slate_is_what_the_stages_one_by_one_would_give(ranker, candidates, se
     chosen = sorted(passing[:LIST_SIZE], key=lambda row: -quality[row])[:STEPS]
     expected = chosen + [row for row in passing if row not in chosen] + [row for row in order if row not in passing]
     assert list(ranker.rank(query).order) == expected[:slate_size]
+
+
+@settings(deadline=None, max_examples=40)
+@given(candidates=st.integers(1, 12), seed=st.integers(0, 10**6), explore=st.booleans(), data=st.data())
+def test_the_placed_items_get_their_best_labels_and_nothing_else_changes(
+    ranker, labelled_ranker, candidates, seed, explore, data
+):
+    slate_size = data.draw(st.integers(1, candidates))
+    query = make_query(candidates, seed, slate_size=slate_size, explore=explore)
+    slate, unlabelled = labelled_ranker.rank(query), ranker.rank(query)
+    assert unlabelled.labels is None
+    assert slate.order == unlabelled.order
+    assert slate.propensity == unlabelled.propensity
+    assert slate.labels.shape == (slate_size, 3)
+    for row, labels in zip(slate.order, slate.labels, strict=True):
+        price, _, age = query.features[row].astype(float)
+        assert [labels.tolist()] == best_labels(hand_made_forest(), np.array([age, price])).tolist()
+
+
+@pytest.fixture
+def overflowing(tmp_path):
+    """A ranker whose labeller overflows on a price of a billion and more."""
+    bundle = make_bundle(tmp_path, kinds=("base_ranker", "labeller"))
+    weights = hand_made_forest()["unary_weights"] * 1e300
+    write_forest(bundle.folder / "labeller" / "model.npz", hand_made_forest(unary_weights=weights))
+    return SlateRanker(Bundle(bundle.folder, bundle.manifest))
+
+
+def test_a_labeller_that_overflows_refuses_the_request_by_the_placed_item(overflowing):
+    query = make_query(6, slate_size=6)
+    query.features[2, 0] = 1e9
+    with pytest.raises(
+        InvalidRequestError, match=r"labeller overflows; .* 1e\+09, feature 'price' of item 'i2'"
+    ) as caught:
+        overflowing.rank(query)
+    assert caught.value.field == "features"
+
+
+def test_items_that_are_not_placed_are_not_labelled(overflowing):
+    query = make_query(6, slate_size=5)
+    last = overflowing.rank(make_query(6, slate_size=6)).order[-1]
+    query.features[last, 2] = 1e9
+    slate = overflowing.rank(query)
+    assert last not in slate.order
+    assert len(slate.labels) == 5

@@ -1,6 +1,7 @@
 """The service over a real connection on loopback."""
 
 import asyncio
+import dataclasses
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -76,6 +77,13 @@ def server(ranker):
     running.stop()
 
 
+@pytest.fixture(scope="module")
+def labelled_server(labelled_ranker):
+    running = RunningServer(labelled_ranker)
+    yield running
+    running.stop()
+
+
 @pytest.fixture
 def client(server):
     with RankingClient(server.target) as connected:
@@ -109,6 +117,26 @@ def test_the_service_answers_what_the_runtime_ranks(client, ranker):
         [item.base_score for item in slate.items], expected.base_scores[list(expected.order)], rtol=1e-6
     )
     assert [item.passed_gate for item in slate.items] == expected.passed[list(expected.order)].tolist()
+
+
+def test_the_answer_lists_tags_that_are_there_and_the_states_of_other_labels(labelled_server, labelled_ranker):
+    query = make_query(12, seed=8, slate_size=12)
+    states = labelled_ranker.rank(query).labels
+    with RankingClient(labelled_server.target) as client:
+        slate = ask(client, query)
+    for item, (new, popular, size) in zip(slate.items, states, strict=True):
+        tags = {name: "" for name, state in (("tag_new", new), ("tag_popular", popular)) if state == 1}
+        assert item.labels == {**tags, "size": ("small", "medium", "large")[size]}
+    assert len({tuple(item.labels) for item in slate.items}) > 1
+
+
+def test_a_labeller_changes_nothing_else_in_the_answer(client, labelled_server):
+    query = make_query(12, seed=8, slate_size=12)
+    with RankingClient(labelled_server.target) as labelled:
+        answer = ask(labelled, query)
+    unlabelled = ask(client, query)
+    assert [item.labels for item in unlabelled.items] == [{}] * 12
+    assert tuple(dataclasses.replace(item, labels={}) for item in answer.items) == unlabelled.items
 
 
 def test_exploring_answers_the_propensity(client):

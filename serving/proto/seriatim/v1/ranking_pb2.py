@@ -14,7 +14,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'serving/proto/seriatim/v1/ranking.proto\x12\x0bseriatim.v1\"\xd6\x01\n\x10RankSlateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08item_ids\x18\x02 \x03(\t\x12+\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x1a.seriatim.v1.FeatureVector\x12,\n\x08\x66\x65\x61tures\x18\x04 \x01(\x0b\x32\x1a.seriatim.v1.FeatureMatrix\x12\x12\n\nslate_size\x18\x05 \x01(\r\x12-\n\x0b\x65xploration\x18\x06 \x01(\x0b\x32\x18.seriatim.v1.Exploration\".\n\rFeatureVector\x12\r\n\x05names\x18\x01 \x03(\t\x12\x0e\n\x06values\x18\x02 \x03(\x02\".\n\rFeatureMatrix\x12\r\n\x05names\x18\x01 \x03(\t\x12\x0e\n\x06values\x18\x02 \x01(\x0c\"\"\n\x0b\x45xploration\x12\x13\n\x0btemperature\x18\x01 \x01(\x02\"\x8f\x01\n\x11RankSlateResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12&\n\x05items\x18\x02 \x03(\x0b\x32\x17.seriatim.v1.PlacedItem\x12\x17\n\npropensity\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\x0e\x62undle_version\x18\x04 \x01(\tB\r\n\x0b_propensity\"\x98\x01\n\nPlacedItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x12\n\nbase_score\x18\x02 \x01(\x02\x12\x17\n\ngate_score\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x13\n\x0bpassed_gate\x18\x04 \x01(\x08\x12\x18\n\x0bprobability\x18\x05 \x01(\x01H\x01\x88\x01\x01\x42\r\n\x0b_gate_scoreB\x0e\n\x0c_probability2\\\n\x0eRankingService\x12J\n\tRankSlate\x12\x1d.seriatim.v1.RankSlateRequest\x1a\x1e.seriatim.v1.RankSlateResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\'serving/proto/seriatim/v1/ranking.proto\x12\x0bseriatim.v1\"\xd6\x01\n\x10RankSlateRequest\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12\x10\n\x08item_ids\x18\x02 \x03(\t\x12+\n\x07\x63ontext\x18\x03 \x01(\x0b\x32\x1a.seriatim.v1.FeatureVector\x12,\n\x08\x66\x65\x61tures\x18\x04 \x01(\x0b\x32\x1a.seriatim.v1.FeatureMatrix\x12\x12\n\nslate_size\x18\x05 \x01(\r\x12-\n\x0b\x65xploration\x18\x06 \x01(\x0b\x32\x18.seriatim.v1.Exploration\".\n\rFeatureVector\x12\r\n\x05names\x18\x01 \x03(\t\x12\x0e\n\x06values\x18\x02 \x03(\x02\".\n\rFeatureMatrix\x12\r\n\x05names\x18\x01 \x03(\t\x12\x0e\n\x06values\x18\x02 \x01(\x0c\"\"\n\x0b\x45xploration\x12\x13\n\x0btemperature\x18\x01 \x01(\x02\"\x8f\x01\n\x11RankSlateResponse\x12\x12\n\nrequest_id\x18\x01 \x01(\t\x12&\n\x05items\x18\x02 \x03(\x0b\x32\x17.seriatim.v1.PlacedItem\x12\x17\n\npropensity\x18\x03 \x01(\x01H\x00\x88\x01\x01\x12\x16\n\x0e\x62undle_version\x18\x04 \x01(\tB\r\n\x0b_propensity\"\xc0\x01\n\nPlacedItem\x12\x0f\n\x07item_id\x18\x01 \x01(\t\x12\x12\n\nbase_score\x18\x02 \x01(\x02\x12\x17\n\ngate_score\x18\x03 \x01(\x02H\x00\x88\x01\x01\x12\x13\n\x0bpassed_gate\x18\x04 \x01(\x08\x12\x18\n\x0bprobability\x18\x05 \x01(\x01H\x01\x88\x01\x01\x12&\n\x06labels\x18\x06 \x03(\x0b\x32\x16.seriatim.v1.ItemLabelB\r\n\x0b_gate_scoreB\x0e\n\x0c_probability\"(\n\tItemLabel\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t2\\\n\x0eRankingService\x12J\n\tRankSlate\x12\x1d.seriatim.v1.RankSlateRequest\x1a\x1e.seriatim.v1.RankSlateResponseb\x06proto3')
 
 
 
@@ -24,6 +24,7 @@ _FEATUREMATRIX = DESCRIPTOR.message_types_by_name['FeatureMatrix']
 _EXPLORATION = DESCRIPTOR.message_types_by_name['Exploration']
 _RANKSLATERESPONSE = DESCRIPTOR.message_types_by_name['RankSlateResponse']
 _PLACEDITEM = DESCRIPTOR.message_types_by_name['PlacedItem']
+_ITEMLABEL = DESCRIPTOR.message_types_by_name['ItemLabel']
 RankSlateRequest = _reflection.GeneratedProtocolMessageType('RankSlateRequest', (_message.Message,), {
   'DESCRIPTOR' : _RANKSLATEREQUEST,
   '__module__' : 'serving.proto.seriatim.v1.ranking_pb2'
@@ -66,6 +67,13 @@ PlacedItem = _reflection.GeneratedProtocolMessageType('PlacedItem', (_message.Me
   })
 _sym_db.RegisterMessage(PlacedItem)
 
+ItemLabel = _reflection.GeneratedProtocolMessageType('ItemLabel', (_message.Message,), {
+  'DESCRIPTOR' : _ITEMLABEL,
+  '__module__' : 'serving.proto.seriatim.v1.ranking_pb2'
+  # @@protoc_insertion_point(class_scope:seriatim.v1.ItemLabel)
+  })
+_sym_db.RegisterMessage(ItemLabel)
+
 _RANKINGSERVICE = DESCRIPTOR.services_by_name['RankingService']
 if _descriptor._USE_C_DESCRIPTORS == False:
 
@@ -81,7 +89,9 @@ if _descriptor._USE_C_DESCRIPTORS == False:
   _RANKSLATERESPONSE._serialized_start=406
   _RANKSLATERESPONSE._serialized_end=549
   _PLACEDITEM._serialized_start=552
-  _PLACEDITEM._serialized_end=704
-  _RANKINGSERVICE._serialized_start=706
-  _RANKINGSERVICE._serialized_end=798
+  _PLACEDITEM._serialized_end=744
+  _ITEMLABEL._serialized_start=746
+  _ITEMLABEL._serialized_end=786
+  _RANKINGSERVICE._serialized_start=788
+  _RANKINGSERVICE._serialized_end=880
 # @@protoc_insertion_point(module_scope)
