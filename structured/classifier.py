@@ -16,14 +16,14 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from structured.held_out_temperature import held_out_temperature
 from structured.inference.decode import best_labels
-from structured.inference.k_best import NO_LABELING, k_best
+from structured.inference.k_best import k_best
 from structured.inference.potentials import Potentials
 from structured.inference.sum_product import sum_product
 from structured.learning.completion import completed_alone, completed_jointly
 from structured.learning.design_matrix import DesignMatrix
 from structured.learning.feature_scaling import FeatureScaling
 from structured.learning.folding import folded
-from structured.learning.label_coding import UNKNOWN, LabelCoding, checked_labels
+from structured.learning.label_coding import LabelCoding, checked_labels, known_labels
 from structured.learning.label_space import LabelSpace
 from structured.learning.problem import LabelingProblem
 from structured.learning.settings import LearningSettings
@@ -48,7 +48,7 @@ class Learned:
 class PairwiseClassifier(ClassifierMixin, BaseEstimator):
     """Labels that are predicted together, by unary scores and scores of pairs; a method says which pairs.
 
-    Attributes after `fit`: `edges_` int64 `[E, 2]`, `edge_strengths_` float64 `[E]` (norm of each pair's
+    Attributes after `fit`: `classes_` (the values of each label), `edges_` int64 `[E, 2]`, `edge_strengths_` float64 `[E]` (norm of each pair's
     interaction), `edge_couplings_` float64 `[E]` (its sign for two tags: above 0 they attract; NaN where a label
     has more than two states), `label_names_`, `feature_names_`, `constant_labels_` (int64: seen in one state
     only), `history_`, `model_` (`PairwiseModel`), `n_features_in_`.
@@ -98,7 +98,7 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator):
 
         Args:
             X: finite numbers, dense or sparse; sparse ones stay sparse.
-            Y: 0 and 1, or whole numbers from 0 as classes; -1 where unknown.
+            Y: 0 and 1, or classes, whole numbers from 0 or text; the number -1 where unknown.
             feature_names: `d` distinct names; None: the columns of a data frame, or `x0, x1, ...`.
             label_names: `n` distinct names; None: the columns of a data frame, or `label_0, ...`.
 
@@ -108,12 +108,13 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator):
         """
         features = self._features(X, reset=True)
         labels = checked_labels(Y, features.shape[0])
-        self._single = np.ndim(Y) == 1
+        self._single = np.asarray(Y).ndim == 1
         self.feature_names_ = _names(
             "feature_names", feature_names, getattr(X, "columns", None), "x", features.shape[1]
         )
         self.label_names_ = _names("label_names", label_names, getattr(Y, "columns", None), "label_", labels.shape[1])
         self.coding_ = LabelCoding.of(labels)
+        self.classes_ = self.coding_.classes[0] if self._single else list(self.coding_.classes)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         settings = LearningSettings(self.ridge, self.passes, self.tolerance, seed)
         scaling = FeatureScaling.of(features)
@@ -139,12 +140,13 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator):
         self.edge_strengths_ = learned.weights.group_norms()
         binary = problem.space.width == 1
         self.edge_couplings_ = learned.weights.pair[0, :, 0] if binary else np.full(len(learned.edges), np.nan)
-        seen = [np.unique(column[column != UNKNOWN]) for column in labels.T]
-        self.constant_labels_ = np.flatnonzero([len(values) == 1 for values in seen])
+        known = known_labels(labels)
+        seen = [len(np.unique(column[known[:, label]])) for label, column in enumerate(labels.T)]
+        self.constant_labels_ = np.flatnonzero(np.array(seen) == 1)
         return self
 
-    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
-        """The best labeling of each row: int64 `[N, n]` (`[N]` when fitted on one label as `[N]`).
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """The best labeling of each row, values as in `fit`: `[N, n]` (`[N]` when fitted on one label as `[N]`).
 
         Raises:
             ValueError: X is not as in `fit`.
@@ -154,10 +156,10 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator):
         labels = self.coding_.decoded(states)
         return labels[:, 0] if self._single else labels
 
-    def predict_k_best(self, X: ArrayLike, count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """The best labelings of each row, best first: labels int64 `[N, count, n]`, scores float64 `[N, count]`.
+    def predict_k_best(self, X: ArrayLike, count: int) -> tuple[NDArray[Any], NDArray[np.float64]]:
+        """The best labelings of each row, best first: labels `[N, count, n]`, scores float64 `[N, count]`.
 
-        Where there are fewer labelings, the rest is -1 with score -inf.
+        Where there are fewer labelings, the last ones repeat the first state with score -inf.
 
         Raises:
             ValueError: X is not as in `fit`, or `count` is below 1.
@@ -166,15 +168,14 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator):
         if count < 1:
             raise ValueError(f"count is {count}; give at least 1")
         states, scores = k_best(self.potentials(X), count)
-        labels = np.where(states >= 0, self.coding_.decoded(np.maximum(states, 0)), NO_LABELING)
-        return labels, scores
+        return self.coding_.decoded(np.maximum(states, 0)), scores
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Marginals of the log-linear model `exp(score / temperature)`, whose temperature held-out rows set.
 
         Returns:
             For tags, the probability that each is on: float64 `[N, n]`. For other labels that of each state:
-            float64 `[N, n, K]`, 0 where a label has no such state.
+            float64 `[N, n, K]`, 0 where a label has no such state. For one label fitted as `[N]`: `[N, K]`.
 
         Raises:
             ValueError: X is not as in `fit`, or `calibration_folds` was 0.
@@ -186,6 +187,8 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator):
                 "predict_proba needs a temperature, which only forests get; fit with calibration_folds >= 2"
             )
         unary = sum_product(tempered(potentials, self.model_.temperature)).unary
+        if self._single:
+            return unary[:, 0, : len(self.classes_)]
         return np.ascontiguousarray(unary[..., 1]) if self.coding_.indicator else unary
 
     def potentials(self, X: ArrayLike) -> Potentials:
@@ -211,9 +214,9 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator):
     def _learn(self, problem: LabelingProblem, settings: LearningSettings) -> Learned:
         raise NotImplementedError
 
-    def _problem(self, features: NDArray[np.float64] | csr_array, labels: NDArray[np.int64]) -> LabelingProblem:
-        """All pairs of labels as edges; methods narrow them down."""
-        known, states = labels != UNKNOWN, self.coding_.encoded(labels)
+    def _problem(self, features: NDArray[np.float64] | csr_array, labels: NDArray[Any]) -> LabelingProblem:
+        """The rows without edges; methods add theirs."""
+        known, states = known_labels(labels), self.coding_.encoded(labels)
         most = max(2, int(self.coding_.states.max()))
         counts = ((states[:, :, None] == np.arange(most)) & known[:, :, None]).sum(axis=0)
         columns = features[:, self._pair_columns()]

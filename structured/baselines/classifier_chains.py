@@ -52,7 +52,7 @@ class ClassifierChainEnsemble(ClassifierMixin, BaseEstimator):
             raise TrainingError(f"chains is {self.chains}; give at least 1")
         features = validate_data(self, X, accept_sparse="csr", dtype=np.float64)
         labels = checked_labels(Y, features.shape[0])
-        if not np.isin(labels, (0, 1)).all():
+        if labels.dtype.kind != "i" or not np.isin(labels, (0, 1)).all():
             raise TrainingError("Y: chains need every tag as 0 or 1; use CRANKClassifier where some are unknown")
         self.varies_ = labels.min(axis=0) < labels.max(axis=0)
         self.constant_ = labels[0]

@@ -55,7 +55,7 @@ class RandomTreeEnsemble(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_label = True
         return tags
 
-    def fit(self, X: ArrayLike, Y: ArrayLike) -> RandomTreeEnsemble:
+    def fit(self, X: Any, Y: ArrayLike) -> RandomTreeEnsemble:
         """Learn from features `[N, d]` and labels `[N, n]`, as `PairwiseClassifier.fit`.
 
         Raises:
@@ -64,7 +64,7 @@ class RandomTreeEnsemble(ClassifierMixin, BaseEstimator):
         """
         if self.trees < 1:
             raise TrainingError(f"trees is {self.trees}; give at least 1")
-        labels = checked_labels(Y, np.shape(X)[0])
+        labels = checked_labels(Y, X.shape[0] if hasattr(X, "shape") else len(X))
         rng, edges = np.random.default_rng(self.random_state), complete_edges(labels.shape[1])
         self.members_: list[GivenGraph] = []
         for index in range(self.trees):
@@ -76,8 +76,8 @@ class RandomTreeEnsemble(ClassifierMixin, BaseEstimator):
             self.members_.append(member)
         return self
 
-    def predict(self, X: ArrayLike) -> NDArray[np.int64]:
-        """Labels, int64 `[N, n]`.
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Labels, values as in `fit`, `[N, n]`.
 
         Raises:
             ValueError: X is not as in `fit`.
