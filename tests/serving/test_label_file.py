@@ -1,11 +1,15 @@
 """The labeller's file: whatever is wrong with it is named."""
 
+import itertools
+
 import numpy as np
 import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
 
 from seriatim_errors import BundleError
 from serving.runtime.label_file import MAX_STATES, read_label_file
-from tests.serving.label_forests import hand_made_forest, write_forest
+from tests.serving.label_forests import distances, hand_made_forest, random_forest, write_forest
 
 FEATURES = ("price", "quality", "age")
 
@@ -109,6 +113,25 @@ def test_a_bad_file_is_refused_with_key_value_and_way_out(tmp_path, changes, mes
     path = write_forest(tmp_path / "labeller.npz", hand_made_forest(**changes))
     with pytest.raises(BundleError, match=rf"labeller.npz: {message}.*; use another version"):
         read_label_file(path, FEATURES)
+
+
+@settings(deadline=None, max_examples=200)
+@given(labels=st.integers(4, 12), missing=st.integers(0, 5), seed=st.integers(0, 10**6))
+def test_edges_are_accepted_exactly_where_they_form_a_forest(tmp_path_factory, labels, missing, seed):
+    pairs = list(itertools.combinations(range(labels), 2))
+    chosen = np.random.default_rng(seed).choice(len(pairs), max(0, labels - missing), replace=False)
+    edges = np.array([pairs[place] for place in sorted(chosen)], np.int64).reshape(-1, 2)
+    arrays = random_forest(np.random.default_rng(0), [2] * labels, 0.0)
+    arrays |= {"edges": edges, "pair_tables": np.zeros((len(edges), 2, 2))}
+    path = write_forest(tmp_path_factory.getbasetemp() / "edges.npz", arrays)
+    components = len(np.unique(np.isfinite(distances(edges, labels)), axis=0))
+    is_forest = len(edges) + components == labels
+    event(f"forest: {is_forest}")
+    if is_forest:
+        assert len(read_label_file(path, ("f0", "f1", "f2")).edges) == len(edges)
+    else:
+        with pytest.raises(BundleError, match="edges close a circle"):
+            read_label_file(path, ("f0", "f1", "f2"))
 
 
 def test_what_is_no_archive_of_arrays_is_refused(tmp_path):
