@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,13 +46,15 @@ class Learned:
     history: tuple[dict[str, Any], ...] = ()
 
 
-class PairwiseClassifier(ClassifierMixin, BaseEstimator):
+class PairwiseClassifier(ClassifierMixin, BaseEstimator, ABC):
     """Labels that are predicted together, by unary scores and scores of pairs; a method says which pairs.
 
-    Attributes after `fit`: `classes_` (the values of each label), `edges_` int64 `[E, 2]`, `edge_strengths_` float64 `[E]` (norm of each pair's
-    interaction), `edge_couplings_` float64 `[E]` (its sign for two tags: above 0 they attract; NaN where a label
-    has more than two states), `label_names_`, `feature_names_`, `constant_labels_` (int64: seen in one state
-    only), `history_`, `model_` (`PairwiseModel`), `n_features_in_`.
+    Attributes after `fit`: `classes_` (the values of each label), `edges_` int64 `[E, 2]`, `edge_strengths_` float64
+    `[E]` (norm of each pair's interaction), `edge_couplings_` float64 `[E]` (its sign for two tags: above 0 they
+    attract; NaN where a label has more than two states), `label_names_`, `feature_names_`, `constant_labels_` (int64:
+    seen in one state only), `history_`, `model_` (`PairwiseModel`), `n_features_in_`.
+
+    It passes scikit-learn's `check_estimator` but for the classes -1 and 1: here -1 means unknown.
 
     Args:
         ridge: lambda, weight of the squared weights; features are scaled to rows of mean squared length 1.
@@ -211,8 +214,9 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator):
         check_is_fitted(self)
         self.model_.save(Path(path))
 
+    @abstractmethod
     def _learn(self, problem: LabelingProblem, settings: LearningSettings) -> Learned:
-        raise NotImplementedError
+        """Choose edges and train their weights, on a problem that comes without edges."""
 
     def _problem(self, features: NDArray[np.float64] | csr_array, labels: NDArray[Any]) -> LabelingProblem:
         """The rows without edges; methods add theirs."""
