@@ -136,8 +136,7 @@ class FrankWolfe:
                 self.gaps[rows] = self._advance(rows, regulariser)
             promising = self.gaps.mean() <= tolerance * best.primal
             exact = oracle.kind(self.weights(regulariser)) in ("forest", "enumeration")
-            for _ in range(self.cached_passes * (1 if exact else 3)):
-                self._advance(self.rng.permutation(len(self.problem)), regulariser)
+            self._polish(regulariser, self.cached_passes * (1 if exact else 3))
             if promising or done >= check or done == passes:
                 check = done + max(1, done // 2)
                 weights = self.weights(regulariser)
@@ -145,6 +144,13 @@ class FrankWolfe:
                 if best.gap <= tolerance * best.primal:
                     break
         return best
+
+    def _polish(self, regulariser: Regulariser, passes: int) -> None:
+        """Pass over the kept violators, leaving out rows that had little to win the last time."""
+        gaps = np.full(len(self.problem), np.inf)
+        for _ in range(passes):
+            rows = self.rng.permutation(np.flatnonzero(gaps >= WORTH_ASKING * gaps.mean()))
+            gaps[rows] = self._advance(rows, regulariser)
 
     def _solution(self, weights: Weights, hinge: float, regulariser: Regulariser, passes: int) -> Solution:
         primal = hinge + regulariser.value(weights)

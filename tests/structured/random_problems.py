@@ -18,8 +18,9 @@ def labels_over_a_tree(
     """Features and tags: fields linear in the features, a coupling an edge, drawn parent first."""
     rng = np.random.default_rng(seed)
     count = max(max(edge) for edge in edges) + 1 if edges else 1
+    by_feature = rng.normal(scale=noise, size=(width, count)) / np.sqrt(width)
     features = rng.normal(size=(rows, width))
-    fields = features @ rng.normal(scale=noise, size=(width, count)) / np.sqrt(width)
+    fields = features @ by_feature
     signs = np.zeros((rows, count))
     parents = {child: (parent, coupling) for (parent, child), coupling in zip(edges, couplings, strict=True)}
     for label in range(count):
