@@ -28,13 +28,12 @@ from structured.learning.label_coding import LabelCoding, checked_labels, known_
 from structured.learning.label_space import LabelSpace
 from structured.learning.problem import LabelingProblem
 from structured.learning.settings import LearningSettings
-from structured.learning.solving import solve_structured_svm
 from structured.learning.weights import Weights
 from structured.temperature import tempered
 from structured.tree_picture import TreePicture, draw_tree
 
-# Rounds of filling in unknown labels and training again.
-COMPLETION_ROUNDS = 3
+# Rounds of filling in unknown labels jointly and learning again.
+COMPLETION_ROUNDS = 2
 
 
 @dataclass(frozen=True)
@@ -54,7 +53,8 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator, ABC):
     attract; NaN where a label has more than two states), `label_names_`, `feature_names_`, `constant_labels_` (int64:
     seen in one state only), `history_`, `model_` (`PairwiseModel`), `n_features_in_`.
 
-    It passes scikit-learn's `check_estimator` but for the classes -1 and 1: here -1 means unknown.
+    It passes scikit-learn's `check_estimator` but for two checks: -1 is no class here, it means unknown; and the best
+    labeling as a whole need not hold each label's likelier state.
 
     Args:
         ridge: lambda, weight of the squared weights; features are scaled to rows of mean squared length 1.
@@ -122,17 +122,11 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator, ABC):
         settings = LearningSettings(self.ridge, self.passes, self.tolerance, seed)
         scaling = FeatureScaling.of(features)
         problem = self._problem(scaling.apply(features), labels)
-        incomplete = not problem.known.all()
-        if incomplete:
-            problem = completed_alone(problem, settings)
-        learned = self._learn(problem, settings)
+        if problem.known.all():
+            learned = self._learn(problem, settings)
+        else:
+            problem, learned = self._learn_completing(problem, settings)
         narrowed = replace(problem, edges=learned.edges)
-        for _ in range(COMPLETION_ROUNDS if incomplete else 0):
-            again = completed_jointly(narrowed, learned.weights)
-            if np.array_equal(again.labels, narrowed.labels):
-                break
-            narrowed = again
-            learned = replace(learned, weights=solve_structured_svm(narrowed, settings).weights)
         names = (self.feature_names_, self.label_names_)
         self.model_ = folded(
             learned.weights, learned.edges, problem.space, scaling, self.coding_, self._pair_columns(), names
@@ -213,6 +207,20 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator, ABC):
         """Write the fitted model as one `.npz`, which the service reads; `structured.load_labeller` reads it too."""
         check_is_fitted(self)
         self.model_.save(Path(path))
+
+    def _learn_completing(
+        self, problem: LabelingProblem, settings: LearningSettings
+    ) -> tuple[LabelingProblem, Learned]:
+        """Take turns at learning and at filling in unknown labels, at first each label by itself."""
+        filled = completed_alone(problem, settings)
+        learned = self._learn(filled, settings)
+        for _ in range(COMPLETION_ROUNDS):
+            again = completed_jointly(replace(filled, edges=learned.edges), learned.weights).labels
+            if np.array_equal(again, filled.labels):
+                break
+            filled = replace(filled, labels=again)
+            learned = self._learn(filled, settings)
+        return filled, learned
 
     @abstractmethod
     def _learn(self, problem: LabelingProblem, settings: LearningSettings) -> Learned:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from seriatim_errors import TrainingError
 from structured.graphs import circuit_rank, maximum_spanning_forest
 from structured.learning.frank_wolfe import FrankWolfe
 from structured.learning.objective import crank_penalty, structured_hinge
@@ -35,6 +36,9 @@ class CrankSettings:
         round_tolerance: a beta is done when a round lowers J by less than this share.
         warm_start: whether the full model comes first. From weights of 0 every direction of the linearised part
             is 0, and the first round is a plain group lasso, which may press out all edges for good.
+
+    Raises:
+        TrainingError: a value is out of range.
     """
 
     rank_weight: float | None = None
@@ -42,6 +46,16 @@ class CrankSettings:
     rounds: int = 50
     round_tolerance: float = 1e-3
     warm_start: bool = True
+
+    def __post_init__(self) -> None:
+        if self.rank_weight is not None and not 0 <= self.rank_weight < np.inf:
+            raise TrainingError(
+                f"rank_weight is {self.rank_weight}; give a number from 0, or None to raise it as needed"
+            )
+        if not 1 < self.growth < np.inf:
+            raise TrainingError(f"growth is {self.growth}; give a factor above 1")
+        if self.rounds < 1:
+            raise TrainingError(f"rounds is {self.rounds}; give at least 1")
 
 
 @dataclass(frozen=True)

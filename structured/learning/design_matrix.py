@@ -44,10 +44,6 @@ class DesignMatrix:
         """`values[rows] @ weights`, `[rows, q]`, of weights `[d + 1, q]`."""
         return np.asarray(self.values[rows] @ weights)
 
-    def summed(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-        """`values^T @ outputs`: `[N, q]` to `[d + 1, q]`."""
-        return np.asarray(self.values.T @ outputs)
-
     def row(self, index: int) -> tuple[NDArray[np.int64] | slice, NDArray[np.float64]]:
         """Where a row is not 0, and its values there."""
         if isinstance(self.values, np.ndarray):
