@@ -28,6 +28,7 @@ from structured.learning.label_coding import LabelCoding, checked_labels, known_
 from structured.learning.label_space import LabelSpace
 from structured.learning.problem import LabelingProblem
 from structured.learning.settings import LearningSettings
+from structured.learning.solving import solve_structured_svm
 from structured.learning.weights import Weights
 from structured.temperature import tempered
 from structured.tree_picture import TreePicture, draw_tree
@@ -38,11 +39,18 @@ COMPLETION_ROUNDS = 2
 
 @dataclass(frozen=True)
 class Learned:
-    """What a method learned: weights over `edges`, and a row a step of its training."""
+    """What a method learned: weights over `edges`, their hinge plus ridge, and a row a step of its training."""
 
     weights: Weights
     edges: NDArray[np.int64]
+    objective: float
     history: tuple[dict[str, Any], ...] = ()
+
+
+def trained_over(problem: LabelingProblem, edges: NDArray[np.int64], settings: LearningSettings) -> Learned:
+    """Train a structural SVM over these edges."""
+    solution = solve_structured_svm(replace(problem, edges=edges), settings)
+    return Learned(solution.weights, edges, solution.primal)
 
 
 class PairwiseClassifier(ClassifierMixin, BaseEstimator, ABC):
@@ -51,7 +59,8 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator, ABC):
     Attributes after `fit`: `classes_` (the values of each label), `edges_` int64 `[E, 2]`, `edge_strengths_` float64
     `[E]` (norm of each pair's interaction), `edge_couplings_` float64 `[E]` (its sign for two tags: above 0 they
     attract; NaN where a label has more than two states), `label_names_`, `feature_names_`, `constant_labels_` (int64:
-    seen in one state only), `history_`, `model_` (`PairwiseModel`), `n_features_in_`.
+    seen in one state only), `history_`, `objective_` (hinge plus ridge on the training rows), `model_`
+    (`PairwiseModel`), `n_features_in_`.
 
     It passes scikit-learn's `check_estimator` but for two checks: -1 is no class here, it means unknown; and the best
     labeling as a whole need not hold each label's likelier state.
@@ -133,7 +142,7 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator, ABC):
         )
         temperature = held_out_temperature(narrowed, settings, self.calibration_folds)
         self.model_ = replace(self.model_, temperature=temperature)
-        self.edges_, self.history_ = learned.edges, list(learned.history)
+        self.edges_, self.objective_, self.history_ = learned.edges, learned.objective, list(learned.history)
         self.edge_strengths_ = learned.weights.group_norms()
         binary = problem.space.width == 1
         self.edge_couplings_ = learned.weights.pair[0, :, 0] if binary else np.full(len(learned.edges), np.nan)

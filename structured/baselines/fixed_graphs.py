@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from structured.baselines.chow_liu import chow_liu_edges
-from structured.classifier import Learned, PairwiseClassifier
+from structured.classifier import Learned, PairwiseClassifier, trained_over
 from structured.graphs import checked_edges, complete_edges, maximum_spanning_forest
 from structured.learning.problem import LabelingProblem
 from structured.learning.settings import LearningSettings
@@ -21,7 +21,7 @@ class IndependentLabels(PairwiseClassifier):
     """No edges: a linear max-margin classifier a label. Arguments and attributes as in `PairwiseClassifier`."""
 
     def _learn(self, problem: LabelingProblem, settings: LearningSettings) -> Learned:
-        return Learned(solve_structured_svm(problem, settings).weights, problem.edges)
+        return trained_over(problem, problem.edges, settings)
 
 
 class FullGraph(PairwiseClassifier):
@@ -31,8 +31,7 @@ class FullGraph(PairwiseClassifier):
     """
 
     def _learn(self, problem: LabelingProblem, settings: LearningSettings) -> Learned:
-        every = replace(problem, edges=complete_edges(problem.labels.shape[1]))
-        return Learned(solve_structured_svm(every, settings).weights, every.edges)
+        return trained_over(problem, complete_edges(problem.labels.shape[1]), settings)
 
 
 class ChowLiuTree(PairwiseClassifier):
@@ -42,8 +41,7 @@ class ChowLiuTree(PairwiseClassifier):
     """
 
     def _learn(self, problem: LabelingProblem, settings: LearningSettings) -> Learned:
-        tree = replace(problem, edges=chow_liu_edges(problem.labels, problem.known, problem.space.states))
-        return Learned(solve_structured_svm(tree, settings).weights, tree.edges)
+        return trained_over(problem, chow_liu_edges(problem.labels, problem.known, problem.space.states), settings)
 
 
 class PrunedTree(PairwiseClassifier):
@@ -56,8 +54,7 @@ class PrunedTree(PairwiseClassifier):
         every = replace(problem, edges=complete_edges(problem.labels.shape[1]))
         norms = solve_structured_svm(every, settings).weights.group_norms()
         chosen = maximum_spanning_forest(every.edges, norms, problem.labels.shape[1])
-        tree = replace(problem, edges=every.edges[chosen])
-        return Learned(solve_structured_svm(tree, settings).weights, tree.edges)
+        return trained_over(problem, every.edges[chosen], settings)
 
 
 class GivenGraph(PairwiseClassifier):
@@ -82,5 +79,4 @@ class GivenGraph(PairwiseClassifier):
         self.edges = edges
 
     def _learn(self, problem: LabelingProblem, settings: LearningSettings) -> Learned:
-        given = replace(problem, edges=checked_edges(self.edges, problem.labels.shape[1]))
-        return Learned(solve_structured_svm(given, settings).weights, given.edges)
+        return trained_over(problem, checked_edges(self.edges, problem.labels.shape[1]), settings)

@@ -8,12 +8,13 @@ from typing import Literal
 
 import numpy as np
 
-from structured.classifier import Learned, PairwiseClassifier
+from structured.classifier import Learned, PairwiseClassifier, trained_over
 from structured.crank.cccp import CrankSettings, fit_crank
 from structured.graphs import complete_edges
+from structured.learning.objective import structured_hinge
+from structured.learning.oracle import Oracle
 from structured.learning.problem import LabelingProblem
 from structured.learning.settings import LearningSettings
-from structured.learning.solving import solve_structured_svm
 from structured.learning.weights import Weights
 
 
@@ -64,5 +65,8 @@ class CRANKClassifier(PairwiseClassifier):
         history = tuple(asdict(row) for row in fit.history)
         edges = every.edges[fit.tree]
         if self.refit:
-            return Learned(solve_structured_svm(replace(problem, edges=edges), settings).weights, edges, history)
-        return Learned(Weights(fit.weights.unary, fit.weights.pair[:, fit.tree]), edges, history)
+            return replace(trained_over(problem, edges, settings), history=history)
+        weights = Weights(fit.weights.unary, fit.weights.pair[:, fit.tree])
+        forest = replace(problem, edges=edges)
+        objective = structured_hinge(Oracle(forest), weights) + 0.5 * settings.ridge * weights.squared_norm()
+        return Learned(weights, edges, objective, history)
