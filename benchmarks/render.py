@@ -7,14 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import RESULTS
+from benchmarks.prediction_plot import prediction_plot
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
+PICTURE = Path(__file__).parents[1] / "docs" / "images" / "prediction_time.svg"
 INTRODUCTION = """# Benchmarks
 
 Made by `python -m benchmarks.render` from `benchmarks/results/*.json`; each is written by the script of its name.
 Machines are shared and noisy: read ratios within one table rather than times across tables. `make bench` runs those
-that keep a time budget; `ranking` takes about two hours on four cores, `rate_constraints` half an hour, and
-`seq2slate_training` wants a Python with PyTorch.
+that keep a time budget; `ranking` takes about two hours on four cores, `structured` one hour, `rate_constraints` half
+an hour, `structured_trees` ten minutes, and `seq2slate_training` wants a Python with PyTorch.
 """
 
 
@@ -22,6 +24,10 @@ def main() -> None:
     """Render every result file into the page."""
     sections = [_section(path) for path in sorted(RESULTS.glob("*.json"))]
     PAGE.write_text("\n".join([INTRODUCTION, *sections]), encoding="utf-8")
+    timed = RESULTS / "structured_prediction.json"
+    if timed.exists():
+        rows = json.loads(timed.read_text(encoding="utf-8"))["rows"]
+        PICTURE.write_text(prediction_plot(rows), encoding="utf-8")
 
 
 def _section(path: Path) -> str:

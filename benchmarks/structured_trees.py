@@ -1,10 +1,10 @@
 """Does CRANK find the right tree, and is it better than pruning the full graph at once?
 
-`planted`: 6 tags over a tree of given couplings. `misleading`: three near copies of one tag share their pull on a fourth,
-so that the full model splits it into three light edges, while a fifth tag hangs on two of them; a spanning tree of the
-full model then drops what a tree would need. `scene`: Mulan's. For each data set all trees are trained (in `planted`,
-only the planted one), and `above best` is the objective's excess over the best tree's (after refitting, ridge alike),
-a mean of several draws. Test figures are of the tree each method chose.
+`planted`: 6 tags over a tree of given couplings. `misleading`: three near copies of one tag share their pull on a
+fourth, so that the full model splits it into three light edges, while a fifth tag hangs on two of them; a spanning
+tree of the full model then drops what a tree would need. `scene`: Mulan's. For each data set all trees are trained (in
+`planted`, only the planted one), and `above best` is the objective's excess over the best tree's (after refitting,
+ridge alike), a mean of several draws. Test figures are of the tree each method chose.
 """
 
 from __future__ import annotations
