@@ -13,14 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from seriatim_errors import TrainingError
 from structured.learning.objective import structured_hinge
 from structured.learning.oracle import Oracle, Violators
 from structured.learning.problem import LabelingProblem
 from structured.learning.regulariser import Regulariser
 from structured.learning.weights import Weights
 
-# Memory for kept violators.
-POINT_BYTES = 1 << 29
+# Memory for kept violators, unless so many rows have so many edges that even the fewest need more.
+POINT_BYTES, MOST_BYTES = 1 << 29, 1 << 33
+FEWEST_KEPT = 3
 
 
 # A pass asks the oracle for rows whose last gap was at least this share of the mean; every third pass, for all.
@@ -62,6 +64,9 @@ class FrankWolfe:
             would not hold them.
         cached_passes: passes over the kept violators after each pass with the oracle, three times as many where
             the oracle relaxes, which takes far longer than a step.
+
+    Raises:
+        TrainingError: the violators need more than 8 GiB.
     """
 
     def __init__(
@@ -77,7 +82,12 @@ class FrankWolfe:
         truth = problem.space.coordinates(problem.labels)
         flat = np.concatenate([truth.reshape(len(problem), -1), _flat_pairs(problem.pair_coordinates(truth))], axis=1)
         self.unary_width = truth[0].size
-        kept = int(np.clip(POINT_BYTES // (8 * flat.size), 3, kept))
+        kept = int(np.clip(POINT_BYTES // (8 * flat.size), FEWEST_KEPT, kept))
+        if 8 * flat.size * kept > MOST_BYTES:
+            raise TrainingError(
+                f"{len(problem)} rows with {len(problem.edges)} pairs of labels need {8 * flat.size * kept >> 30} GiB; "
+                "train on fewer rows, or with fewer pairs (CRANKClassifier's candidates)"
+            )
         self.points = np.zeros((len(problem), kept, flat.shape[1]))
         self.points[:, 0] = flat
         self.losses = np.zeros((len(problem), kept))

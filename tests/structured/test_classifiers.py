@@ -124,6 +124,23 @@ def test_features_may_scale_pair_scores():
     assert everything.model_.pair_columns.tolist() == [0, 1]
 
 
+def test_many_labels_are_learned_from_the_likeliest_pairs():
+    chain = [(label, label + 1) for label in range(39)]
+    features, labels = labels_over_a_tree(300, chain, [1.5] * 39, seed=9)
+    settings = {"ridge": 0.01, "tolerance": 0.05, "calibration_folds": 0}
+    model = CRANKClassifier(candidates=60, **settings).fit(features, labels)
+    assert model.history_[0]["edges"] <= 60
+    assert len({tuple(edge) for edge in model.edges_.tolist()} & set(chain)) >= 32
+    with pytest.raises(TrainingError, match="candidates is 38; a tree over 40 labels needs 39"):
+        CRANKClassifier(candidates=38).fit(features, labels)
+
+
+def test_training_that_memory_cannot_hold_is_refused_before_it_begins(data, monkeypatch):
+    monkeypatch.setattr("structured.learning.frank_wolfe.MOST_BYTES", 1000)
+    with pytest.raises(TrainingError, match="400 rows with 6 pairs of labels"):
+        CRANKClassifier().fit(*data)
+
+
 def test_sparse_features_stay_sparse_and_predict_like_dense_ones():
     rng = np.random.default_rng(1)
     features = rng.normal(size=(80, 30)) * (rng.random((80, 30)) < 0.1)
