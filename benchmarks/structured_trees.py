@@ -2,9 +2,10 @@
 
 `planted`: 6 tags over a tree of given couplings. `misleading`: three near copies of one tag share their pull on a
 fourth, so that the full model splits it into three light edges, while a fifth tag hangs on two of them; a spanning
-tree of the full model then drops what a tree would need. `scene`: Mulan's. For each data set all trees are trained (in
-`planted`, only the planted one), and `above best` is the objective's excess over the best tree's (after refitting,
-ridge alike), a mean of several draws. Test figures are of the tree each method chose.
+tree of the full model then drops what a tree would need. `scene`: Mulan's. In `planted` the planted tree is trained as
+well, in `misleading` all 125 trees, of scene's 1,296 a random sample. `above best` is the objective's excess over the
+best of these trees and of the methods' (after refitting, ridge alike), a mean of several draws. Test figures are of
+the tree each method chose.
 """
 
 from __future__ import annotations
@@ -23,8 +24,9 @@ from numpy.typing import NDArray
 from benchmarks.harness import ONE_THREAD, parse_options, report
 
 PLANTED = [(0, 1), (0, 2), (1, 3), (2, 4), (2, 5)]
-DRAWS, ROWS, TEST_ROWS = 6, 600, 4000
+DRAWS, ROWS, TEST_ROWS = 4, 400, 4000
 RIDGE, TOLERANCE = 0.005, 0.003
+SCENE_RIDGE, SCENE_TREES, SCENE_TOLERANCE = 0.001, 100, 0.02
 
 
 def main() -> None:
@@ -38,18 +40,21 @@ def main() -> None:
     os.environ.update(ONE_THREAD)
     with ProcessPoolExecutor(options.extra.workers, mp_context=get_context("spawn")) as pool:
         drawn = {name: list(pool.map(experiment, [name] * DRAWS, range(DRAWS))) for name in ("planted", "misleading")}
-        scene = list(pool.map(scene_tree, [options.extra.data] * len(all_trees(6)), all_trees(6), chunksize=20))
+        every = all_trees(6)
+        sample = [every[index] for index in np.random.default_rng(0).choice(len(every), SCENE_TREES, replace=False)]
+        scene = list(pool.map(scene_tree, [options.extra.data] * SCENE_TREES, sample))
         chosen = pool.submit(scene_methods, options.extra.data).result()
     rows = [summary(name, draws, method) for name, draws in drawn.items() for method in draws[0]]
-    least = min(objective for objective, _, _ in scene)
+    least = min(objective for objective, _, _ in [*scene, *(v for name, v in chosen.items() if name != "full graph")])
     rows += [scene_row(method, values, least) for method, values in chosen.items()]
     best = max(scene, key=lambda one: one[2])
-    rows.append(scene_row("of all trees, the best on the test part", best, least))
+    rows.append(scene_row(f"best on the test part of {SCENE_TREES} random trees", best, least))
     figures = {
         "planted_edges_found_by_crank": float(np.mean([draw["CRANK"]["found"] for draw in drawn["planted"]])),
         "misleading_crank_above_best": mean_of(drawn["misleading"], "CRANK", "above"),
         "misleading_pruned_above_best": mean_of(drawn["misleading"], "pruned full graph", "above"),
-        "scene_best_subset_of_any_tree": best[2],
+        "scene_best_test_subset_of_random_trees": best[2],
+        "scene_crank_subset": chosen["CRANK"][2],
         "scene_full_subset": chosen["full graph"][2],
     }
     settings = {"draws": DRAWS, "rows": ROWS, "ridge": RIDGE, "ridge of scene": SCENE_RIDGE, "tolerance": TOLERANCE}
@@ -65,10 +70,11 @@ def experiment(name: str, seed: int) -> dict[str, dict[str, float]]:
     trees = [PLANTED] if name == "planted" else all_trees(labels.shape[1])
     by_tree = {str(tree): given_tree(features, labels, tree, RIDGE) for tree in trees}
     best = min(by_tree.values(), key=lambda one: one[1])
+    least = min(best[1], *(objective for method, (_, objective) in fits.items() if method != "full graph"))
     fits["planted tree" if name == "planted" else "best of all trees"] = best
     return {
         method: {
-            "above": objective / best[1] - 1,
+            "above": objective / least - 1,
             "hamming": float((model.predict(test[0]) != test[1]).mean()),
             "subset": float((model.predict(test[0]) == test[1]).all(axis=1).mean()),
             "found": float(len({tuple(edge) for edge in model.edges_.tolist()} & set(PLANTED))),
@@ -100,11 +106,13 @@ def misleading(rows: int, rng: np.random.Generator) -> tuple[NDArray[np.float64]
     return features, (signs > 0).astype(np.int64)
 
 
-def trained(features: Any, labels: NDArray[np.int64], ridge: float) -> dict[str, tuple[Any, float]]:
+def trained(
+    features: Any, labels: NDArray[np.int64], ridge: float, tolerance: float = TOLERANCE
+) -> dict[str, tuple[Any, float]]:
     """CRANK, the full graph pruned at once, and the full graph, each with its objective."""
     from structured import CRANKClassifier, FullGraph, PrunedTree
 
-    settings = {"ridge": ridge, "tolerance": TOLERANCE, "calibration_folds": 0}
+    settings = {"ridge": ridge, "tolerance": tolerance, "calibration_folds": 0}
     models = {
         "CRANK": CRANKClassifier(**settings, growth=1.3),
         "pruned full graph": PrunedTree(**settings),
@@ -135,20 +143,17 @@ def fitted(model: Any, features: Any, labels: NDArray[np.int64]) -> tuple[Any, f
     return model, model.objective_
 
 
-SCENE_RIDGE = 0.001
-
-
 def scene_tree(data: Path, tree: list[tuple[int, int]]) -> tuple[float, float, float]:
     """Objective, test Hamming loss and test subset accuracy of one tree over scene's labels."""
     train, test = scene_parts(data)
-    return scored(given_tree(train.features, train.labels, tree, SCENE_RIDGE, 0.02), test)
+    return scored(given_tree(train.features, train.labels, tree, SCENE_RIDGE, SCENE_TOLERANCE), test)
 
 
 def scene_methods(data: Path) -> dict[str, tuple[float, float, float]]:
     """The same of what the methods choose."""
     train, test = scene_parts(data)
     fits = {
-        **trained(train.features, train.labels, SCENE_RIDGE),
+        **trained(train.features, train.labels, SCENE_RIDGE, SCENE_TOLERANCE),
         "Chow-Liu tree": chow_liu(train.features, train.labels, SCENE_RIDGE),
     }
     return {name: scored(fit, test) for name, fit in fits.items()}
