@@ -20,10 +20,11 @@ MAY_IMPORT = {
     "ranking": {"ranking", "seriatim_errors"},
     "structured": {"structured", "seriatim_errors"},
     "vision_components": {"vision_components", "seriatim_errors"},
-    "serving": {"serving", "seriatim_errors"},
-    "pipelines": {*PACKAGES, "seriatim_errors"},
+    "serving": {"serving", "seriatim_config", "seriatim_errors"},
+    "pipelines": {*PACKAGES, "seriatim_config", "seriatim_errors"},
     "benchmarks": {*PACKAGES, "benchmarks", "seriatim_errors"},
     "seriatim": {"seriatim_errors"},
+    "seriatim_config": {"seriatim_config", "seriatim_errors"},
     "seriatim_errors": set(),
 }
 

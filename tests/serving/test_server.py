@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from seriatim_errors import ServiceError
 from serving.client import RankingClient
 from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
+from serving.rpc.requests import query_of
 from serving.runtime import InvalidRequestError
-from serving.server import SERVICE, RankingServer, query_of
+from serving.server import SERVICE, RankingServer
 from tests.serving.small_bundles import ITEM, make_query
 
 NAMES = st.sampled_from(["", "a", "b", "c", "price", "quality", "age", "context_hour", "\u00e9"])

@@ -20,6 +20,11 @@ class RankingServiceStub(object):
                 request_serializer=serving_dot_proto_dot_seriatim_dot_v1_dot_ranking__pb2.RankSlateRequest.SerializeToString,
                 response_deserializer=serving_dot_proto_dot_seriatim_dot_v1_dot_ranking__pb2.RankSlateResponse.FromString,
                 )
+        self.RankSlates = channel.unary_unary(
+                '/seriatim.v1.RankingService/RankSlates',
+                request_serializer=serving_dot_proto_dot_seriatim_dot_v1_dot_ranking__pb2.RankSlatesRequest.SerializeToString,
+                response_deserializer=serving_dot_proto_dot_seriatim_dot_v1_dot_ranking__pb2.RankSlatesResponse.FromString,
+                )
 
 
 class RankingServiceServicer(object):
@@ -30,6 +35,15 @@ class RankingServiceServicer(object):
         """Ranks the candidates of one request.
 
         INVALID_ARGUMENT with google.rpc.BadRequest details names the field that is wrong and the way out.
+        RESOURCE_EXHAUSTED with google.rpc.RetryInfo: the service has more work than it can do in time; it refuses early
+        rather than answer late. DEADLINE_EXCEEDED: the deadline passed before any answer was possible.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RankSlates(self, request, context):
+        """Ranks several requests in one call, each by itself: one that fails does not fail the others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -42,6 +56,11 @@ def add_RankingServiceServicer_to_server(servicer, server):
                     servicer.RankSlate,
                     request_deserializer=serving_dot_proto_dot_seriatim_dot_v1_dot_ranking__pb2.RankSlateRequest.FromString,
                     response_serializer=serving_dot_proto_dot_seriatim_dot_v1_dot_ranking__pb2.RankSlateResponse.SerializeToString,
+            ),
+            'RankSlates': grpc.unary_unary_rpc_method_handler(
+                    servicer.RankSlates,
+                    request_deserializer=serving_dot_proto_dot_seriatim_dot_v1_dot_ranking__pb2.RankSlatesRequest.FromString,
+                    response_serializer=serving_dot_proto_dot_seriatim_dot_v1_dot_ranking__pb2.RankSlatesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -68,5 +87,22 @@ class RankingService(object):
         return grpc.experimental.unary_unary(request, target, '/seriatim.v1.RankingService/RankSlate',
             serving_dot_proto_dot_seriatim_dot_v1_dot_ranking__pb2.RankSlateRequest.SerializeToString,
             serving_dot_proto_dot_seriatim_dot_v1_dot_ranking__pb2.RankSlateResponse.FromString,
+            options, channel_credentials,
+            insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
+
+    @staticmethod
+    def RankSlates(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(request, target, '/seriatim.v1.RankingService/RankSlates',
+            serving_dot_proto_dot_seriatim_dot_v1_dot_ranking__pb2.RankSlatesRequest.SerializeToString,
+            serving_dot_proto_dot_seriatim_dot_v1_dot_ranking__pb2.RankSlatesResponse.FromString,
             options, channel_credentials,
             insecure, call_credentials, compression, wait_for_ready, timeout, metadata)
