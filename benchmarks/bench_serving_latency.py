@@ -28,7 +28,7 @@ from serving.proto.seriatim.v1 import ranking_pb2
 from serving.runtime import SlateQuery, SlateRanker
 from serving.runtime.base_ranker import BaseRanker
 from serving.runtime.gate import Gate
-from serving.runtime.seq2slate import Seq2Slate
+from serving.runtime.seq2slate import Reading, Seq2Slate
 
 CANDIDATES, SLATE_SIZE = 100, 10
 TURN, WARM_UP, MAX_CALLS = 40, 10, 4000
@@ -107,8 +107,8 @@ def _stages(bundle: Bundle, query: SlateQuery) -> Calls:
         elif stage.kind == "gate":
             calls["gate"] = partial(Gate(path, stage.threshold).score, matrix)
         else:
-            model = Seq2Slate(path, stage.slate_size, stage.max_list_size, stage.decoding)
-            calls["seq2slate"] = partial(model.place, matrix[: stage.max_list_size])
+            model = Seq2Slate(path, stage.slate_size, stage.max_list_size)
+            calls["seq2slate"] = partial(model.place, [Reading(matrix[: stage.max_list_size])])
     return calls
 
 

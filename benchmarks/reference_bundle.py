@@ -12,10 +12,11 @@ from pathlib import Path
 import lightgbm
 import numpy as np
 
+from ranking.base_rankers.onnx_trees import export_trees_onnx
 from ranking.rate_constraints.export import export_gate_onnx
 from ranking.rate_constraints.gate import GatePromise, GateSettings, TrainedGate
 from ranking.rate_constraints.scorer import Scorer
-from ranking.seq2slate.export import export_onnx
+from ranking.seq2slate.export import export_first_step, export_onnx
 from ranking.seq2slate.model import Seq2Slate
 from ranking.standardisation import Standardisation
 from serving.bundle import (
@@ -44,19 +45,26 @@ def main(root: Path) -> None:
         parameters = {"objective": "regression", "num_leaves": 15, "verbosity": -1, "seed": 0}
         data = lightgbm.Dataset(features, labels)
         lightgbm.train(parameters, data, num_boost_round=TREES).save_model(folder / "model.txt")
+        export_trees_onnx((folder / "model.txt").read_text(), folder / "trees.onnx")
         scorer = Scorer(FEATURES, (), 0)
         gate = TrainedGate(scorer, -1e9, GatePromise(0.95, 0.9, 1.0, 1), [], GateSettings())
         export_gate_onnx(gate, standardisation, folder / "gate.onnx")
         export_onnx(Seq2Slate(FEATURES, HIDDEN), standardisation, STEPS, folder / "seq2slate.onnx")
+        export_first_step(folder / "seq2slate.onnx", folder / "first_step.onnx")
         manifest = Manifest(
             version="20240101T000000Z-reference",
             name="reference",
             created="2024-01-01T00:00:00+00:00",
             features=Features(item=tuple(f"feature_{index}" for index in range(FEATURES))),
             stages=(
-                BaseRankerStage(file="base_ranker/model.txt", trees=TREES),
+                BaseRankerStage(file="base_ranker/model.onnx", trees=TREES),
                 GateStage(file="gate/model.onnx", threshold=-1e9, target=RateTarget(value=0.95, low=0.9, high=1.0)),
-                Seq2SlateStage(file="seq2slate/model.onnx", slate_size=STEPS, max_list_size=CANDIDATES),
+                Seq2SlateStage(
+                    file="seq2slate/model.onnx",
+                    first_step="seq2slate/first_step.onnx",
+                    slate_size=STEPS,
+                    max_list_size=CANDIDATES,
+                ),
             ),
             training_data=TrainingDataSummary(fingerprint="none", requests=0, rows=0),
             config_fingerprint="none",
@@ -64,6 +72,8 @@ def main(root: Path) -> None:
         )
         files = {
             "base_ranker/model.txt": folder / "model.txt",
+            "base_ranker/model.onnx": folder / "trees.onnx",
+            "seq2slate/first_step.onnx": folder / "first_step.onnx",
             "gate/model.onnx": folder / "gate.onnx",
             "seq2slate/model.onnx": folder / "seq2slate.onnx",
         }

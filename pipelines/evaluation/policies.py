@@ -69,7 +69,7 @@ def seq2slate_scores(
     stage = bundle.manifest.stage("seq2slate")
     if not isinstance(stage, Seq2SlateStage):
         return {}
-    model = Seq2Slate(Path(bundle.folder / stage.file), stage.slate_size, stage.max_list_size, stage.decoding)
+    model = Seq2Slate(Path(bundle.folder / stage.file), stage.slate_size, stage.max_list_size)
     order = lists.descending_order(base_scores)
     ordered = lists.reordered(base_scores)
     greedy, one_step = [], []

@@ -145,7 +145,7 @@ def _stages(stages: TrainedStages, config: PipelineConfig) -> tuple[Stage, ...]:
     chosen: list[Stage] = []
     if stages.base_ranker is not None:
         trees = (stages.base_ranker / base_ranker.MODEL_FILE).read_text().count("\nTree=")
-        chosen.append(BaseRankerStage(file="base_ranker/model.txt", trees=trees))
+        chosen.append(BaseRankerStage(file="base_ranker/model.onnx", trees=trees))
     if stages.gate is not None:
         promise = json.loads((stages.gate / gate.PROMISE_FILE).read_text())
         target = RateTarget(value=promise["target"], low=promise["low"], high=promise["high"])
@@ -154,6 +154,7 @@ def _stages(stages: TrainedStages, config: PipelineConfig) -> tuple[Stage, ...]:
         chosen.append(
             Seq2SlateStage(
                 file="seq2slate/model.onnx",
+                first_step="seq2slate/first_step.onnx",
                 slate_size=config.serving.slate_size,
                 max_list_size=config.seq2slate.max_list_size,
                 decoding=config.seq2slate.decoding,
@@ -169,11 +170,13 @@ def _files(stages: TrainedStages) -> dict[str, Path]:
     files = {}
     if stages.base_ranker is not None:
         files["base_ranker/model.txt"] = stages.base_ranker / base_ranker.MODEL_FILE
+        files["base_ranker/model.onnx"] = stages.base_ranker / base_ranker.GRAPH_FILE
     if stages.gate is not None:
         files["gate/model.onnx"] = stages.gate / gate.MODEL_FILE
         files["saved_model/gate"] = stages.gate / gate.SAVED_MODEL
     if stages.seq2slate is not None:
         files["seq2slate/model.onnx"] = stages.seq2slate / seq2slate.MODEL_FILE
+        files["seq2slate/first_step.onnx"] = stages.seq2slate / seq2slate.FIRST_STEP_FILE
         files["saved_model/seq2slate"] = stages.seq2slate / seq2slate.SAVED_MODEL
     if stages.labeller is not None:
         files["labeller/model.npz"] = stages.labeller / labeller.MODEL_FILE

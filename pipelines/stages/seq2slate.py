@@ -11,10 +11,17 @@ from pipelines.config import Seq2SlateConfig
 from pipelines.stages.base_ranker import read_scores
 from pipelines.stages.training_data import TRAIN, TrainingData
 from ranking.lists import RankingLists
-from ranking.seq2slate import Seq2SlateSettings, export_onnx, export_saved_model, train_seq2slate
+from ranking.seq2slate import (
+    Seq2SlateSettings,
+    export_first_step,
+    export_onnx,
+    export_saved_model,
+    train_seq2slate,
+)
 from ranking.standardisation import Standardisation
 
 MODEL_FILE = "model.onnx"
+FIRST_STEP_FILE = "first_step.onnx"
 HISTORY_FILE = "history.json"
 SAVED_MODEL = "saved_model"
 VALIDATION_SHARE = 0.1
@@ -29,7 +36,7 @@ def train_reranker(
     seed: int,
     folder: Path,
 ) -> None:
-    """Write `model.onnx`, `saved_model/` and `history.json` to `folder`.
+    """Write `model.onnx`, `first_step.onnx`, `saved_model/` and `history.json` to `folder`.
 
     A tenth of the training requests decides when to stop; the evaluation split is not touched.
     """
@@ -41,6 +48,7 @@ def train_reranker(
         lists.select(np.sort(shuffled[held_out:])), lists.select(np.sort(shuffled[:held_out])), settings
     )
     export_onnx(trained.model, standardisation, steps, folder / MODEL_FILE)
+    export_first_step(folder / MODEL_FILE, folder / FIRST_STEP_FILE)
     export_saved_model(trained.model, standardisation, steps, folder / SAVED_MODEL)
     (folder / HISTORY_FILE).write_text(json.dumps(trained.history))
 

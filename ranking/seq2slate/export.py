@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx.utils
 import onnxruntime
 import tensorflow as tf
 
@@ -32,6 +33,11 @@ def export_onnx(model: Seq2Slate, standardisation: Standardisation, steps: int, 
     proto = build_onnx(model, standardisation, steps)
     _check_parity(model, standardisation, steps, proto.SerializeToString())
     path.write_bytes(proto.SerializeToString())
+
+
+def export_first_step(full: Path, path: Path) -> None:
+    """Write the part of `export_onnx`'s graph in `full` that gives `first_logits` from `features` and `mask`."""
+    onnx.utils.extract_model(str(full), str(path), ["features", "mask"], ["first_logits"])
 
 
 def export_saved_model(model: Seq2Slate, standardisation: Standardisation, steps: int, folder: Path) -> None:

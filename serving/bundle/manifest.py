@@ -36,11 +36,19 @@ class Features(_Part):
         return self
 
 
-class BaseRankerStage(_Part):
-    """A LightGBM text model over raw features."""
+class _Stage(_Part):
+    file: str
+
+    @property
+    def named_files(self) -> tuple[str, ...]:
+        """Files of the bundle that the stage loads."""
+        return (self.file,)
+
+
+class BaseRankerStage(_Stage):
+    """Trees: an ONNX graph `features [items, features] -> scores [items]`, or a LightGBM text model (`.txt`)."""
 
     kind: Literal["base_ranker"] = "base_ranker"
-    file: str
     trees: int = Field(ge=1)
 
 
@@ -53,30 +61,41 @@ class RateTarget(_Part):
     high: float
 
 
-class GateStage(_Part):
+class GateStage(_Stage):
     """An ONNX graph `features [items, features] -> scores [items]`; an item passes at `>= threshold`."""
 
     kind: Literal["gate"] = "gate"
-    file: str
     threshold: FiniteFloat
     target: RateTarget
 
 
-class Seq2SlateStage(_Part):
+class Seq2SlateStage(_Stage):
     """An ONNX graph that places `slate_size` items; see docs/bundle.md for its inputs and outputs."""
 
     kind: Literal["seq2slate"] = "seq2slate"
-    file: str
     slate_size: int = Field(ge=1)
     max_list_size: int = Field(ge=1)
     decoding: Literal["greedy", "one_step"] = "greedy"
+    first_step: str | None = Field(
+        None, description="Graph of the first step's logits alone; one-step decoding needs it."
+    )
+
+    @property
+    def named_files(self) -> tuple[str, ...]:
+        """Files of the bundle that the stage loads."""
+        return (self.file,) if self.first_step is None else (self.file, self.first_step)
+
+    @model_validator(mode="after")
+    def _one_step_has_its_graph(self) -> Seq2SlateStage:
+        if self.decoding == "one_step" and self.first_step is None:
+            raise ValueError("decoding 'one_step' needs first_step; name its file")
+        return self
 
 
-class LabellerStage(_Part):
+class LabellerStage(_Stage):
     """An `.npz` of a label forest that sets joint labels on the placed items; see docs/bundle.md for its keys."""
 
     kind: Literal["labeller"] = "labeller"
-    file: str
     labels: int = Field(ge=1)
     edges: int = Field(ge=0)
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from serving.runtime.query import InvalidRequestError, Slate, SlateQuery
+from serving.runtime.query import Decoding, InvalidRequestError, Slate, SlateQuery
 
 if TYPE_CHECKING:
     from serving.runtime.ranker import SlateRanker
 
-__all__ = ["InvalidRequestError", "Slate", "SlateQuery", "SlateRanker"]
+__all__ = ["Decoding", "InvalidRequestError", "Slate", "SlateQuery", "SlateRanker"]
 
 
 def __getattr__(name: str) -> type[SlateRanker]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import Enum
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,6 +35,14 @@ class InvalidRequestError(DataError):
         super().__init__(f"{field}: {message}")
         self.field = field
         self.description = message
+
+
+class Decoding(Enum):
+    """How much of a bundle builds a slate; less of it where time is short."""
+
+    FULL = "full"
+    ONE_STEP = "one_step"
+    BASE = "base"
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,8 @@ class Slate:
         propensity: product of the probabilities when exploring, else None: the deterministic slate.
         version: the bundle that ranked.
         labels: int64 `[slate_size, labels]`, the states of the placed items' labels, or None without a labeller.
+        decoding: how the slate was built.
+        stage_seconds: time of each stage, by its kind, for all requests that were ranked together.
     """
 
     order: tuple[int, ...]
@@ -86,6 +97,21 @@ class Slate:
     propensity: float | None
     version: str
     labels: NDArray[np.int64] | None = None
+    decoding: Decoding = Decoding.FULL
+    stage_seconds: Mapping[str, float] = field(default_factory=dict)
+
+    def labelled(self, labels: NDArray[np.int64]) -> Slate:
+        """The same slate with labels."""
+        return replace(self, labels=labels)
+
+
+def refusal(query: SlateQuery, features: Features) -> InvalidRequestError | None:
+    """What is wrong with `query`, or None where it fits the bundle's features."""
+    try:
+        check_query(query, features)
+    except InvalidRequestError as error:
+        return error
+    return None
 
 
 def check_query(query: SlateQuery, features: Features) -> None:

@@ -1,107 +1,84 @@
-"""One request through all stages: base order, gate, slate, labels."""
+"""Requests through all stages: base order, gate, slate, labels."""
 
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seriatim_errors import BundleError
 from serving.bundle.golden import GoldenRequests
 from serving.bundle.reader import Bundle
-from serving.runtime.base_ranker import BaseRanker
-from serving.runtime.gate import Gate
-from serving.runtime.labeller import Labeller
-from serving.runtime.query import InvalidRequestError, Slate, SlateQuery, check_query
-from serving.runtime.seq2slate import Placed, Seq2Slate
+from serving.runtime.query import Decoding, InvalidRequestError, Slate, SlateQuery, refusal
+from serving.runtime.seq2slate import Placed, Reading
+from serving.runtime.stage_clock import StageClock
+from serving.runtime.stages import load_stages
+
+NOTHING_PLACED = Placed(np.zeros(0, np.int64), np.zeros(0))
 
 
 class SlateRanker:
     """Ranks with one bundle; safe to share between threads, for it changes nothing after loading.
 
     Raises:
-        BundleError: a stage's file cannot be loaded, or is not what the manifest says: other features, another
-            slate size, other counts of labels.
+        BundleError: a stage's file cannot be loaded, or is not what the manifest says.
 
     Attributes:
         labeller: of the placed items, or None.
+        decodings: what the bundle can do, the most first.
     """
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
         self.features = bundle.manifest.features
         self.version = bundle.manifest.version
-        base: Any = bundle.manifest.stage("base_ranker")
-        gate: Any = bundle.manifest.stage("gate")
-        slate: Any = bundle.manifest.stage("seq2slate")
-        labeller: Any = bundle.manifest.stage("labeller")
-        width = len(self.features.names)
-        self._base = None if base is None else BaseRanker(bundle.folder / base.file, width)
-        self._gate = None if gate is None else Gate(bundle.folder / gate.file, gate.threshold)
-        self._seq2slate = (
-            None
-            if slate is None
-            else Seq2Slate(bundle.folder / slate.file, slate.slate_size, slate.max_list_size, slate.decoding)
-        )
-        for stage, model in ((gate, self._gate), (slate, self._seq2slate)):
-            if model is not None and model.feature_count != width:
-                raise BundleError(
-                    f"{bundle.folder / stage.file} reads {model.feature_count} features, the manifest names {width}; "
-                    "use another version"
-                )
-        self.labeller = None if labeller is None else Labeller(bundle.folder / labeller.file, self.features.names)
-        if self.labeller is not None:
-            counts = len(self.labeller.label_names), self.labeller.edge_count
-            if counts != (labeller.labels, labeller.edges):
-                raise BundleError(
-                    f"{bundle.folder / labeller.file} holds {counts[0]} labels and {counts[1]} edges, the manifest "
-                    f"says {labeller.labels} and {labeller.edges}; use another version"
-                )
+        self._stages = load_stages(bundle)
+        self.labeller = self._stages.labeller
+        stage = bundle.manifest.stage("seq2slate")
+        self._own_decoding = Decoding.ONE_STEP if getattr(stage, "decoding", "") == "one_step" else Decoding.FULL
+        self.decodings = [Decoding.FULL]
+        if self._stages.first_step is not None and self._own_decoding is Decoding.FULL:
+            self.decodings.append(Decoding.ONE_STEP)
+        if self._stages.seq2slate is not None:
+            self.decodings.append(Decoding.BASE)
 
-    def rank(self, query: SlateQuery) -> Slate:
-        """Build the slate of one request.
-
-        The base ranker orders the candidates (ties keep the caller's order). The gate takes out those
-        under its threshold; they follow all that pass. seq2slate places its choice of those that pass, and
-        whatever it does not place follows in base order. The labeller labels what the slate holds.
+    def rank(self, query: SlateQuery, decoding: Decoding = Decoding.FULL) -> Slate:
+        """Build the slate of one request; see `rank_batch`.
 
         Raises:
             InvalidRequestError: the query does not fit the bundle; the message names field, value and way out.
         """
-        check_query(query, self.features)
-        matrix = self._matrix(query)
-        gate_scores = None if self._gate is None else self._gate.score(matrix)
-        if gate_scores is not None and not np.isfinite(gate_scores).all():
-            raise self._too_large("gate", query)
-        base_scores = self._base_scores(matrix, gate_scores)
-        base_order = np.argsort(-base_scores, kind="stable")
-        passed = np.ones(len(matrix), bool)
-        if self._gate is not None and gate_scores is not None:
-            passed = self._gate.passes(gate_scores)
-        gated = np.concatenate([base_order[passed[base_order]], base_order[~passed[base_order]]])
-        placed = self._place(query, matrix, gated, int(passed.sum()))
-        chosen = gated[placed.order]
-        rest = gated[~np.isin(gated, chosen)]
-        full = np.concatenate([chosen, rest])
-        ranks = np.empty(len(full), np.int64)
-        ranks[full] = np.arange(len(full))
-        probabilities = np.full(query.slate_size, np.nan)
-        known = np.exp(placed.log_probabilities[: query.slate_size])
-        probabilities[: len(known)] = known
-        order = full[: query.slate_size]
-        return Slate(
-            order=tuple(order.tolist()),
-            ranks=ranks,
-            base_scores=base_scores,
-            gate_scores=gate_scores,
-            passed=passed,
-            probabilities=probabilities,
-            propensity=float(np.prod(known)) if query.explore else None,
-            version=self.version,
-            labels=self._labels(query, matrix, order),
-        )
+        (answer,) = self.rank_batch([query], decoding)
+        if isinstance(answer, InvalidRequestError):
+            raise answer
+        return answer
+
+    def rank_batch(
+        self, queries: Sequence[SlateQuery], decoding: Decoding = Decoding.FULL
+    ) -> list[Slate | InvalidRequestError]:
+        """Build the slates of several requests, each as if it were alone.
+
+        The base ranker orders the candidates (ties keep the caller's order). The gate takes out those under its
+        threshold; they follow all that pass. seq2slate places its choice of those that pass, and whatever it does not
+        place follows in base order. The labeller labels what the slate holds.
+
+        Args:
+            queries: the requests.
+            decoding: one of `decodings`; `ONE_STEP` takes the re-ranker's first step only, `BASE` leaves it out, so
+                that a request which explores gets its deterministic slate.
+
+        Returns:
+            A slate a request, or why there is none.
+        """
+        answers: list[Slate | InvalidRequestError | None] = [refusal(query, self.features) for query in queries]
+        sound = [place for place, answer in enumerate(answers) if answer is None]
+        if sound:
+            ranked = self._rank_sound([queries[place] for place in sound], decoding)
+            for place, answer in zip(sound, ranked, strict=True):
+                answers[place] = answer
+        return answers  # type: ignore[return-value]
 
     def golden_query(self, golden: GoldenRequests, index: int) -> SlateQuery:
         """Request `index` of the golden requests as a query."""
@@ -114,51 +91,168 @@ class SlateRanker:
             slate_size=int(golden.slate_sizes[index]),
         )
 
-    def _matrix(self, query: SlateQuery) -> NDArray[np.float32]:
-        context = np.broadcast_to(query.context, (len(query.item_ids), len(query.context)))
-        return np.ascontiguousarray(np.concatenate([context, query.features], axis=1), dtype=np.float32)
-
-    def _base_scores(self, matrix: NDArray[np.float32], gate_scores: NDArray[np.float32] | None) -> NDArray[np.float32]:
-        if self._base is not None:
-            return self._base.score(matrix)
-        return gate_scores if gate_scores is not None else np.zeros(len(matrix), np.float32)
-
-    def _place(self, query: SlateQuery, matrix: NDArray[np.float32], gated: NDArray[np.int64], passing: int) -> Placed:
-        """What seq2slate places, as indices into `gated`; nothing without seq2slate or without candidates."""
-        nothing = Placed(np.zeros(0, np.int64), np.zeros(0))
-        if self._seq2slate is None or passing == 0:
-            return nothing
-        read = gated[: min(passing, self._seq2slate.max_list_size)]
-        try:
-            if query.explore:
-                placed = self._seq2slate.sample(matrix[read], _generator(query.request_id), query.temperature)
+    def _rank_sound(self, queries: Sequence[SlateQuery], decoding: Decoding) -> list[Slate | InvalidRequestError]:
+        clock, stages = StageClock(), self._stages
+        lists = [_matrix(query) for query in queries]
+        matrix = lists[0] if len(lists) == 1 else np.concatenate(lists)
+        ends = np.cumsum([len(rows) for rows in lists])[:-1]
+        gate_scores = None
+        if stages.gate is not None:
+            with clock.stage("gate"):
+                gate_scores = stages.gate.score(matrix)
+        base_scores = gate_scores if gate_scores is not None else np.zeros(len(matrix), np.float32)
+        if stages.base_ranker is not None:
+            with clock.stage("base_ranker"):
+                base_scores = stages.base_ranker.score(matrix)
+        split_base = np.split(base_scores, ends)
+        split_gate = [None] * len(lists) if gate_scores is None else np.split(gate_scores, ends)
+        gated = [self._gated(base, gate) for base, gate in zip(split_base, split_gate, strict=True)]
+        with clock.stage("seq2slate"):
+            placed = self._place(queries, lists, gated, decoding)
+        answers: list[Slate | InvalidRequestError] = []
+        for query, rows, base, gate, list_, place in zip(
+            queries, lists, split_base, split_gate, gated, placed, strict=True
+        ):
+            if gate is not None and not np.isfinite(gate).all():
+                answers.append(self._too_large("gate", query, rows))
+            elif place is None:
+                answers.append(self._too_large("re-ranker", query, rows))
             else:
-                placed = self._seq2slate.place(matrix[read])
-        except OverflowError:
-            raise self._too_large("re-ranker", query) from None
-        return Placed(placed.order[: query.slate_size], placed.log_probabilities[: query.slate_size])
+                answers.append(self._slate(query, base, gate, list_, place, decoding, clock))
+        if stages.labeller is not None:
+            with clock.stage("labeller"):
+                self._label(queries, lists, answers)
+        return answers
 
-    def _labels(
-        self, query: SlateQuery, matrix: NDArray[np.float32], order: NDArray[np.int64]
-    ) -> NDArray[np.int64] | None:
-        if self.labeller is None:
-            return None
-        try:
-            return self.labeller.labels(matrix[order])
-        except OverflowError:
-            raise self._too_large("labeller", query, order) from None
+    def _gated(self, base_scores: NDArray[np.float32], gate_scores: NDArray[np.float32] | None) -> _Gated:
+        order = np.argsort(-base_scores, kind="stable")
+        if gate_scores is None or self._stages.gate is None:
+            return _Gated(order, np.ones(len(order), bool), len(order))
+        passed = self._stages.gate.passes(gate_scores)
+        first = passed[order]
+        return _Gated(np.concatenate([order[first], order[~first]]), passed, int(first.sum()))
 
-    def _too_large(self, stage: str, query: SlateQuery, rows: NDArray[np.int64] | None = None) -> InvalidRequestError:
-        """Names the value, among those of `rows`, that most likely made a stage overflow: its answer is arbitrary."""
-        context = len(query.context)
-        rows = np.arange(len(query.item_ids)) if rows is None else rows
-        matrix = self._matrix(query)[rows]
-        place, column = np.unravel_index(int(np.argmax(np.abs(matrix))), matrix.shape)
-        return InvalidRequestError(
-            "context" if column < context else "features",
-            f"the {stage} overflows; the largest value is {matrix[place, column]:g}, feature "
-            f"{self.features.names[column]!r} of item {query.item_ids[rows[place]]!r}; give values as in training",
+    def _place(
+        self,
+        queries: Sequence[SlateQuery],
+        lists: Sequence[NDArray[np.float32]],
+        gated: Sequence[_Gated],
+        decoding: Decoding,
+    ) -> list[Placed | None]:
+        """What the re-ranker places, as indices into `gated`; nothing where it has nothing to read."""
+        placed: list[Placed | None] = [NOTHING_PLACED] * len(queries)
+        seq2slate = self._stages.seq2slate
+        if seq2slate is None or decoding is Decoding.BASE:
+            return placed
+        readers = [place for place, list_ in enumerate(gated) if list_.passing]
+        readings = [
+            Reading(
+                lists[place][gated[place].order[: min(gated[place].passing, seq2slate.max_list_size)]],
+                _generator(queries[place].request_id) if queries[place].explore else None,
+                queries[place].temperature if queries[place].explore else 1.0,
+            )
+            for place in readers
+        ]
+        one_step = Decoding.ONE_STEP in (decoding, self._own_decoding)
+        model = self._stages.first_step if one_step and self._stages.first_step is not None else seq2slate
+        if readings:
+            for place, answer in zip(readers, model.place(readings), strict=True):
+                placed[place] = answer
+        return placed
+
+    def _slate(
+        self,
+        query: SlateQuery,
+        base_scores: NDArray[np.float32],
+        gate_scores: NDArray[np.float32] | None,
+        gated: _Gated,
+        placed: Placed,
+        decoding: Decoding,
+        clock: StageClock,
+    ) -> Slate:
+        count = len(gated.order)
+        chosen = placed.order[: query.slate_size]
+        waiting = np.ones(count, bool)
+        waiting[chosen] = False
+        full = np.concatenate([gated.order[chosen], gated.order[waiting]])
+        ranks = np.empty(count, np.int64)
+        ranks[full] = np.arange(count)
+        probabilities = np.full(query.slate_size, np.nan)
+        known = np.exp(placed.log_probabilities[: query.slate_size])
+        probabilities[: len(known)] = known
+        return Slate(
+            order=tuple(full[: query.slate_size].tolist()),
+            ranks=ranks,
+            base_scores=base_scores,
+            gate_scores=gate_scores,
+            passed=gated.passed,
+            probabilities=probabilities,
+            propensity=float(np.prod(known)) if query.explore and decoding is not Decoding.BASE else None,
+            version=self.version,
+            decoding=decoding,
+            stage_seconds=clock.seconds,
         )
+
+    def _label(
+        self,
+        queries: Sequence[SlateQuery],
+        lists: Sequence[NDArray[np.float32]],
+        answers: list[Slate | InvalidRequestError],
+    ) -> None:
+        """Put labels into the slates; a request whose items overflow the labeller is refused."""
+        assert self.labeller is not None
+        slates = [(place, answer) for place, answer in enumerate(answers) if isinstance(answer, Slate)]
+        if not slates:
+            return
+        rows = [lists[place][list(slate.order)] for place, slate in slates]
+        try:
+            labels = self.labeller.labels(np.concatenate(rows))
+        except OverflowError:
+            if len(slates) == 1:
+                place, slate = slates[0]
+                answers[place] = self._too_large("labeller", queries[place], lists[place], slate.order)
+                return
+            for place, _ in slates:
+                alone = answers[place : place + 1]
+                self._label(queries[place : place + 1], lists[place : place + 1], alone)
+                answers[place] = alone[0]
+            return
+        ends = np.cumsum([len(part) for part in rows])[:-1]
+        for (place, slate), states in zip(slates, np.split(labels, ends), strict=True):
+            answers[place] = slate.labelled(states)
+
+    def _too_large(
+        self, stage: str, query: SlateQuery, matrix: NDArray[np.float32], rows: Sequence[int] | None = None
+    ) -> InvalidRequestError:
+        """Names the value, among those of `rows`, that most likely made a stage overflow: its answer is arbitrary."""
+        rows = range(len(query.item_ids)) if rows is None else rows
+        sizes = np.abs(matrix[list(rows)])
+        place, column = np.unravel_index(int(np.argmax(sizes)), sizes.shape)
+        row = rows[int(place)]
+        return InvalidRequestError(
+            "context" if column < len(query.context) else "features",
+            f"the {stage} overflows; the largest value is {matrix[row, column]:g}, feature "
+            f"{self.features.names[column]!r} of item {query.item_ids[row]!r}; give values as in training",
+        )
+
+
+class _Gated(NamedTuple):
+    """Candidates in base order, those that pass the gate first; which passed; how many."""
+
+    order: NDArray[np.int64]
+    passed: NDArray[np.bool_]
+    passing: int
+
+
+def _matrix(query: SlateQuery) -> NDArray[np.float32]:
+    """The models' input, float32 `[candidates, features]`: the context's columns first."""
+    context, width = len(query.context), query.features.shape[1]
+    if context == 0:
+        return np.ascontiguousarray(query.features, np.float32)
+    matrix = np.empty((len(query.item_ids), context + width), np.float32)
+    matrix[:, :context] = query.context
+    matrix[:, context:] = query.features
+    return matrix
 
 
 def _generator(request_id: str) -> np.random.Generator:

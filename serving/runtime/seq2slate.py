@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +24,20 @@ class Placed(NamedTuple):
     log_probabilities: NDArray[np.float64]
 
 
+class Reading(NamedTuple):
+    """One request's candidates as the re-ranker reads them.
+
+    Attributes:
+        features: raw, float32 `[candidates, features]`, in base order.
+        rng: samples the slate; None takes the best one.
+        temperature: of the sampling.
+    """
+
+    features: NDArray[np.float32]
+    rng: np.random.Generator | None = None
+    temperature: float = 1.0
+
+
 class Seq2Slate:
     """Places up to `slate_size` of the first `max_list_size` candidates, which come in base order.
 
@@ -29,61 +45,67 @@ class Seq2Slate:
         BundleError: ONNX Runtime cannot load the graph in `path`, or it is not a re-ranker's of that slate size.
     """
 
-    def __init__(self, path: Path, slate_size: int, max_list_size: int, decoding: str) -> None:
+    def __init__(self, path: Path, slate_size: int, max_list_size: int) -> None:
         self._session = open_session(path, INPUTS, OUTPUTS)
         steps = input_axis(self._session, "noise", 1)
         if steps != slate_size:
             raise BundleError(f"{path} places {steps} items, the manifest says {slate_size}; use another version")
         self.feature_count = input_axis(self._session, "features", 2)
-        self.slate_size, self.max_list_size, self.decoding = slate_size, max_list_size, decoding
+        self.slate_size, self.max_list_size = slate_size, max_list_size
 
-    def place(self, matrix: NDArray[np.float32]) -> Placed:
-        """The deterministic slate of raw features float32 `[candidates, features]`.
+    def place(self, readings: Sequence[Reading]) -> list[Placed | None]:
+        """A slate a request; None where the graph overflows on its features or temperature.
 
-        Raises:
-            OverflowError: the graph overflows on these features.
+        Requests of about one length and of one temperature run as one batch: the graph decodes four lists in little
+        more than twice the time of one.
         """
-        noise = np.zeros((1, self.slate_size, len(matrix)), np.float32)
-        order, log_probabilities, first = self._run(matrix, noise, 1.0)
-        if self.decoding == "one_step":
-            # Sorting by the first step's logits; a later place has no probability of its own.
-            order = np.argsort(-first, kind="stable")
-            return Placed(order, np.full(len(order), np.nan))
-        return Placed(order[order >= 0], log_probabilities[order >= 0].astype(np.float64))
-
-    def sample(self, matrix: NDArray[np.float32], rng: np.random.Generator, temperature: float) -> Placed:
-        """A slate drawn from the model's own distribution at `temperature`, by the Gumbel-max trick.
-
-        Raises:
-            OverflowError: the graph overflows on these features.
-        """
-        noise = rng.gumbel(size=(1, self.slate_size, len(matrix))).astype(np.float32)
-        order, log_probabilities, _ = self._run(matrix, noise, temperature)
-        return Placed(order[order >= 0], log_probabilities[order >= 0].astype(np.float64))
+        placed: list[Placed | None] = [None] * len(readings)
+        for (_, temperature), members in _alike(readings).items():
+            features, mask = padded([readings[member].features for member in members])
+            noise = np.zeros((len(members), self.slate_size, mask.shape[1]), np.float32)
+            for row, member in enumerate(members):
+                reading = readings[member]
+                if reading.rng is not None:
+                    drawn = reading.rng.gumbel(size=(self.slate_size, len(reading.features)))
+                    noise[row, :, : len(reading.features)] = drawn
+            order, log_probabilities, first = self._run(features, mask, noise, temperature)
+            sound = np.isfinite(log_probabilities).all(axis=1) & (np.isfinite(first) | ~mask).all(axis=1)
+            for row, member in enumerate(members):
+                if sound[row]:
+                    steps = order[row] >= 0
+                    placed[member] = Placed(order[row, steps], log_probabilities[row, steps].astype(np.float64))
+        return placed
 
     def place_batch(
         self, features: NDArray[np.float32], mask: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Greedy `order` `[batch, steps]` and first-step logits `[batch, list_size]` of many lists at once."""
         noise = np.zeros((len(mask), self.slate_size, mask.shape[1]), np.float32)
-        order, first = self._session.run(
-            ["order", "first_logits"],
-            {"features": features, "mask": mask, "noise": noise, "temperature": np.array(1, np.float32)},
-        )
+        order, _, first = self._run(features, mask, noise, 1.0)
         return order, first
 
     def _run(
-        self, matrix: NDArray[np.float32], noise: NDArray[np.float32], temperature: float
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.float32]]:
-        order, log_probabilities, first = self._session.run(
-            OUTPUTS,
-            {
-                "features": matrix[np.newaxis],
-                "mask": np.ones((1, len(matrix)), bool),
-                "noise": noise,
-                "temperature": np.array(temperature, np.float32),
-            },
-        )
-        if not (np.isfinite(log_probabilities).all() and np.isfinite(first).all()):
-            raise OverflowError("the features or the temperature are outside what float32 can carry through the graph")
-        return order[0], log_probabilities[0], first[0]
+        self, features: NDArray[np.float32], mask: NDArray[np.bool_], noise: NDArray[np.float32], temperature: float
+    ) -> list[NDArray]:
+        values = (features, mask, noise, np.array(temperature, np.float32))
+        return self._session.run(OUTPUTS, dict(zip(INPUTS, values, strict=True)))
+
+
+def padded(lists: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Lists of rows as one array `[batch, longest, features]`, zeros behind each, and the mask of what is there."""
+    if len(lists) == 1:
+        return lists[0][np.newaxis], np.ones((1, len(lists[0])), bool)
+    lengths = np.array([len(rows) for rows in lists])
+    mask = np.arange(lengths.max()) < lengths[:, np.newaxis]
+    features = np.zeros((*mask.shape, lists[0].shape[1]), np.float32)
+    for row, rows in enumerate(lists):
+        features[row, : len(rows)] = rows
+    return features, mask
+
+
+def _alike(readings: Sequence[Reading]) -> dict[tuple[int, float], list[int]]:
+    """Requests by the power of two above their length, and by temperature."""
+    alike: dict[tuple[int, float], list[int]] = defaultdict(list)
+    for place, reading in enumerate(readings):
+        alike[len(reading.features).bit_length(), reading.temperature].append(place)
+    return alike

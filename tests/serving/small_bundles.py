@@ -5,6 +5,7 @@ from pathlib import Path
 
 import lightgbm
 import numpy as np
+import onnx.utils
 from onnx import TensorProto
 
 from ranking.onnx_builder import OnnxBuilder
@@ -52,8 +53,18 @@ def make_bundle(
         stages.append(GateStage(file="gate/model.onnx", threshold=-0.5, target=target))
     if "seq2slate" in kinds:
         files["seq2slate/model.onnx"] = _pointer(sources / "seq2slate.onnx")
+        files["seq2slate/first_step.onnx"] = sources / "first_step.onnx"
+        onnx.utils.extract_model(
+            str(sources / "seq2slate.onnx"), str(sources / "first_step.onnx"), ["features", "mask"], ["first_logits"]
+        )
         stages.append(
-            Seq2SlateStage(file="seq2slate/model.onnx", slate_size=STEPS, max_list_size=LIST_SIZE, decoding=decoding)
+            Seq2SlateStage(
+                file="seq2slate/model.onnx",
+                first_step="seq2slate/first_step.onnx",
+                slate_size=STEPS,
+                max_list_size=LIST_SIZE,
+                decoding=decoding,
+            )
         )
     if "labeller" in kinds:
         files["labeller/model.npz"] = write_forest(sources / "labeller.npz", hand_made_forest())
