@@ -37,7 +37,7 @@ class LimitsConfig(Section):
     """What the service takes on."""
 
     message_bytes: int = Field(16 << 20, ge=1024, description="Largest message, before it is decoded.")
-    candidates: int = Field(1000, ge=1, description="Most candidates of a request.")
+    candidates: int = Field(1000, ge=1, le=10_000, description="Most candidates of a request.")
     concurrent_calls: int = Field(512, ge=1, description="Most calls in a process at a time; more are refused.")
     queue_ms: float = Field(100.0, gt=0, description="Longest wait for the models; who would wait longer is refused.")
     batch_requests: int = Field(8, ge=1, description="Most waiting requests that are ranked together.")

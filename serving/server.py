@@ -1,51 +1,77 @@
-"""The gRPC service: RankSlate beside the standard health and reflection services."""
+"""The gRPC server: our services beside the standard health and reflection services."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from seriatim_errors import ServiceError
-from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
-from serving.rpc.ranking import RankingServicer
-from serving.runtime.ranker import SlateRanker
 
-SERVICE = ranking_pb2.DESCRIPTOR.services_by_name["RankingService"].full_name
-MAX_MESSAGE_BYTES = 16 << 20
+Register = Callable[[grpc.aio.Server], None]
 
 
-class RankingServer:
-    """A server for one bundle; start it, wait for it, stop it by this handle."""
+class GrpcServer:
+    """Serves until it is stopped by this handle.
 
-    def __init__(self, ranker: SlateRanker, host: str = "127.0.0.1", port: int = 0) -> None:
+    Args:
+        services: full name of each service to what adds it to a server.
+        host: address to listen on.
+        port: 0 picks a free one.
+        options: of the gRPC core.
+        interceptors: before every call.
+        credentials: of TLS; None serves in the clear.
+        share_port: whether other processes listen on the same port (SO_REUSEPORT).
+        concurrent_calls: most calls at a time; more are refused with RESOURCE_EXHAUSTED.
+    """
+
+    def __init__(
+        self,
+        services: Mapping[str, Register],
+        host: str = "127.0.0.1",
+        port: int = 0,
+        options: Sequence[tuple[str, Any]] = (),
+        interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
+        credentials: grpc.ServerCredentials | None = None,
+        share_port: bool = False,
+        concurrent_calls: int | None = None,
+    ) -> None:
         # An IPv6 address stands in brackets, or its last group would be taken for the port.
-        self._ranker, self._address = ranker, f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._services, self._credentials = services, credentials
+        self._options = [*options, ("grpc.so_reuseport", int(share_port))]
+        self._interceptors, self._concurrent_calls = interceptors, concurrent_calls
         self._server: grpc.aio.Server | None = None
-        self._health = health.aio.HealthServicer()
+        self.health = health.aio.HealthServicer()
         self.port = port
 
     async def start(self) -> int:
-        """Bind and start serving.
+        """Bind and start serving; health says NOT_SERVING until `set_serving`.
 
         Returns:
-            The port, chosen by the system when 0 was asked for.
+            The port.
 
         Raises:
             ServiceError: the address is in use or not this machine's.
         """
-        # Without SO_REUSEPORT a second server on the port fails at once instead of sharing its traffic.
         server = grpc.aio.server(
-            options=[
-                ("grpc.so_reuseport", 0),
-                ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-            ]
+            options=self._options,
+            interceptors=list(self._interceptors),
+            maximum_concurrent_rpcs=self._concurrent_calls,
         )
-        ranking_pb2_grpc.add_RankingServiceServicer_to_server(RankingServicer(self._ranker), server)
-        health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+        for register in self._services.values():
+            register(server)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
+        names = (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME)
+        reflection.enable_server_reflection(names, server)
         try:
-            self.port = server.add_insecure_port(self._address)
+            if self._credentials is None:
+                self.port = server.add_insecure_port(self._address)
+            else:
+                self.port = server.add_secure_port(self._address, self._credentials)
         except RuntimeError:
             self.port = 0
         if self.port == 0:
@@ -53,19 +79,20 @@ class RankingServer:
                 f"cannot listen on {self._address}: the port is in use or the address is not this machine's; "
                 "give another --port (0 picks a free one) or --host"
             )
-        for name in ("", SERVICE):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        await self.set_serving(False)
         await server.start()
         self._server = server
         return self.port
 
-    async def wait(self) -> None:
-        """Return when the server has stopped."""
-        if self._server is not None:
-            await self._server.wait_for_termination()
+    async def set_serving(self, serving: bool, name: str | None = None) -> None:
+        """Say to health checks whether a service (None: the server and all of them) takes traffic."""
+        answer = health_pb2.HealthCheckResponse
+        status = answer.SERVING if serving else answer.NOT_SERVING
+        for service in ("", *self._services) if name is None else (name,):
+            await self.health.set(service, status)
 
     async def stop(self, grace: float = 5.0) -> None:
         """Say to health checks that it ends, refuse new calls and give those in flight `grace` seconds."""
         if self._server is not None:
-            await self._health.enter_graceful_shutdown()
+            await self.health.enter_graceful_shutdown()
             await self._server.stop(grace)

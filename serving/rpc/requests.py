@@ -6,11 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.proto.seriatim.v1 import ranking_pb2
-from serving.runtime.query import InvalidRequestError, SlateQuery, require_candidates
+from serving.runtime.query import MAX_CANDIDATES, InvalidRequestError, SlateQuery, require_candidates
 from serving.runtime.ranker import SlateRanker
 
 
-def query_of(request: ranking_pb2.RankSlateRequest, ranker: SlateRanker) -> SlateQuery:
+def query_of(
+    request: ranking_pb2.RankSlateRequest, ranker: SlateRanker, most_candidates: int = MAX_CANDIDATES
+) -> SlateQuery:
     """The message as a query in the bundle's feature order.
 
     Raises:
@@ -18,7 +20,7 @@ def query_of(request: ranking_pb2.RankSlateRequest, ranker: SlateRanker) -> Slat
     """
     if not request.request_id:
         raise InvalidRequestError("request_id", "empty; give every request an id")
-    require_candidates(request.item_ids)
+    require_candidates(request.item_ids, most_candidates)
     features = ranker.features
     context = np.array(request.context.values, np.float32)
     if request.context.names:

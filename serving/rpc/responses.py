@@ -6,14 +6,22 @@ import numpy as np
 
 from serving.proto.seriatim.v1 import ranking_pb2
 from serving.runtime.labeller import Labeller
-from serving.runtime.query import Slate
+from serving.runtime.query import Decoding, Slate
+
+DECODINGS = {
+    Decoding.FULL: ranking_pb2.DECODING_FULL,
+    Decoding.ONE_STEP: ranking_pb2.DECODING_ONE_STEP,
+    Decoding.BASE: ranking_pb2.DECODING_BASE,
+}
 
 
 def response_of(
     request: ranking_pb2.RankSlateRequest, slate: Slate, labeller: Labeller | None
 ) -> ranking_pb2.RankSlateResponse:
     """The answer to `request`."""
-    response = ranking_pb2.RankSlateResponse(request_id=request.request_id, bundle_version=slate.version)
+    response = ranking_pb2.RankSlateResponse(
+        request_id=request.request_id, bundle_version=slate.version, decoding=DECODINGS[slate.decoding]
+    )
     if slate.propensity is not None:
         response.propensity = slate.propensity
     for place, (row, probability) in enumerate(zip(slate.order, slate.probabilities, strict=True)):

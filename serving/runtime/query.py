@@ -16,7 +16,7 @@ from seriatim_errors import DataError
 if TYPE_CHECKING:
     from serving.bundle.manifest import Features
 
-MAX_CANDIDATES = 1000
+MAX_CANDIDATES = 10_000
 # Beyond these float32 carries too little of the logits for an exact propensity, and nothing is gained.
 TEMPERATURES = (1e-3, 1e3)
 QUOTED_CHARACTERS = 200
@@ -154,13 +154,13 @@ def check_query(query: SlateQuery, features: Features) -> None:
         )
 
 
-def require_candidates(item_ids: Sequence[str]) -> None:
+def require_candidates(item_ids: Sequence[str], most: int = MAX_CANDIDATES) -> None:
     """Raise `InvalidRequestError` unless there are candidates, not too many, each once and with a name."""
     candidates = len(item_ids)
     if candidates == 0:
         raise InvalidRequestError("item_ids", "no candidates; give at least one item to rank")
-    if candidates > MAX_CANDIDATES:
-        raise InvalidRequestError("item_ids", f"{candidates} candidates; give at most {MAX_CANDIDATES}")
+    if candidates > most:
+        raise InvalidRequestError("item_ids", f"{candidates} candidates; give at most {most}")
     if len(set(item_ids)) != candidates:
         twice = Counter(item_ids).most_common(1)[0][0]
         raise InvalidRequestError("item_ids", f"item {twice!r} stands twice; give every candidate once")

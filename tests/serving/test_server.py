@@ -2,7 +2,6 @@
 
 import asyncio
 import dataclasses
-import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
@@ -20,7 +19,8 @@ from serving.client import RankingClient
 from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
 from serving.rpc.requests import query_of
 from serving.runtime import InvalidRequestError
-from serving.server import SERVICE, RankingServer
+from serving.server import GrpcServer
+from tests.serving.running import SERVICE, RunningServer
 from tests.serving.small_bundles import ITEM, make_query
 
 NAMES = st.sampled_from(["", "a", "b", "c", "price", "quality", "age", "context_hour", "\u00e9"])
@@ -51,24 +51,6 @@ PARTS = st.fixed_dictionaries(
         "exploration": st.builds(ranking_pb2.Exploration, temperature=FLOATS),
     },
 )
-
-
-class RunningServer:
-    """A server with its event loop in a thread."""
-
-    def __init__(self, ranker):
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever)
-        self._thread.start()
-        self._server = RankingServer(ranker)
-        self.port = asyncio.run_coroutine_threadsafe(self._server.start(), self._loop).result(20)
-        self.target = f"127.0.0.1:{self.port}"
-
-    def stop(self, grace=0):
-        asyncio.run_coroutine_threadsafe(self._server.stop(grace), self._loop).result(20)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(20)
-        self._loop.close()
 
 
 @pytest.fixture(scope="module")
@@ -221,9 +203,9 @@ def test_reflection_lists_the_service(channel):
     assert SERVICE in [service.name for service in answer.list_services_response.service]
 
 
-def test_a_port_in_use_is_a_named_error(ranker, server):
+def test_a_port_in_use_is_a_named_error(server):
     async def second():
-        await RankingServer(ranker, port=server.port).start()
+        await GrpcServer({}, port=server.port).start()
 
     with pytest.raises(ServiceError, match=f"cannot listen on 127.0.0.1:{server.port}"):
         asyncio.run(second())

@@ -1,0 +1,178 @@
+"""Several processes behind one port: the kernel spreads connections over them (SO_REUSEPORT)."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import connection, get_context, parent_process
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+from seriatim_errors import SeriatimError, ServiceError
+from serving.config import ServiceConfig
+
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
+SETTLED_SECONDS = 60.0
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class _Worker:
+    """One process and its history."""
+
+    index: int
+    process: BaseProcess
+    news: Connection
+    started: float
+    pause: float
+
+
+class WorkerGroup:
+    """Starts `config.listen.workers` processes, starts again what dies, and stops all by handle.
+
+    A process that dies at its start with a mistake of the user ends the group with that mistake. One that dies later
+    is started again after a pause that doubles from half a second to half a minute, and is half a second again after a
+    minute of life. A worker ends by itself when the group's own process is gone, however that ended.
+    """
+
+    def __init__(self, config: ServiceConfig) -> None:
+        self._config = config
+        self._context = get_context("spawn")
+        self._workers: list[_Worker] = []
+        self._wake_up, self._woken = os.pipe()
+
+    def run(self, ready: Callable[[int], None]) -> None:
+        """Serve until `stop`; `ready` is called with the port once all processes serve.
+
+        Raises:
+            SeriatimError: a process cannot start.
+        """
+        with reserved_port(self._config.listen.host, self._config.listen.port) as port:
+            try:
+                for index in range(self._config.listen.workers):
+                    self._workers.append(self._start(index, port, FIRST_PAUSE))
+                for worker in self._workers:
+                    _await_ready(worker)
+                ready(port)
+                self._watch(port)
+            finally:
+                self._stop_all()
+
+    def stop(self) -> None:
+        """Let `run` return; may be called from a signal handler."""
+        os.write(self._woken, b"s")
+
+    def _start(self, index: int, port: int, pause: float) -> _Worker:
+        news, theirs = self._context.Pipe(duplex=False)
+        process = self._context.Process(
+            target=_work, args=(self._config, index, port, theirs), name=f"seriatim-worker-{index}", daemon=True
+        )
+        process.start()
+        theirs.close()
+        return _Worker(index, process, news, time.monotonic(), pause)
+
+    def _watch(self, port: int) -> None:
+        restarts: dict[int, tuple[float, float]] = {}
+        while True:
+            sentinels = {worker.process.sentinel: worker for worker in self._workers if worker.index not in restarts}
+            due = min((moment for moment, _ in restarts.values()), default=None)
+            timeout = None if due is None else max(0.0, due - time.monotonic())
+            events = connection.wait([self._wake_up, *sentinels], timeout)
+            if self._wake_up in events:
+                return
+            for event in events:
+                worker = sentinels[event]  # type: ignore[index]
+                lived = time.monotonic() - worker.started
+                pause = FIRST_PAUSE if lived > SETTLED_SECONDS else worker.pause
+                logger.error(
+                    "worker %d ended with status %s after %.0f s; it starts again in %.1f s",
+                    worker.index,
+                    worker.process.exitcode,
+                    lived,
+                    pause,
+                )
+                restarts[worker.index] = time.monotonic() + pause, min(2 * pause, LONGEST_PAUSE)
+            for index, (moment, pause) in list(restarts.items()):
+                if moment <= time.monotonic():
+                    self._workers[index].news.close()
+                    self._workers[index] = self._start(index, port, pause)
+                    del restarts[index]
+
+    def _stop_all(self) -> None:
+        for worker in self._workers:
+            worker.process.terminate()
+        end = time.monotonic() + self._config.listen.grace_seconds + 5
+        for worker in self._workers:
+            worker.process.join(max(0.0, end - time.monotonic()))
+            if worker.process.is_alive():
+                worker.process.kill()
+                worker.process.join()
+            worker.news.close()
+        for descriptor in (self._wake_up, self._woken):
+            os.close(descriptor)
+
+
+@contextmanager
+def reserved_port(host: str, port: int) -> Iterator[int]:
+    """Hold a port for processes that will share it: bound, but not listening, so that no connection ends here.
+
+    Raises:
+        ServiceError: the port is in use or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe, socket.socket(family, socket.SOCK_STREAM) as held:
+        try:
+            # Without SO_REUSEPORT: a stranger's server on this port is found, not shared with.
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+            bound = probe.getsockname()[1]
+            probe.close()
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            held.bind((host, bound))
+        except OSError as error:
+            raise ServiceError(
+                f"cannot listen on {host}:{port}: {error.strerror or error}; the port is in use or the address is not "
+                "this machine's; give another --port (0 picks a free one) or --host"
+            ) from None
+        yield bound
+
+
+def _await_ready(worker: _Worker) -> None:
+    try:
+        mistake = worker.news.recv()
+    except EOFError:
+        worker.process.join()
+        raise ServiceError(
+            f"worker {worker.index} ended with status {worker.process.exitcode} before it served; its messages say why"
+        ) from None
+    if mistake is not None:
+        raise mistake
+
+
+def _work(config: ServiceConfig, index: int, port: int, news: Connection) -> None:
+    """The life of one worker process."""
+    from serving.service import run_service
+
+    # Ctrl-C reaches the whole group of processes; the parent decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = parent_process()
+    assert parent is not None
+
+    async def live() -> None:
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(signal.SIGTERM, stopping.set)
+        loop.add_reader(parent.sentinel, stopping.set)  # type: ignore[arg-type]
+        await run_service(config, stopping, lambda service: news.send(None), worker=index, port=port)
+
+    try:
+        asyncio.run(live())
+    except SeriatimError as error:
+        news.send(error)
