@@ -20,11 +20,11 @@ class Section(BaseModel):
 Model = TypeVar("Model", bound=Section)
 
 
-def read_config(path: Path, model: type[Model], overrides: dict[str, Any] | None = None) -> Model:
+def read_config(path: Path | None, model: type[Model], overrides: dict[str, Any] | None = None) -> Model:
     """Read and validate a configuration file.
 
     Args:
-        path: YAML file.
+        path: YAML file; None: the overrides alone.
         model: what it must hold.
         overrides: dotted keys to values, laid over the file (`{"data.path": "log.parquet"}`).
 
@@ -32,6 +32,19 @@ def read_config(path: Path, model: type[Model], overrides: dict[str, Any] | None
         ConfigError: the file is absent, is not YAML, or holds an unknown key or a wrong value; the message
             names the key, the line and the value.
     """
+    if path is None:
+        values, node = {}, None
+    else:
+        values, node = _read(path)
+    for key, value in (overrides or {}).items():
+        _set_dotted(values, key, value)
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_describe(path, node, error)) from None
+
+
+def _read(path: Path) -> tuple[dict[str, Any], yaml.Node]:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -46,12 +59,7 @@ def read_config(path: Path, model: type[Model], overrides: dict[str, Any] | None
     if node is None or not isinstance(values, dict):
         raise ConfigError(f"config {path}: expected a mapping of keys, found {type(values).__name__}")
     _refuse_repeated_keys(path, node, "")
-    for key, value in (overrides or {}).items():
-        _set_dotted(values, key, value)
-    try:
-        return model.model_validate(values)
-    except ValidationError as error:
-        raise ConfigError(_describe(path, node, error)) from None
+    return values, node
 
 
 def _set_dotted(values: dict[str, Any], key: str, value: Any) -> None:
@@ -78,19 +86,19 @@ def _refuse_repeated_keys(path: Path, node: yaml.Node, section: str) -> None:
         _refuse_repeated_keys(path, value, f"{name}.")
 
 
-def _describe(path: Path, root: yaml.Node | None, error: ValidationError) -> str:
+def _describe(path: Path | None, root: yaml.Node | None, error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         location = problem["loc"]
         key = ".".join(str(part) for part in location) or "(whole file)"
-        line = _line_of(root, location)
+        place = "options" if path is None else f"config {path}, line {_line_of(root, location)}"
         if problem["type"] == "extra_forbidden":
             reason = f"unknown key (its value is {problem['input']!r}); remove it or correct its spelling"
         elif problem["type"] == "missing":
             reason = "required key is missing"
         else:
             reason = f"{problem['msg']}, got {problem['input']!r}"
-        lines.append(f"config {path}, line {line}: {key}: {reason}")
+        lines.append(f"{place}: {key}: {reason}")
     return "\n".join(lines)
 
 

@@ -169,8 +169,8 @@ def _work(config: ServiceConfig, index: int, port: int, news: Connection) -> Non
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, stopping.set)
-        loop.add_reader(parent.sentinel, stopping.set)  # type: ignore[arg-type]
-        await run_service(config, stopping, lambda service: news.send(None), worker=index, port=port)
+        loop.add_reader(parent.sentinel, stopping.set)
+        await run_service(config, stopping, lambda service: news.send(None), port, share_port=True)
 
     try:
         asyncio.run(live())

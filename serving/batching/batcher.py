@@ -15,6 +15,7 @@ from serving.runtime.query import Decoding, InvalidRequestError, Slate, SlateQue
 from serving.runtime.ranker import SlateRanker
 
 SHADOWS_WAITING = 64
+MOST_LOOKS, LOOK_SECONDS = 16, 1e-4
 logger = logging.getLogger(__name__)
 
 
@@ -49,9 +50,11 @@ class _Waiting:
 class Batcher:
     """Ranks in the event loop it is called from; made and used in that loop only.
 
-    A request that finds the queue empty is ranked in the loop's next round, so that a lone request never waits for
-    others. While a batch is in the models further requests arrive, and form the next one. The models run in the loop
-    itself: handing them to a thread costs more than it frees in a process that has one core.
+    A request that finds the queue empty is ranked after one more round of the loop if nothing else arrives in it, so
+    that a lone request never waits for others. Where more does arrive, the loop looks again, at most `MOST_LOOKS` times
+    and a tenth of a millisecond apart: gRPC hands over one call a round, and what piled up during the last batch would
+    else become batches of one. The models run in the loop itself: handing them to a thread costs more than it frees in
+    a process that has one core.
 
     A request is ranked with the most decoding whose estimated time fits before its deadline. It is refused at once when
     what waits before it would take longer than `queue_seconds` or than its deadline leaves; a caller that is gone costs
@@ -80,6 +83,7 @@ class Batcher:
         self._candidates = 0
         self._shadows: deque[tuple[SlateRanker, SlateQuery]] = deque(maxlen=SHADOWS_WAITING)
         self._scheduled = False
+        self._arrived = False
 
     @property
     def waiting(self) -> int:
@@ -104,6 +108,7 @@ class Batcher:
         deadline = float("inf") if remaining is None else now + remaining
         entry = _Waiting(ranker, query, deadline, now, asyncio.get_running_loop().create_future())
         self._waiting.append(entry)
+        self._arrived = True
         self._candidates += len(query.item_ids)
         self._schedule()
         return await entry.answer
@@ -124,7 +129,19 @@ class Batcher:
     def _schedule(self) -> None:
         if not self._scheduled:
             self._scheduled = True
-            asyncio.get_running_loop().call_soon(self._drain)
+            asyncio.get_running_loop().call_soon(self._look, 0)
+
+    def _look(self, looks: int) -> None:
+        """Rank when the batch is full or nothing arrived since the last look."""
+        if self._arrived and looks < MOST_LOOKS and len(self._waiting) < self._batch_requests:
+            self._arrived = False
+            loop = asyncio.get_running_loop()
+            if looks == 0:
+                loop.call_soon(self._look, 1)
+            else:
+                loop.call_later(LOOK_SECONDS, self._look, looks + 1)
+        else:
+            self._drain()
 
     def _drain(self) -> None:
         """Rank one batch; what is left waits for the loop's next round, so that new requests are read in between."""

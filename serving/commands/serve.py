@@ -1,4 +1,4 @@
-"""`seriatim serve`: answer slate requests with a bundle."""
+"""`seriatim serve`: answer slate requests with the bundles of a folder."""
 
 from __future__ import annotations
 
@@ -6,61 +6,66 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from serving.runtime import SlateRanker
+    from serving.config import ServiceConfig
 
-DEFAULT_PORT = 8500
+OPTIONS = {
+    "bundles": "models.root",
+    "bundle": "models.bundle",
+    "host": "listen.host",
+    "port": "listen.port",
+    "workers": "listen.workers",
+}
 
 
 @click.command()
-@click.option(
-    "--bundles",
-    type=click.Path(path_type=Path),
-    default=Path("bundles/marketplace"),
-    show_default=True,
-    help="Folder of bundles; the newest is served.",
-)
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="Configuration of the service, YAML.")
+@click.option("--bundles", type=click.Path(path_type=Path), help="Folder of bundles; the newest is served.")
 @click.option("--bundle", type=click.Path(path_type=Path), help="Serve this one bundle instead.")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
-@click.option(
-    "--port",
-    type=click.IntRange(0, 65535),
-    default=DEFAULT_PORT,
-    show_default=True,
-    help="Port to listen on; 0 picks a free one.",
-)
-def serve(bundles: Path, bundle: Path | None, host: str, port: int) -> None:
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 picks a free one.  [default: 8500]")
+@click.option("--workers", type=click.IntRange(1, 256), help="Processes behind the port.  [default: 1]")
+def serve(config_file: Path | None, **options: Any) -> None:
     """Answer slate requests over gRPC until interrupted."""
     # The core library would log a failed bind in its own words before we can say it in ours.
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    from serving.bundle import newest_bundle, open_bundle, self_test
-    from serving.runtime import SlateRanker
+    from seriatim_config import read_config
+    from serving.config import ServiceConfig
+    from serving.workers import WorkerGroup
 
-    opened = open_bundle(bundle) if bundle is not None else newest_bundle(bundles)
-    ranker = SlateRanker(opened)
-    self_test(ranker, opened.golden())
-    stages = ", ".join(stage.kind for stage in opened.manifest.stages)
-    click.echo(f"bundle {opened.manifest.version} ({stages}) passed its self-test")
-    asyncio.run(_serve(ranker, host, port))
+    given = {OPTIONS[name]: value for name, value in options.items() if value is not None}
+    config = read_config(config_file, ServiceConfig, given)
+    if config.listen.workers == 1:
+        asyncio.run(_serve_alone(config))
+        return
+    group = WorkerGroup(config)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: _stop(group.stop))
+    group.run(lambda port: _say_ready(config, port))
 
 
-async def _serve(ranker: SlateRanker, host: str, port: int) -> None:
-    from serving.server import RankingServer
+async def _serve_alone(config: ServiceConfig) -> None:
+    from serving.service import run_service
 
     stopping = asyncio.Event()
     # Before the ready line: who reads it may stop the service at once.
     for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    server = RankingServer(ranker, host, port)
-    bound = await server.start()
-    # The first line a caller may wait for: without the flush it would stay in the pipe.
-    click.echo(f"serving seriatim.v1.RankingService on {host}:{bound}; stop with Ctrl-C")
-    sys.stdout.flush()
-    await stopping.wait()
+        asyncio.get_running_loop().add_signal_handler(number, _stop, stopping.set)
+    await run_service(config, stopping, lambda service: _say_ready(config, service.server.port))
+
+
+def _stop(stop: Callable[[], None]) -> None:
     click.echo("stopping: calls in flight are finished")
-    await server.stop()
+    stop()
+
+
+def _say_ready(config: ServiceConfig, port: int) -> None:
+    # The line a caller may wait for: without the flush it would stay in the pipe.
+    click.echo(f"serving seriatim.v1.RankingService on {config.listen.host}:{port}; stop with Ctrl-C")
+    sys.stdout.flush()

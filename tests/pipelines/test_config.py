@@ -1,11 +1,10 @@
-"""The configuration names what is wrong, and where; its page says what the code does."""
+"""The configuration names what is wrong, and where."""
 
-import typing
 from pathlib import Path
 
 import pytest
 
-from pipelines.config import PipelineConfig, Section, load_config
+from pipelines.config import load_config
 from seriatim_errors import ConfigError
 
 MINIMAL = "name: demo\nseed: 1\ndata:\n  path: log.csv\n"
@@ -83,35 +82,3 @@ def test_the_default_run_sets_labels():
 @pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("configs/*.yaml")), ids=lambda path: path.name)
 def test_the_shipped_configurations_are_valid(path):
     assert load_config(path).name == path.stem
-
-
-def described_fields(model, prefix=""):
-    """Every key with its field, sections opened."""
-    for name, field in model.model_fields.items():
-        kinds = [field.annotation, *typing.get_args(field.annotation)]
-        section = next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Section)), None)
-        if section is None:
-            yield prefix + name, field
-        else:
-            yield from described_fields(section, f"{prefix}{name}.")
-
-
-@pytest.mark.parametrize(
-    ("key", "field"), list(described_fields(PipelineConfig)), ids=lambda part: part if isinstance(part, str) else ""
-)
-def test_the_page_gives_every_key_with_its_default_meaning_and_choices(key, field):
-    page = (Path(__file__).parents[2] / "docs" / "configuration.md").read_text(encoding="utf-8")
-    [row] = [line for line in page.splitlines() if line.startswith(f"| `{key}` |")]
-    _, _, default, meaning, _ = (cell.strip() for cell in row.replace(r"\|", "¦").split("|"))
-    given = field.get_default()
-    if field.is_required():
-        assert default == "required"
-    elif given in (None, ()):
-        assert default == ("null" if given is None else "empty")
-    elif isinstance(given, bool):
-        assert default == ("`true`" if given else "`false`")
-    else:
-        assert default == f"`{list(given) if isinstance(given, tuple) else given}`"
-    assert meaning.replace("¦", "|").startswith(field.description or "")
-    if typing.get_origin(field.annotation) is typing.Literal:
-        assert all(f"`{choice}`" in meaning for choice in typing.get_args(field.annotation))
