@@ -4,32 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from serving.batching import Batcher
-from serving.bundle import newest_bundle, open_bundle, self_test
-from serving.config import ServiceConfig
-from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
+from serving.config import ModelsConfig, ServiceConfig
+from serving.models import ModelStore
+from serving.proto.seriatim.v1 import models_pb2, models_pb2_grpc, ranking_pb2, ranking_pb2_grpc
+from serving.rpc.models import ModelServicer
 from serving.rpc.ranking import RankingServicer
-from serving.runtime import SlateRanker
 from serving.server import GrpcServer, Register
 
+MODELS = models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name
 RANKING = ranking_pb2.DESCRIPTOR.services_by_name["RankingService"].full_name
-
-
-@dataclass(frozen=True)
-class OneBundle:
-    """One bundle for all requests."""
-
-    ranker: SlateRanker
-
-    def choose(self, request_id: str, pinned: str = "") -> OneBundle:
-        """Itself."""
-        return self
-
-    def shadow(self, request_id: str) -> None:
-        """Nothing."""
 
 
 class Service:
@@ -43,10 +29,7 @@ class Service:
 
     def __init__(self, config: ServiceConfig, port: int | None = None, share_port: bool = False) -> None:
         self.config = config
-        opened = open_bundle(config.models.bundle) if config.models.bundle else newest_bundle(config.models.root)
-        ranker = SlateRanker(opened)
-        self_test(ranker, opened.golden())
-        self.models = OneBundle(ranker)
+        self.models = model_store(config.models)
         self.batcher = Batcher(config.limits.queue_ms / 1000, config.limits.batch_requests)
         self.server = GrpcServer(
             self._services(),
@@ -66,6 +49,7 @@ class Service:
         Raises:
             SeriatimError: something that the configuration asks for cannot be had.
         """
+        await asyncio.to_thread(self.models.start)
         port = await self.server.start()
         await self.server.set_serving(True)
         return port
@@ -73,10 +57,23 @@ class Service:
     async def stop(self) -> None:
         """Finish the calls in flight and let go of everything."""
         await self.server.stop(self.config.listen.grace_seconds)
+        await asyncio.to_thread(self.models.close)
 
     def _services(self) -> dict[str, Register]:
         ranking = RankingServicer(self.models, self.batcher, self.config.limits)
-        return {RANKING: _adding(ranking_pb2_grpc.add_RankingServiceServicer_to_server, ranking)}
+        models = ModelServicer(self.models)
+        return {
+            RANKING: _adding(ranking_pb2_grpc.add_RankingServiceServicer_to_server, ranking),
+            MODELS: _adding(models_pb2_grpc.add_ModelServiceServicer_to_server, models),
+        }
+
+
+def model_store(config: ModelsConfig) -> ModelStore:
+    """The store of the configured folder, or of the one bundle."""
+    if config.bundle is None:
+        return ModelStore(config.root, config.poll_seconds)
+    folder = config.bundle.resolve()
+    return ModelStore(folder.parent, only=folder.name)
 
 
 async def run_service(
