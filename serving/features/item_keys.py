@@ -18,8 +18,11 @@ def item_key(item_id: str) -> bytes:
     Ids that are empty, longer than 511 bytes or begin with `__` become `__hash__:` and the 64 hexadecimal digits of
     their 32-byte BLAKE2b hash.
     """
-    # Python strings may hold lone surrogates, which plain UTF-8 refuses.
-    key = item_id.encode("utf-8", "surrogatepass")
-    if 0 < len(key) <= LONGEST_KEY and not key.startswith(RESERVED):
+    try:
+        key = item_id.encode()
+    except UnicodeEncodeError:
+        # Python strings may hold lone surrogates, which plain UTF-8 refuses.
+        key = item_id.encode("utf-8", "surrogatepass")
+    if 0 < len(key) <= LONGEST_KEY and key[:2] != RESERVED:
         return key
     return HASHED + hashlib.blake2b(key, digest_size=32).hexdigest().encode()

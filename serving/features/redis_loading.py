@@ -73,7 +73,7 @@ def load_redis(store: LmdbStore, url: str, prefix: str, progress: Callable[[int]
             f"{LOCK_SECONDS:g} s if it was killed, or give another --prefix"
         ) from None
     except (RedisError, OSError) as error:
-        reason = address.without_secrets(f"{type(error).__name__}: {error}")
+        reason = address.without_secrets(f"{type(error).__name__}: {error}").rstrip(".")
         raise ServiceError(
             f"Redis at {address.shown}: {reason}; correct --redis or the server, then load again"
         ) from None

@@ -135,7 +135,7 @@ class RedisStore:
     def _described(self, error: BaseException) -> str:
         if isinstance(error, asyncio.TimeoutError):
             return f"no answer within {1000 * self._timeout:g} ms"
-        return self._address.without_secrets(f"{type(error).__name__}: {error}")
+        return self._address.without_secrets(f"{type(error).__name__}: {error}").rstrip(".")
 
     def _tell(self, trouble: str) -> None:
         """Log when lookups cease or begin again to be answered, rather than with every request."""

@@ -210,6 +210,20 @@ def test_a_bundle_whose_item_features_are_missing_or_altered_does_not_open(featu
         open_bundle(folder)
 
 
+def test_checking_a_bundle_opens_its_item_features(featured, tmp_path):
+    def check(folder):
+        command = [sys.executable, "-m", "serving.check", str(folder)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert check(featured.folder).returncode == 0
+    files = {name: featured.folder / name for name in featured.manifest.files if name != "golden_requests.npz"}
+    files["item_features/data.mdb"] = write_small(tmp_path / "data.mdb", names=("price", "quality", "colour"))
+    unsealed = featured.manifest.model_copy(update={"files": {}})
+    refused = check(write_bundle(tmp_path / "bundles", unsealed, files, featured.golden()))
+    assert refused.returncode == BundleError.exit_code
+    assert "data.mdb holds no feature 'age'" in refused.stderr
+
+
 def test_item_features_that_are_not_among_the_files_are_refused(bundle, featured, tmp_path):
     files = {name: bundle.folder / name for name in bundle.manifest.files if name != "golden_requests.npz"}
     with pytest.raises(BundleError, match=r"item_features names item_features/data.mdb, which is not given"):
@@ -220,6 +234,10 @@ def test_a_manifest_without_item_features_reads_as_before(bundle):
     values = json.loads(bundle.manifest.model_dump_json())
     del values["item_features"]
     assert Manifest.model_validate(values) == bundle.manifest
+
+
+def test_a_text_that_no_encoding_takes_is_a_key_all_the_same():
+    assert item_key("\ud800") == "\ud800".encode("utf-8", "surrogatepass")
 
 
 def test_keys_in_redis_are_the_prefix_and_the_items_key(server, tmp_path):
