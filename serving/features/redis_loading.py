@@ -89,11 +89,13 @@ def _make_room(client: Redis, lock: Lock, schema: StoreSchema, prefix: bytes) ->
     if present is not None and _same_columns(present, schema):
         return 0
     client.delete(prefix + SCHEMA_KEY)
-    removed = 0
-    old = (key for key in client.scan_iter(match=prefix + b"*", count=BATCH) if key != prefix + LOCK_KEY)
-    for keys in _batches(old):
+    removed, cursor = 0, -1
+    # Page by page: in a large Redis most pages hold none of the keys, and the lock must not run out meanwhile.
+    while cursor != 0:
+        cursor, keys = cast("tuple[int, list[bytes]]", client.scan(max(cursor, 0), match=prefix + b"*", count=BATCH))
         lock.reacquire()
-        removed += cast(int, client.unlink(*keys))
+        old = [key for key in keys if key != prefix + LOCK_KEY]
+        removed += cast(int, client.unlink(*old)) if old else 0
     return removed
 
 
