@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from redis.asyncio import BlockingConnectionPool, Connection, Redis, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 
 from seriatim_errors import BundleError
@@ -57,7 +58,9 @@ class RedisStore:
             max_connections=MOST_CONNECTIONS,
             timeout=None,
             connection_class=CONNECTIONS[self._address.kind],
-            retry=Retry(NoBackoff(), 0),
+            # A connection that broke while it lay idle says so only when it is used: once more, on a new one.
+            retry=Retry(NoBackoff(), 1),
+            retry_on_error=[RedisConnectionError],
             **self._address.options,
         )
         self._client = Redis(connection_pool=self._pool)
