@@ -24,6 +24,7 @@ SUBCOMMANDS = {
     "run": Subcommand("pipelines.commands.run:run", "Run the pipeline: click log in, validated bundle out."),
     "report": Subcommand("pipelines.commands.report:report", "Show the offline metrics of a run."),
     "serve": Subcommand("serving.commands.serve:serve", "Answer slate requests over gRPC."),
+    "features": Subcommand("serving.commands.features:features", "Look at item features, copy them into Redis."),
     "rank": Subcommand("serving.commands.rank:rank", "Ask a running service for one slate."),
 }
 

@@ -146,6 +146,7 @@ class ServingConfig(Section):
 
     slate_size: int = Field(10, ge=1, description="Steps of the exported decoder.")
     golden_requests: int = Field(8, ge=1, description="Requests stored in the bundle for its self-test.")
+    item_features: bool = Field(True, description="Store the items' features, for requests that name items alone.")
 
 
 class PipelineConfig(Section):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 import tensorflow_transform as tft
+from numpy.typing import NDArray
 
 from pipelines.click_log import FeatureColumns
 from pipelines.components.preprocessing import MEAN_OUTPUT, SCALE_OUTPUT
@@ -46,6 +47,13 @@ def read_lists(examples: Path, split: str, columns: FeatureColumns) -> RankingLi
     }
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
     return RankingLists(offsets=offsets, feature_names=columns.names, **merged)
+
+
+def read_timestamps(examples: Path, split: str) -> NDArray[np.int64]:
+    """Times of the requests of one split in microseconds since 1970, int64 `[lists]`, in the order of `read_lists`."""
+    spec = {"timestamp": tf.io.FixedLenFeature([], tf.int64)}
+    batches = read_serialised(examples, split).batch(BATCH).map(lambda batch: tf.io.parse_example(batch, spec))
+    return np.concatenate([np.zeros(0, np.int64), *(batch["timestamp"].numpy() for batch in batches)])
 
 
 def read_standardisation(transform: Path, log1p: bool) -> Standardisation:

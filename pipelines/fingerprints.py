@@ -24,6 +24,8 @@ CODE_FILES = (
     "items_in_common.py",
     "log_columns.py",
 )
+# What shapes the bundle's file of item features; the rest of that package only reads.
+FEATURE_FILES = ("item_keys.py", "lmdb_file.py", "schema.py")
 
 
 def fingerprint(values: Any) -> str:
@@ -54,4 +56,5 @@ def code_fingerprint() -> str:
     folders += [Path(serving.__file__).parent / "runtime"]
     files = sorted(file for folder in folders for file in folder.rglob("*.py"))
     files += [here / name for name in CODE_FILES]
+    files += [Path(serving.__file__).parent / "features" / name for name in FEATURE_FILES]
     return fingerprint([hashlib.sha256(file.read_bytes()).hexdigest() for file in files])

@@ -7,11 +7,12 @@ from pathlib import Path
 
 from seriatim_errors import BundleError
 from serving.bundle import open_bundle, self_test
+from serving.features import bundle_features
 from serving.runtime import SlateRanker
 
 
 def check_bundle(folder: Path) -> str:
-    """Verify, load and self-test the bundle in `folder`.
+    """Verify, load and self-test the bundle in `folder`, and open its item features.
 
     Returns:
         A sentence that says what was done.
@@ -22,6 +23,8 @@ def check_bundle(folder: Path) -> str:
     bundle = open_bundle(folder)
     golden = bundle.golden()
     self_test(SlateRanker(bundle), golden)
+    if (items := bundle_features(bundle)) is not None:
+        items.close_now()
     if "tensorflow" in sys.modules:
         raise BundleError("the serving runtime loaded TensorFlow; it must not")
     return f"bundle {bundle.manifest.version}: {len(golden)} golden requests ranked as promised"

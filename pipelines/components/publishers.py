@@ -25,6 +25,7 @@ from pipelines.evaluation.evaluate import EvaluationInput, evaluate, flat_metric
 from pipelines.fingerprints import fingerprint
 from pipelines.report.metrics_file import METRICS_FILE, DataSummary, RunSummary, load_metrics
 from pipelines.stages.bundle import Provenance, TrainedStages, build_bundle, draft_bundle
+from pipelines.stages.item_features import latest_features, with_item_features
 from pipelines.stages.push import push_bundle
 from pipelines.stages.training_data import EVALUATION, TRAIN, columns_from_json
 from seriatim_errors import BundleError
@@ -123,7 +124,14 @@ def BundleBuilder(  # noqa: N802
             settings,
             provenance,
         )
-        build_bundle(made(bundle.uri), draft, lists.lists(EVALUATION), settings, metrics)
+        evaluation_lists = lists.lists(EVALUATION)
+        if settings.serving.item_features:
+            splits = [
+                (lists.lists(TRAIN), lists.timestamps(TRAIN)),
+                (evaluation_lists, lists.timestamps(EVALUATION)),
+            ]
+            draft = with_item_features(draft, latest_features(splits, lists.columns))
+        build_bundle(made(bundle.uri), draft, evaluation_lists, settings, metrics)
 
 
 @component

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.click_log import FeatureColumns
 from pipelines.config import PipelineConfig
 from pipelines.evaluation.blessing import bless
 from pipelines.evaluation.labeller import labeller_metrics
@@ -19,6 +20,7 @@ from pipelines.report.metrics_file import (
     DataSummary,
     GateMetrics,
     Interval,
+    ItemFeatureVariation,
     LabellerMetrics,
     Metrics,
     OffPolicyMetrics,
@@ -33,6 +35,7 @@ from pipelines.report.metrics_file import (
 from pipelines.stages import base_ranker, gate, labeller, seq2slate
 from pipelines.stages.bundle import TrainedStages
 from pipelines.stages.gate import gate_labels
+from pipelines.stages.item_features import feature_variation
 from ranking.base_rankers import train_isolated
 from ranking.lists import RankingLists
 from ranking.metrics import (
@@ -104,6 +107,7 @@ def evaluate(given: EvaluationInput) -> Metrics:
         differences=tuple(differences),
         gate=_gate_metrics(given),
         labeller=_labeller_metrics(given),
+        item_features=_item_features(given),
         off_policy=_off_policy(given),
         training=_histories(given.stages),
         position_clicks=_position_clicks(given.train),
@@ -191,9 +195,14 @@ def _rankings(given: EvaluationInput, ranker: SlateRanker) -> dict[str, NDArray[
             rankings["lambdamart_clicks"] = _lambdamart_on_clicks(given)
         rankings |= seq2slate_scores(given.draft, lists, base)
     rankings["served"] = served_scores(ranker, lists, config.serving.slate_size)
-    if given.baseline is not None and given.baseline.manifest.features == given.draft.manifest.features:
+    if given.baseline is not None and _columns(given.baseline) == _columns(given.draft):
         rankings["baseline"] = served_scores(SlateRanker(given.baseline), lists, config.serving.slate_size)
     return rankings
+
+
+def _columns(bundle: Bundle) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What a bundle reads; the defaults of its features make no difference to requests that carry them."""
+    return bundle.manifest.features.context, bundle.manifest.features.item
 
 
 def _lambdamart_on_clicks(given: EvaluationInput) -> NDArray[np.floating]:
@@ -235,6 +244,13 @@ def _labeller_metrics(given: EvaluationInput) -> LabellerMetrics | None:
     if given.stages.labeller is None:
         return None
     return labeller_metrics(given.stages.labeller, given.planted_edges, given.config.evaluation, given.config.seed)
+
+
+def _item_features(given: EvaluationInput) -> ItemFeatureVariation | None:
+    if not given.config.serving.item_features:
+        return None
+    features = given.draft.manifest.features
+    return feature_variation(given.train, FeatureColumns(features.context, features.item))
 
 
 def _off_policy(given: EvaluationInput) -> tuple[OffPolicyMetrics, ...]:
@@ -318,6 +334,8 @@ def flat_metrics(metrics: Metrics) -> dict[str, float]:
                     flat[f"{policy.labels}_{name}"] = interval.value
     if metrics.gate is not None and metrics.gate.realised.value is not None:
         flat["gate_recall"] = metrics.gate.realised.value
+    if metrics.item_features is not None:
+        flat["items_with_varying_features"] = metrics.item_features.share
     if metrics.labeller is not None:
         for score in metrics.labeller.scores:
             if score.labeller.value is not None:

@@ -20,6 +20,8 @@ from pipelines.report.wording import (
 FEW_REQUESTS = 100
 FEW_ITEMS = 100
 MANY_QUARANTINED = 0.01
+MANY_VARYING = 0.05
+NAMED_FEATURES = 3
 BASE = "base"
 
 
@@ -32,6 +34,7 @@ def cautions(metrics: Metrics) -> list[str]:
         *_about_the_labels(metrics),
         *_about_the_traffic(metrics),
         *_about_the_data(metrics),
+        *_about_the_lookup(metrics),
     ]
 
 
@@ -125,3 +128,16 @@ def _about_the_data(metrics: Metrics) -> Iterator[str]:
     rows = sum(data.rows.values()) + data.quarantined
     if rows and data.quarantined > MANY_QUARANTINED * rows:
         yield f"{percent(data.quarantined / rows)} of the log's {whole(rows)} rows are in quarantine."
+
+
+def _about_the_lookup(metrics: Metrics) -> Iterator[str]:
+    variation = metrics.item_features
+    if variation is None or variation.share <= MANY_VARYING:
+        return
+    named = ", ".join(variation.features[:NAMED_FEATURES])
+    more = len(variation.features) - NAMED_FEATURES
+    yield (
+        f"{percent(variation.share)} of the items in several requests differ in their features from one to the next "
+        f"({named}{f' and {more} more' if more > 0 else ''}): a request that names items alone is ranked by their "
+        "latest features, and its slate may differ from those that were judged here."
+    )

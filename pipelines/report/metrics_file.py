@@ -49,6 +49,30 @@ class DataSummary(Part):
     features: Count
 
 
+class ItemFeatureVariation(Part):
+    """How far features of items differ between requests, which a lookup by item id cannot know.
+
+    Of the `items` of the training requests `repeated` are in more than one of them; of those `varying` carry some
+    feature that is not always the same. `features` are the ones that differ, for most items first.
+    """
+
+    items: Count
+    repeated: Count
+    varying: Count
+    features: tuple[str, ...]
+
+    @model_validator(mode="after")
+    def _counts_are_nested(self) -> ItemFeatureVariation:
+        if not self.varying <= self.repeated <= self.items:
+            raise ValueError(f"varying {self.varying}, repeated {self.repeated}, items {self.items} are not nested")
+        return self
+
+    @property
+    def share(self) -> float:
+        """Items whose features differ, as a share of those in more than one request; 0 without any."""
+        return self.varying / self.repeated if self.repeated else 0.0
+
+
 class PolicyMetrics(Part):
     """One policy's metrics on one kind of label."""
 
@@ -171,6 +195,7 @@ class Metrics(Part):
     differences: tuple[PolicyDifference, ...] = ()
     gate: GateMetrics | None = None
     labeller: LabellerMetrics | None = None
+    item_features: ItemFeatureVariation | None = None
     off_policy: tuple[OffPolicyMetrics, ...] = ()
     training: Mapping[str, tuple[Mapping[str, OptionalFinite], ...]] = {}
     position_clicks: tuple[PositionClicks, ...] = ()

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.click_log import FeatureColumns
-from pipelines.examples import read_lists
+from pipelines.examples import read_lists, read_timestamps
 from ranking.lists import RankingLists
 
 TRAIN, EVALUATION = "train", "eval"
@@ -36,6 +37,10 @@ class TrainingData:
         if self.clicks is None:
             return lists
         return lists.with_clicks(np.load(self.clicks / f"{split}.npy"))
+
+    def timestamps(self, split: str) -> NDArray[np.int64]:
+        """Times of the requests of `split` in microseconds since 1970, int64 `[lists]`, in the order of `lists`."""
+        return read_timestamps(self.examples, split)
 
 
 def columns_to_json(columns: FeatureColumns) -> str:

@@ -103,6 +103,13 @@ class LabellerStage(_Stage):
 Stage = Annotated[BaseRankerStage | GateStage | Seq2SlateStage | LabellerStage, Field(discriminator="kind")]
 
 
+class ItemFeaturesEntry(_Part):
+    """An LMDB file with the features of items, for requests that name them by id alone; see docs/features.md."""
+
+    file: str
+    items: int = Field(ge=0)
+
+
 class TrainingDataSummary(_Part):
     """The data a bundle was trained on."""
 
@@ -127,6 +134,7 @@ class Manifest(_Part):
     created: str = Field(description="ISO 8601, UTC.")
     features: Features
     stages: tuple[Stage, ...] = Field(min_length=1)
+    item_features: ItemFeaturesEntry | None = None
     metrics: dict[str, FiniteFloat] = Field(default_factory=dict)
     training_data: TrainingDataSummary
     config_fingerprint: str
@@ -139,6 +147,12 @@ class Manifest(_Part):
         if len(set(kinds)) != len(kinds):
             raise ValueError(f"stages: {kinds} holds a kind twice; give each stage once")
         return self
+
+    @property
+    def named_files(self) -> list[tuple[str, str]]:
+        """The files that the manifest relies on, each with what it is."""
+        files = [(f"stage {stage.kind}", name) for stage in self.stages for name in stage.named_files]
+        return files if self.item_features is None else [*files, ("item_features", self.item_features.file)]
 
     def stage(self, kind: str) -> Stage | None:
         """The stage of this kind, or None."""

@@ -73,13 +73,11 @@ def open_bundle(folder: Path) -> Bundle:
         manifest = Manifest.model_validate(values)
     except ValidationError as error:
         raise BundleError(f"{path}: {first_mistake(error)}; restore the bundle or use another version") from None
-    for stage in manifest.stages:
-        for name in stage.named_files:
-            if name not in manifest.files:
-                raise BundleError(
-                    f"{path}: stage {stage.kind} names {name}, which is not among its files; "
-                    "restore the bundle or use another version"
-                )
+    for part, name in manifest.named_files:
+        if name not in manifest.files:
+            raise BundleError(
+                f"{path}: {part} names {name}, which is not among its files; restore the bundle or use another version"
+            )
     for name, entry in manifest.files.items():
         file = folder / name
         if folder.resolve() not in file.resolve().parents:

@@ -91,10 +91,9 @@ def _fill(partial: Path, manifest: Manifest, files: Mapping[str, Path], golden: 
         else:
             shutil.copyfile(source, destination)
     golden.save(partial / GOLDEN_FILE)
-    for stage in manifest.stages:
-        for name in stage.named_files:
-            if not (partial / name).is_file():
-                raise BundleError(f"bundle {manifest.version}: stage {stage.kind} names {name}, which is not given")
+    for part, name in manifest.named_files:
+        if not (partial / name).is_file():
+            raise BundleError(f"bundle {manifest.version}: {part} names {name}, which is not given")
     entries = {
         path.relative_to(partial).as_posix(): file_entry(path) for path in sorted(partial.rglob("*")) if path.is_file()
     }

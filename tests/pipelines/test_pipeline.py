@@ -1,5 +1,6 @@
 """The whole way with real parts: click log in, pushed bundle out, cached, resumed, without skew."""
 
+import asyncio
 import json
 import pkgutil
 import sqlite3
@@ -22,6 +23,7 @@ from pipelines.report.metrics_file import load_metrics
 from pipelines.stages.labelled_items import hold_out, labelled_items
 from seriatim_errors import PipelineError
 from serving.bundle import bundle_versions, open_bundle
+from serving.features import bundle_features
 from serving.runtime import SlateRanker
 from serving.runtime.labeller import Labeller
 from tests.pipelines.small_pipeline import run_small, write_config
@@ -69,6 +71,29 @@ def test_the_metrics_file_holds_every_policy_with_intervals(root, first):
     assert metrics.run.bundle_version is not None
     assert len(metrics.components) == 14
     assert set(metrics.training) == {"base_ranker", "gate", "seq2slate", "labeller"}
+
+
+def test_the_bundle_holds_the_items_of_the_whole_log_as_they_were_last(root, first):
+    bundle = open_bundle(first[0].bundle)
+    features = bundle.manifest.features
+    log = pq.read_table(root / "market" / "clicks.parquet").to_pandas().sort_values("timestamp", kind="stable")
+    last = log.groupby("item_id")[list(features.item)].last()
+    assert bundle.manifest.item_features.items == len(last)
+    store = bundle_features(bundle)
+    found = asyncio.run(store.lookup([*last.index, "unheard of"], features))
+    store.close_now()
+    np.testing.assert_array_equal(found.matrix[:-1], last.to_numpy(np.float32))
+    assert found.known.tolist() == [True] * len(last) + [False]
+    assert found.matrix[-1].tolist() == [np.float32(features.defaults[name]) for name in features.item]
+
+
+def test_the_metrics_say_which_features_a_lookup_cannot_know(root, first):
+    metrics = first[0].metrics
+    variation = metrics.item_features
+    assert variation.items == variation.repeated == 600
+    assert variation.features == ("price_over_budget",)
+    assert variation.share > 0.9
+    assert open_bundle(first[0].bundle).manifest.metrics["items_with_varying_features"] == variation.share
 
 
 def test_a_second_run_executes_nothing_and_reports_the_same(root, first):
