@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from serving.batching import Batcher
-from serving.config import ModelsConfig, ServiceConfig
+from serving.config import ServiceConfig
+from serving.features import FeatureStore
 from serving.models import ModelStore
 from serving.proto.seriatim.v1 import models_pb2, models_pb2_grpc, ranking_pb2, ranking_pb2_grpc
 from serving.rpc.models import ModelServicer
@@ -29,7 +30,13 @@ class Service:
 
     def __init__(self, config: ServiceConfig, port: int | None = None, share_port: bool = False) -> None:
         self.config = config
-        self.models = model_store(config.models)
+        self.models = model_store(config)
+        self.shared_features: FeatureStore | None = None
+        if config.features.store == "redis":
+            from serving.features.redis_store import RedisStore
+
+            settings = config.features
+            self.shared_features = RedisStore(settings.redis_url, settings.redis_prefix, settings.timeout_ms)
         self.batcher = Batcher(config.limits.queue_ms / 1000, config.limits.batch_requests)
         self.server = GrpcServer(
             self._services(),
@@ -58,9 +65,13 @@ class Service:
         """Finish the calls in flight and let go of everything."""
         await self.server.stop(self.config.listen.grace_seconds)
         await asyncio.to_thread(self.models.close)
+        if self.shared_features is not None:
+            await self.shared_features.close()
 
     def _services(self) -> dict[str, Register]:
-        ranking = RankingServicer(self.models, self.batcher, self.config.limits)
+        ranking = RankingServicer(
+            self.models, self.batcher, self.config.limits, self.config.exploration, self.shared_features
+        )
         models = ModelServicer(self.models)
         return {
             RANKING: _adding(ranking_pb2_grpc.add_RankingServiceServicer_to_server, ranking),
@@ -68,12 +79,13 @@ class Service:
         }
 
 
-def model_store(config: ModelsConfig) -> ModelStore:
+def model_store(config: ServiceConfig) -> ModelStore:
     """The store of the configured folder, or of the one bundle."""
-    if config.bundle is None:
-        return ModelStore(config.root, config.poll_seconds)
-    folder = config.bundle.resolve()
-    return ModelStore(folder.parent, only=folder.name)
+    models, own_features = config.models, config.features.store == "lmdb"
+    if models.bundle is None:
+        return ModelStore(models.root, models.poll_seconds, item_features=own_features)
+    folder = models.bundle.resolve()
+    return ModelStore(folder.parent, only=folder.name, item_features=own_features)
 
 
 async def run_service(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from seriatim_errors import BundleError, SeriatimError
 from serving.bundle import Manifest, open_bundle, self_test
+from serving.features import LmdbStore, bundle_features
 from serving.runtime.query import SlateQuery
 from serving.runtime.ranker import SlateRanker
 
@@ -24,11 +26,13 @@ class LoadedModel:
     Attributes:
         ranker: ranks with it.
         manifest: what it says of itself.
+        features: of its items, where they are asked for.
         requests: how many this process gave to it.
     """
 
     ranker: SlateRanker
     manifest: Manifest
+    features: LmdbStore | None = None
     requests: int = 0
 
     @property
@@ -37,8 +41,12 @@ class LoadedModel:
         return self.ranker.version
 
 
-def load_model(folder: Path) -> LoadedModel:
+def load_model(folder: Path, item_features: bool = False) -> LoadedModel:
     """Verify the files, load the stages, rank the golden requests and requests of many sizes.
+
+    Args:
+        folder: of the bundle.
+        item_features: open the bundle's features of items too; a bundle without is refused then.
 
     Raises:
         BundleError: any of that fails; the message says what and names the way out.
@@ -51,7 +59,17 @@ def load_model(folder: Path) -> LoadedModel:
     ranker = SlateRanker(bundle)
     self_test(ranker, bundle.golden())
     warm_up(ranker)
-    return LoadedModel(ranker, bundle.manifest)
+    features = bundle_features(bundle) if item_features else None
+    if item_features and features is None:
+        raise BundleError(
+            f"{folder} holds no item features, which this service looks up; run the pipeline with "
+            "serving.item_features, or set the service's features.store to another"
+        )
+    model = LoadedModel(ranker, bundle.manifest, features)
+    if features is not None:
+        # The last request that holds the model lets go of the file.
+        weakref.finalize(model, features.close_now)
+    return model
 
 
 def warm_up(ranker: SlateRanker) -> None:

@@ -72,6 +72,7 @@ class ModelStore:
         root: folder of bundles.
         poll_seconds: time between looks.
         only: serve this one version, whatever else is there; rules are then neither read nor written.
+        item_features: open the bundles' features of items too.
         changed: called with the version in service whenever another one takes over.
     """
 
@@ -80,9 +81,11 @@ class ModelStore:
         root: Path,
         poll_seconds: float = 2.0,
         only: str | None = None,
+        item_features: bool = False,
         changed: Callable[[str], None] | None = None,
     ) -> None:
-        self._root, self._poll_seconds, self._only, self._changed = root, poll_seconds, only, changed
+        self._root, self._poll_seconds, self._only = root, poll_seconds, only
+        self._item_features, self._changed = item_features, changed
         self._lock = threading.Lock()
         self._refusals: dict[str, _Refusal] = {}
         self._loading = ""
@@ -295,7 +298,7 @@ class ModelStore:
             return None
         self._loading = version
         try:
-            loaded[version] = load_model(folder)
+            loaded[version] = load_model(folder, self._item_features)
         except Exception as error:
             self._refusals[version] = _Refusal(str(error), stamp)
             logger.error("bundle %s is refused: %s", version, error)

@@ -9,12 +9,14 @@ import grpc
 from grpc_status import rpc_status
 
 from serving.batching import Batcher
-from serving.config import LimitsConfig
+from serving.config import ExplorationConfig, LimitsConfig
+from serving.exploration import explored
+from serving.features import FeatureStore
 from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
 from serving.rpc.errors import status_of
 from serving.rpc.requests import query_of
 from serving.rpc.responses import response_of
-from serving.runtime.query import InvalidRequestError
+from serving.runtime.query import InvalidRequestError, SlateQuery, require_candidates
 from serving.runtime.ranker import SlateRanker
 
 MOST_REQUESTS, MOST_CANDIDATES = 64, 4000
@@ -26,6 +28,11 @@ class Model(Protocol):
     @property
     def ranker(self) -> SlateRanker:
         """What ranks with it."""
+        ...
+
+    @property
+    def features(self) -> FeatureStore | None:
+        """Its own features of items."""
         ...
 
 
@@ -48,10 +55,20 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
         models: which bundle ranks what.
         batcher: the queue before the models.
         limits: what a request may hold.
+        exploration: how a share of the traffic explores.
+        shared_features: where items are looked up that a request names without features, unless the bundle has its own.
     """
 
-    def __init__(self, models: Models, batcher: Batcher, limits: LimitsConfig) -> None:
+    def __init__(
+        self,
+        models: Models,
+        batcher: Batcher,
+        limits: LimitsConfig,
+        exploration: ExplorationConfig,
+        shared_features: FeatureStore | None = None,
+    ) -> None:
         self._models, self._batcher, self._limits = models, batcher, limits
+        self._exploration, self._shared_features = exploration, shared_features
 
     async def RankSlate(  # noqa: N802  (the name is the protocol's)
         self, request: ranking_pb2.RankSlateRequest, context: grpc.aio.ServicerContext
@@ -88,21 +105,37 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
     async def _rank(
         self, request: ranking_pb2.RankSlateRequest, remaining: float | None
     ) -> ranking_pb2.RankSlateResponse:
-        ranker = self._models.choose(request.request_id, request.bundle_version).ranker
-        query = query_of(request, ranker, self._limits.candidates)
-        slate = await self._batcher.rank(ranker, query, remaining)
-        self._shadow(request)
-        return response_of(request, slate, ranker.labeller)
+        model = self._models.choose(request.request_id, request.bundle_version)
+        query, unknown = await self._query(request, model)
+        query = explored(query, self._exploration)
+        slate = await self._batcher.rank(model.ranker, query, remaining)
+        await self._shadow(request)
+        return response_of(request, slate, model.ranker.labeller, unknown)
 
-    def _shadow(self, request: ranking_pb2.RankSlateRequest) -> None:
+    async def _query(self, request: ranking_pb2.RankSlateRequest, model: Model) -> tuple[SlateQuery, int]:
+        """The request for one bundle, and how many of its items no store knew."""
+        if request.HasField("features"):
+            return query_of(request, model.ranker, self._limits.candidates), 0
+        store = model.features if model.features is not None else self._shared_features
+        if store is None:
+            raise InvalidRequestError(
+                "features", "absent, and this service has no feature store; send features, or set features.store"
+            )
+        require_candidates(request.item_ids, self._limits.candidates)
+        found = await store.lookup(request.item_ids, model.ranker.features)
+        query = query_of(request, model.ranker, self._limits.candidates, found.matrix)
+        return query, int((~found.known).sum())
+
+    async def _shadow(self, request: ranking_pb2.RankSlateRequest) -> None:
         """Let another bundle rank a copy; what it cannot read is its own loss."""
         model = self._models.shadow(request.request_id)
         if model is None:
             return
         try:
-            self._batcher.shadow(model.ranker, query_of(request, model.ranker, self._limits.candidates))
+            query, _ = await self._query(request, model)
         except InvalidRequestError:
             return
+        self._batcher.shadow(model.ranker, query)
 
 
 def _require_moderate(request: ranking_pb2.RankSlatesRequest) -> None:

@@ -11,9 +11,18 @@ from serving.runtime.ranker import SlateRanker
 
 
 def query_of(
-    request: ranking_pb2.RankSlateRequest, ranker: SlateRanker, most_candidates: int = MAX_CANDIDATES
+    request: ranking_pb2.RankSlateRequest,
+    ranker: SlateRanker,
+    most_candidates: int = MAX_CANDIDATES,
+    looked_up: NDArray[np.float32] | None = None,
 ) -> SlateQuery:
     """The message as a query in the bundle's feature order.
+
+    Args:
+        request: the message.
+        ranker: of the bundle.
+        most_candidates: that a request may have.
+        looked_up: features of the candidates, float32 `[candidates, item features]`, in place of the message's.
 
     Raises:
         InvalidRequestError: a feature is unknown, missing or given twice, or the matrix has another size.
@@ -32,7 +41,7 @@ def query_of(
         request_id=request.request_id,
         item_ids=tuple(request.item_ids),
         context=context,
-        features=_matrix(request, features.item),
+        features=_matrix(request, features.item) if looked_up is None else looked_up,
         slate_size=request.slate_size,
         explore=exploring,
         temperature=request.exploration.temperature if exploring else 1.0,

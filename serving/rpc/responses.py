@@ -16,11 +16,15 @@ DECODINGS = {
 
 
 def response_of(
-    request: ranking_pb2.RankSlateRequest, slate: Slate, labeller: Labeller | None
+    request: ranking_pb2.RankSlateRequest, slate: Slate, labeller: Labeller | None, unknown_items: int = 0
 ) -> ranking_pb2.RankSlateResponse:
     """The answer to `request`."""
     response = ranking_pb2.RankSlateResponse(
-        request_id=request.request_id, bundle_version=slate.version, decoding=DECODINGS[slate.decoding]
+        request_id=request.request_id,
+        bundle_version=slate.version,
+        decoding=DECODINGS[slate.decoding],
+        policy=slate.policy,
+        unknown_items=unknown_items,
     )
     if slate.propensity is not None:
         response.propensity = slate.propensity

@@ -57,6 +57,7 @@ class SlateQuery:
         slate_size: items to place, 1 to the number of candidates.
         explore: sample the slate instead of taking the most probable one.
         temperature: 0.001 to 1000, of the sampling.
+        epsilon: 0 to 1, probability of a uniformly random slate in place of the best; not together with `explore`.
     """
 
     request_id: str
@@ -66,6 +67,14 @@ class SlateQuery:
     slate_size: int
     explore: bool = False
     temperature: float = 1.0
+    epsilon: float = 0.0
+
+    @property
+    def policy(self) -> str:
+        """Name of the policy that builds the slate: `greedy`, `temperature` or `epsilon`."""
+        if self.explore:
+            return "temperature"
+        return "epsilon" if self.epsilon > 0 else "greedy"
 
 
 @dataclass(frozen=True)
@@ -85,6 +94,7 @@ class Slate:
         version: the bundle that ranked.
         labels: int64 `[slate_size, labels]`, the states of the placed items' labels, or None without a labeller.
         decoding: how the slate was built.
+        policy: `greedy`, `temperature` or `epsilon`.
         stage_seconds: time of each stage, by its kind, for all requests that were ranked together.
     """
 
@@ -98,6 +108,7 @@ class Slate:
     version: str
     labels: NDArray[np.int64] | None = None
     decoding: Decoding = Decoding.FULL
+    policy: str = "greedy"
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
 
     def labelled(self, labels: NDArray[np.int64]) -> Slate:

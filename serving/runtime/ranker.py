@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from serving.bundle.golden import GoldenRequests
 from serving.bundle.reader import Bundle
+from serving.runtime.epsilon_slates import drawn_slate, step_probabilities
 from serving.runtime.query import Decoding, InvalidRequestError, Slate, SlateQuery, refusal
 from serving.runtime.seq2slate import Placed, Reading
 from serving.runtime.stage_clock import StageClock
@@ -180,6 +181,12 @@ class SlateRanker:
         probabilities = np.full(query.slate_size, np.nan)
         known = np.exp(placed.log_probabilities[: query.slate_size])
         probabilities[: len(known)] = known
+        explores = query.explore and decoding is not Decoding.BASE
+        if query.epsilon > 0:
+            explores = True
+            full, probabilities = _epsilon_slate(full, query, gated.passing)
+            known = probabilities[: min(query.slate_size, gated.passing)]
+            ranks[full] = np.arange(count)
         return Slate(
             order=tuple(full[: query.slate_size].tolist()),
             ranks=ranks,
@@ -187,9 +194,10 @@ class SlateRanker:
             gate_scores=gate_scores,
             passed=gated.passed,
             probabilities=probabilities,
-            propensity=float(np.prod(known)) if query.explore and decoding is not Decoding.BASE else None,
+            propensity=float(np.prod(known)) if explores else None,
             version=self.version,
             decoding=decoding,
+            policy=query.policy if explores else "greedy",
             stage_seconds=clock.seconds,
         )
 
@@ -242,6 +250,20 @@ class _Gated(NamedTuple):
     order: NDArray[np.int64]
     passed: NDArray[np.bool_]
     passing: int
+
+
+def _epsilon_slate(
+    full: NDArray[np.int64], query: SlateQuery, passing: int
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """The candidates with the places of the slate drawn anew from those that pass, and each place's probability."""
+    places = min(query.slate_size, passing)
+    greedy = np.arange(places)
+    slate = drawn_slate(greedy, passing, query.epsilon, _generator(query.request_id))
+    waiting = np.ones(len(full), bool)
+    waiting[slate] = False
+    probabilities = np.full(query.slate_size, np.nan)
+    probabilities[:places] = step_probabilities(slate, greedy, passing, query.epsilon)
+    return np.concatenate([full[slate], full[waiting]]), probabilities
 
 
 def _matrix(query: SlateQuery) -> NDArray[np.float32]:

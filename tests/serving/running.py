@@ -5,7 +5,7 @@ import threading
 from dataclasses import dataclass
 
 from serving.batching import Batcher
-from serving.config import LimitsConfig
+from serving.config import ExplorationConfig, LimitsConfig
 from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
 from serving.rpc.ranking import RankingServicer
 from serving.runtime import SlateRanker
@@ -19,6 +19,7 @@ class OneModel:
     """One bundle for all requests."""
 
     ranker: SlateRanker
+    features: object = None
 
     def choose(self, request_id, pinned=""):
         return self
@@ -30,13 +31,13 @@ class OneModel:
 class RunningServer:
     """RankingService over one ranker; `limits` and the server's own `options` may be given."""
 
-    def __init__(self, ranker, limits=None, **options):
+    def __init__(self, ranker, limits=None, exploration=None, **options):
         limits = limits or LimitsConfig()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
         self.batcher = Batcher(limits.queue_ms / 1000, limits.batch_requests)
-        servicer = RankingServicer(OneModel(ranker), self.batcher, limits)
+        servicer = RankingServicer(OneModel(ranker), self.batcher, limits, exploration or ExplorationConfig())
         services = {SERVICE: lambda server: ranking_pb2_grpc.add_RankingServiceServicer_to_server(servicer, server)}
         sizes = [("grpc.max_receive_message_length", limits.message_bytes)]
         self.server = GrpcServer(services, options=sizes, **options)

@@ -91,7 +91,7 @@ def test_the_configured_number_of_candidates_is_the_most(stub):
 
 
 def test_an_overloaded_service_says_when_to_come_again(ranker):
-    running = RunningServer(ranker, LimitsConfig(queue_ms=1))
+    running = RunningServer(ranker, LimitsConfig(queue_ms=400))
     try:
         costs = Costs()
         costs.observe(Decoding.FULL, 8, 0.5)

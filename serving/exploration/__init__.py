@@ -1,0 +1,5 @@
+"""Which requests explore, and how."""
+
+from serving.exploration.policies import explored
+
+__all__ = ["explored"]
