@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from serving.batching import Batcher
 from serving.config import ServiceConfig
+from serving.events import EventLog, EventLogError
 from serving.features import FeatureStore
 from serving.models import ModelStore
-from serving.proto.seriatim.v1 import models_pb2, models_pb2_grpc, ranking_pb2, ranking_pb2_grpc
+from serving.proto.seriatim.v1 import (
+    events_pb2,
+    events_pb2_grpc,
+    models_pb2,
+    models_pb2_grpc,
+    ranking_pb2,
+    ranking_pb2_grpc,
+)
+from serving.rpc.events import EventServicer
 from serving.rpc.models import ModelServicer
 from serving.rpc.ranking import RankingServicer
 from serving.server import GrpcServer, Register
 
+EVENTS = events_pb2.DESCRIPTOR.services_by_name["EventService"].full_name
 MODELS = models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name
 RANKING = ranking_pb2.DESCRIPTOR.services_by_name["RankingService"].full_name
+logger = logging.getLogger(__name__)
 
 
 class Service:
@@ -30,6 +42,7 @@ class Service:
 
     def __init__(self, config: ServiceConfig, port: int | None = None, share_port: bool = False) -> None:
         self.config = config
+        self._rotating: asyncio.Task[None] | None = None
         self.models = model_store(config)
         self.shared_features: FeatureStore | None = None
         if config.features.store == "redis":
@@ -37,6 +50,12 @@ class Service:
 
             settings = config.features
             self.shared_features = RedisStore(settings.redis_url, settings.redis_prefix, settings.timeout_ms)
+        events = config.events
+        self.events = (
+            None
+            if events.folder is None
+            else EventLog(events.folder, events.rotate_bytes, events.rotate_seconds, events.durability == "disk")
+        )
         self.batcher = Batcher(config.limits.queue_ms / 1000, config.limits.batch_requests)
         self.server = GrpcServer(
             self._services(),
@@ -59,22 +78,38 @@ class Service:
         await asyncio.to_thread(self.models.start)
         port = await self.server.start()
         await self.server.set_serving(True)
+        self._rotating = asyncio.create_task(self._rotate_events())
         return port
 
     async def stop(self) -> None:
         """Finish the calls in flight and let go of everything."""
         await self.server.stop(self.config.listen.grace_seconds)
+        if self._rotating is not None:
+            self._rotating.cancel()
+        if self.events is not None:
+            await asyncio.to_thread(self.events.close)
         await asyncio.to_thread(self.models.close)
         if self.shared_features is not None:
             await self.shared_features.close()
 
+    async def _rotate_events(self) -> None:
+        """Close the event log's file when it is old, also while nothing happens."""
+        while self.events is not None:
+            await asyncio.sleep(min(10.0, self.config.events.rotate_seconds))
+            try:
+                await asyncio.to_thread(self.events.rotate_if_due)
+            except EventLogError as error:
+                logger.error("%s", error)
+
     def _services(self) -> dict[str, Register]:
+        events = self.events if self.config.events.impressions else None
         ranking = RankingServicer(
-            self.models, self.batcher, self.config.limits, self.config.exploration, self.shared_features
+            self.models, self.batcher, self.config.limits, self.config.exploration, events, self.shared_features
         )
         models = ModelServicer(self.models)
         return {
             RANKING: _adding(ranking_pb2_grpc.add_RankingServiceServicer_to_server, ranking),
+            EVENTS: _adding(events_pb2_grpc.add_EventServiceServicer_to_server, EventServicer(self.events)),
             MODELS: _adding(models_pb2_grpc.add_ModelServiceServicer_to_server, models),
         }
 

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import time
 from typing import Protocol
 
 import grpc
 from grpc_status import rpc_status
 
 from serving.batching import Batcher
+from serving.bundle.manifest import Features
 from serving.config import ExplorationConfig, LimitsConfig
+from serving.events import EventLog, EventLogError
+from serving.events.impressions import impression, names_of
 from serving.exploration import explored
 from serving.features import FeatureStore
 from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
 from serving.rpc.errors import status_of
 from serving.rpc.requests import query_of
 from serving.rpc.responses import response_of
-from serving.runtime.query import InvalidRequestError, SlateQuery, require_candidates
+from serving.runtime.query import InvalidRequestError, Slate, SlateQuery, require_candidates
 from serving.runtime.ranker import SlateRanker
 
+logger = logging.getLogger(__name__)
 MOST_REQUESTS, MOST_CANDIDATES = 64, 4000
 
 
@@ -56,6 +62,7 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
         batcher: the queue before the models.
         limits: what a request may hold.
         exploration: how a share of the traffic explores.
+        events: log of every slate; None: none.
         shared_features: where items are looked up that a request names without features, unless the bundle has its own.
     """
 
@@ -65,10 +72,11 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
         batcher: Batcher,
         limits: LimitsConfig,
         exploration: ExplorationConfig,
+        events: EventLog | None = None,
         shared_features: FeatureStore | None = None,
     ) -> None:
         self._models, self._batcher, self._limits = models, batcher, limits
-        self._exploration, self._shared_features = exploration, shared_features
+        self._exploration, self._events, self._shared_features = exploration, events, shared_features
 
     async def RankSlate(  # noqa: N802  (the name is the protocol's)
         self, request: ranking_pb2.RankSlateRequest, context: grpc.aio.ServicerContext
@@ -109,8 +117,26 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
         query, unknown = await self._query(request, model)
         query = explored(query, self._exploration)
         slate = await self._batcher.rank(model.ranker, query, remaining)
+        logged = self._events is not None and await self._log(request, query, slate, model.ranker.features, unknown)
         await self._shadow(request)
-        return response_of(request, slate, model.ranker.labeller, unknown)
+        return response_of(request, slate, model.ranker.labeller, unknown, logged)
+
+    async def _log(
+        self, request: ranking_pb2.RankSlateRequest, query: SlateQuery, slate: Slate, features: Features, unknown: int
+    ) -> bool:
+        """Write the impressions; a log that fails costs no slate."""
+        assert self._events is not None
+        names = names_of(features.context, features.item)
+        event = impression(query, slate, names, time.time_ns() // 1000, request.user_id, unknown)
+        try:
+            if self._events.to_disk:
+                await asyncio.to_thread(self._events.append, [event])
+            else:
+                self._events.append([event])
+        except EventLogError as error:
+            logger.error("%s", error)
+            return False
+        return True
 
     async def _query(self, request: ranking_pb2.RankSlateRequest, model: Model) -> tuple[SlateQuery, int]:
         """The request for one bundle, and how many of its items no store knew."""

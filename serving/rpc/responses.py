@@ -16,7 +16,11 @@ DECODINGS = {
 
 
 def response_of(
-    request: ranking_pb2.RankSlateRequest, slate: Slate, labeller: Labeller | None, unknown_items: int = 0
+    request: ranking_pb2.RankSlateRequest,
+    slate: Slate,
+    labeller: Labeller | None,
+    unknown_items: int = 0,
+    logged: bool = False,
 ) -> ranking_pb2.RankSlateResponse:
     """The answer to `request`."""
     response = ranking_pb2.RankSlateResponse(
@@ -25,6 +29,7 @@ def response_of(
         decoding=DECODINGS[slate.decoding],
         policy=slate.policy,
         unknown_items=unknown_items,
+        logged=logged,
     )
     if slate.propensity is not None:
         response.propensity = slate.propensity

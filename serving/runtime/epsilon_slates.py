@@ -27,7 +27,7 @@ def step_probabilities(
 ) -> NDArray[np.float64]:
     """Probability of each place's choice given the places before it, under `drawn_slate`.
 
-    A slate's first `t` places come about with probability `(1 - epsilon) [they are the greedy ones] + epsilon / P(n, t)`
+    A slate's first `t` places come about with probability `(1 - epsilon) [they are the greedy] + epsilon / P(n, t)`
     (`P(n, t)` counts ordered selections); a step's probability is the ratio of two such. The product of all steps is
     the slate's propensity.
 
