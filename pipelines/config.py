@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from seriatim_config import Section, read_config
 
-LogFormat = Literal["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit"]
+LogFormat = Literal["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit", "event_log"]
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -30,6 +30,8 @@ class DataConfig(Section):
     evaluation_share: Share = Field(0.2, description="Share of requests held out when `evaluation` is empty.")
     ignore_columns: tuple[str, ...] = Field((), description="Columns of the log that are no features.")
     max_bad_share: float = Field(0.01, ge=0, le=1, description="A run stops above this share of bad rows.")
+    click_action: str = Field("click", min_length=1, description="Action of an event log that counts as a click.")
+    click_window: float = Field(3600.0, gt=0, description="Seconds after a slate within which a click counts.")
     items: Path | None = Field(None, description="Item catalogue that the labeller learns from.")
     simulate: SimulationConfig | None = Field(None, description="Make the log at `path` when it is absent.")
 

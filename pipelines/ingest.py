@@ -22,6 +22,7 @@ from pipelines.config import DataConfig
 from pipelines.hashed_split import identifier_hash
 from pipelines.quarantine import total_by_name, write_quarantine
 from pipelines.readers import read_log, resolve_files
+from pipelines.readers.event_log import EventJoin
 from pipelines.readers.files import companions
 from pipelines.readers.read_logs import ReadLog, concatenate, require_same_columns
 from seriatim_errors import DataError
@@ -70,7 +71,7 @@ def prepare_log(data: DataConfig, seed: int, root: Path) -> PreparedLog:
     if (folder / SUMMARY_FILE).exists():
         return _read_summary(folder)
     # One call for both splits, so that sparse formats agree on the number of features.
-    logs = read_log(files.all, data.format)
+    logs = read_log(files.all, data.format, EventJoin(data.click_action, data.click_window))
     require_same_columns(logs)
     splits: dict[str, ReadLog] = {TRAIN: concatenate(logs[: len(files.train)])}
     if files.evaluation:

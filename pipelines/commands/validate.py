@@ -12,7 +12,7 @@ from seriatim_errors import DataError
 if TYPE_CHECKING:
     from pipelines.click_log import ValidatedLog
 
-FORMATS = ["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit"]
+FORMATS = ["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit", "event_log"]
 
 
 @click.command()

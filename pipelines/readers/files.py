@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.config import DataConfig, LogFormat
+from pipelines.readers.event_log import EventJoin, read_event_log
 from pipelines.readers.open_bandit import item_context_file, read_open_bandit
 from pipelines.readers.read_logs import ReadLog
 from pipelines.readers.svmlight import query_file, read_letor, read_lightgbm
@@ -59,8 +60,12 @@ def resolve_files(data: DataConfig) -> LogFiles:
     return files
 
 
-def read_log(paths: Sequence[Path], log_format: LogFormat = "auto") -> list[ReadLog]:
-    """Read files of one log, each as a table of the contract's columns.
+def read_log(
+    paths: Sequence[Path],
+    log_format: LogFormat = "auto",
+    join: EventJoin = EventJoin(),  # noqa: B008
+) -> list[ReadLog]:
+    """Read files of one log, each as a table of the contract's columns; `join` says what clicks of an event log are.
 
     Raises:
         DataError: the format is unknown or a file cannot be read.
@@ -70,12 +75,14 @@ def read_log(paths: Sequence[Path], log_format: LogFormat = "auto") -> list[Read
             raise DataError(f"{path} does not exist; give the path of a click log")
     chosen = _format_of(paths[0]) if log_format == "auto" else log_format
     for path in paths:
-        if path.is_dir() and chosen not in ("parquet", "open_bandit"):
+        if path.is_dir() and chosen not in ("parquet", "open_bandit", "event_log"):
             raise DataError(f"{path} is a folder; give a file, or name the files in it with data.train")
     if chosen == "letor":
         return read_letor(paths)
     if chosen == "lightgbm":
         return read_lightgbm(paths)
+    if chosen == "event_log":
+        return [read_event_log(path, join) for path in paths]
     readers = {"parquet": read_parquet, "csv": read_csv, "jsonl": read_jsonl, "open_bandit": read_open_bandit}
     return [readers[chosen](path) for path in paths]
 
@@ -104,6 +111,6 @@ def _format_of(path: Path) -> str:
     if path.is_dir() or suffix not in FORMAT_BY_SUFFIX:
         raise DataError(
             f"{path}: cannot tell the format from the name; set data.format (or --format) to one of "
-            "parquet, csv, jsonl, letor, lightgbm, open_bandit"
+            "parquet, csv, jsonl, letor, lightgbm, open_bandit, event_log"
         )
     return FORMAT_BY_SUFFIX[suffix]
