@@ -10,7 +10,7 @@ from pipelines.readers import read_log
 from pipelines.readers.event_log import EventJoin
 from seriatim_errors import DataError
 from serving.events import EventLog, FeatureNames
-from tests.serving.event_samples import acted, shown
+from tests.event_samples import acted, shown
 
 SECOND = 1_000_000
 

@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from seriatim_errors import DataError
 from serving.events import EventLog, EventLogError, read_events
 from serving.events.records import fields_of, line_of, unpacked
-from tests.serving.event_samples import NAMES, acted, shown
+from tests.event_samples import NAMES, acted, shown
 
 WRITER = """
 import sys
 from pathlib import Path
 from serving.events import EventLog
-from tests.serving.event_samples import acted, shown
+from tests.event_samples import acted, shown
 log, start = EventLog(Path(sys.argv[1]), rotate_bytes=4096), int(sys.argv[2])
 print("ready", flush=True)
 for number in range(start, start + 100_000):
@@ -32,7 +32,7 @@ FULL_DISK = """
 import resource, signal, sys
 from pathlib import Path
 from serving.events import EventLog, EventLogError
-from tests.serving.event_samples import acted, shown
+from tests.event_samples import acted, shown
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 log = EventLog(Path(sys.argv[1]))
 log.append([acted(0)])
