@@ -13,10 +13,10 @@ import lightgbm
 import numpy as np
 
 from ranking.base_rankers.onnx_trees import export_trees_onnx
-from ranking.rate_constraints.export import export_gate_onnx
+from ranking.rate_constraints.export import export_gate_onnx, export_gate_saved_model
 from ranking.rate_constraints.gate import GatePromise, GateSettings, TrainedGate
 from ranking.rate_constraints.scorer import Scorer
-from ranking.seq2slate.export import export_first_step, export_onnx
+from ranking.seq2slate.export import export_first_step, export_onnx, export_saved_model
 from ranking.seq2slate.model import Seq2Slate
 from ranking.standardisation import Standardisation
 from serving.bundle import (
@@ -49,8 +49,11 @@ def main(root: Path) -> None:
         scorer = Scorer(FEATURES, (), 0)
         gate = TrainedGate(scorer, -1e9, GatePromise(0.95, 0.9, 1.0, 1), [], GateSettings())
         export_gate_onnx(gate, standardisation, folder / "gate.onnx")
-        export_onnx(Seq2Slate(FEATURES, HIDDEN), standardisation, STEPS, folder / "seq2slate.onnx")
+        seq2slate = Seq2Slate(FEATURES, HIDDEN)
+        export_onnx(seq2slate, standardisation, STEPS, folder / "seq2slate.onnx")
         export_first_step(folder / "seq2slate.onnx", folder / "first_step.onnx")
+        export_gate_saved_model(gate, standardisation, folder / "saved_gate")
+        export_saved_model(seq2slate, standardisation, STEPS, folder / "saved_seq2slate")
         manifest = Manifest(
             version="20240101T000000Z-reference",
             name="reference",
@@ -75,6 +78,8 @@ def main(root: Path) -> None:
             "base_ranker/model.onnx": folder / "trees.onnx",
             "seq2slate/first_step.onnx": folder / "first_step.onnx",
             "gate/model.onnx": folder / "gate.onnx",
+            "saved_model/gate": folder / "saved_gate",
+            "saved_model/seq2slate": folder / "saved_seq2slate",
             "seq2slate/model.onnx": folder / "seq2slate.onnx",
         }
         none = np.zeros(0, np.int64)
