@@ -25,6 +25,7 @@ SUBCOMMANDS = {
     "report": Subcommand("pipelines.commands.report:report", "Show the offline metrics of a run."),
     "serve": Subcommand("serving.commands.serve:serve", "Answer slate requests over gRPC."),
     "features": Subcommand("serving.commands.features:features", "Look at item features, copy them into Redis."),
+    "models": Subcommand("serving.commands.models:models", "List a service's versions, set their traffic, go back."),
     "rank": Subcommand("serving.commands.rank:rank", "Ask a running service for one slate."),
 }
 
