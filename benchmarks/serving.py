@@ -235,7 +235,21 @@ def message_of(query: SlateQuery) -> ranking_pb2.RankSlateRequest:
 @contextmanager
 def service(root: Path, workers: int) -> Iterator[str]:
     """The service in processes of its own, on the first cores; yields its address."""
-    command = [sys.executable, "-m", "seriatim", "serve", "--bundles", str(root), "--port", "0"]
+    config = root / "service.yaml"
+    # Nothing is refused: a closed load of many callers waits longer than a service would let it.
+    config.write_text(json.dumps({"limits": {"queue_ms": 2000}}))
+    command = [
+        sys.executable,
+        "-m",
+        "seriatim",
+        "serve",
+        "--config",
+        str(config),
+        "--bundles",
+        str(root),
+        "--port",
+        "0",
+    ]
     process = subprocess.Popen(
         [*command, "--workers", str(workers)],
         stdout=subprocess.PIPE,

@@ -23,6 +23,8 @@ from serving.proto.seriatim.v1 import (
 from serving.rpc.events import EventServicer
 from serving.rpc.models import ModelServicer
 from serving.rpc.ranking import RankingServicer
+from serving.security import AuthenticationInterceptor, TokenFile, server_credentials
+from serving.security.options import server_options
 from serving.server import GrpcServer, Register
 
 EVENTS = events_pb2.DESCRIPTOR.services_by_name["EventService"].full_name
@@ -57,11 +59,15 @@ class Service:
             else EventLog(events.folder, events.rotate_bytes, events.rotate_seconds, events.durability == "disk")
         )
         self.batcher = Batcher(config.limits.queue_ms / 1000, config.limits.batch_requests)
+        tokens = config.listen.tokens
+        interceptors = [] if tokens is None else [AuthenticationInterceptor(TokenFile(tokens))]
         self.server = GrpcServer(
             self._services(),
             host=config.listen.host,
             port=config.listen.port if port is None else port,
-            options=[("grpc.max_receive_message_length", config.limits.message_bytes)],
+            options=server_options(config.limits),
+            interceptors=interceptors,
+            credentials=server_credentials(config.listen),
             share_port=share_port,
             concurrent_calls=config.limits.concurrent_calls,
         )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from serving.runtime.query import Decoding
 
 SMOOTHING = 0.1
@@ -16,28 +18,38 @@ class Costs:
     """
 
     def __init__(self) -> None:
-        self._means: dict[tuple[Decoding, int], float] = {}
-        self._deviations: dict[tuple[Decoding, int], float] = {}
+        self._known: dict[tuple[Decoding, int], _Known] = {}
 
     def observe(self, decoding: Decoding, candidates: int, seconds: float) -> None:
         """Learn from one batch of `candidates` in all that took `seconds`."""
         key = decoding, candidates.bit_length()
-        if key not in self._means:
-            self._means[key], self._deviations[key] = seconds, seconds / 2
+        known = self._known.get(key)
+        if known is None:
+            self._known[key] = _Known(float(candidates), seconds, seconds / 2)
             return
-        off = seconds - self._means[key]
-        self._deviations[key] += SMOOTHING * (abs(off) - self._deviations[key])
-        self._means[key] += SMOOTHING * off
+        off = seconds - known.seconds
+        known.deviation += SMOOTHING * (abs(off) - known.deviation)
+        known.seconds += SMOOTHING * off
+        known.candidates += SMOOTHING * (candidates - known.candidates)
 
     def estimate(self, decoding: Decoding, candidates: int) -> float:
         """Seconds that a batch is likely not to exceed; of a size never seen, by the nearest; 0 when nothing is known.
 
-        A size above the nearest known one is taken to cost in proportion, one below to cost as much.
+        More candidates than the nearest known batches had are taken to cost in proportion, fewer to cost as much.
         """
         size = candidates.bit_length()
-        known = [seen for kind, seen in self._means if kind is decoding]
-        if not known:
+        sizes = [seen for kind, seen in self._known if kind is decoding]
+        if not sizes:
             return 0.0
-        nearest = min(known, key=lambda seen: (abs(seen - size), seen))
-        key = decoding, nearest
-        return (self._means[key] + DEVIATIONS * self._deviations[key]) * 2.0 ** max(0, size - nearest)
+        nearest = min(sizes, key=lambda seen: (abs(seen - size), seen))
+        known = self._known[decoding, nearest]
+        return (known.seconds + DEVIATIONS * known.deviation) * max(1.0, candidates / known.candidates)
+
+
+@dataclass
+class _Known:
+    """Smoothed means of batches of about one size."""
+
+    candidates: float
+    seconds: float
+    deviation: float
