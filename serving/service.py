@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -144,6 +145,9 @@ async def run_service(
     service = Service(config, port, share_port)
     try:
         await service.start()
+        # What is loaded stays: the collector need not walk through it again and again.
+        gc.collect()
+        gc.freeze()
         ready(service)
         await stopping.wait()
     finally:

@@ -83,7 +83,7 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
     ) -> ranking_pb2.RankSlateResponse:
         """Rank one request."""
         try:
-            return await self._rank(request, context.time_remaining())
+            return await self._rank(request, context.time_remaining(), lone=True)
         except Exception as error:
             await _abort(context, error)
             raise
@@ -111,12 +111,12 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
         return response
 
     async def _rank(
-        self, request: ranking_pb2.RankSlateRequest, remaining: float | None
+        self, request: ranking_pb2.RankSlateRequest, remaining: float | None, lone: bool = False
     ) -> ranking_pb2.RankSlateResponse:
         model = self._models.choose(request.request_id, request.bundle_version)
         query, unknown = await self._query(request, model)
         query = explored(query, self._exploration)
-        slate = await self._batcher.rank(model.ranker, query, remaining)
+        slate = await self._batcher.rank(model.ranker, query, remaining, lone)
         logged = self._events is not None and await self._log(request, query, slate, model.ranker.features, unknown)
         await self._shadow(request)
         return response_of(request, slate, model.ranker.labeller, unknown, logged)
@@ -142,12 +142,12 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
         """The request for one bundle, and how many of its items no store knew."""
         if request.HasField("features"):
             return query_of(request, model.ranker, self._limits.candidates), 0
+        require_candidates(request.item_ids, self._limits.candidates)
         store = model.features if model.features is not None else self._shared_features
         if store is None:
             raise InvalidRequestError(
                 "features", "absent, and this service has no feature store; send features, or set features.store"
             )
-        require_candidates(request.item_ids, self._limits.candidates)
         found = await store.lookup(request.item_ids, model.ranker.features)
         query = query_of(request, model.ranker, self._limits.candidates, found.matrix)
         return query, int((~found.known).sum())

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from serving.proto.seriatim.v1 import ranking_pb2
-from serving.runtime.query import MAX_CANDIDATES, InvalidRequestError, SlateQuery, require_candidates
+from serving.runtime.query import MAX_CANDIDATES, InvalidRequestError, SlateQuery, require_moderate
 from serving.runtime.ranker import SlateRanker
 
 
@@ -29,7 +29,7 @@ def query_of(
     """
     if not request.request_id:
         raise InvalidRequestError("request_id", "empty; give every request an id")
-    require_candidates(request.item_ids, most_candidates)
+    require_moderate(len(request.item_ids), most_candidates)
     features = ranker.features
     context = np.array(request.context.values, np.float32)
     if request.context.names:

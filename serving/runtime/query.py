@@ -165,13 +165,18 @@ def check_query(query: SlateQuery, features: Features) -> None:
         )
 
 
-def require_candidates(item_ids: Sequence[str], most: int = MAX_CANDIDATES) -> None:
-    """Raise `InvalidRequestError` unless there are candidates, not too many, each once and with a name."""
-    candidates = len(item_ids)
+def require_moderate(candidates: int, most: int = MAX_CANDIDATES) -> None:
+    """Raise `InvalidRequestError` where there are too many candidates, or none."""
     if candidates == 0:
         raise InvalidRequestError("item_ids", "no candidates; give at least one item to rank")
     if candidates > most:
         raise InvalidRequestError("item_ids", f"{candidates} candidates; give at most {most}")
+
+
+def require_candidates(item_ids: Sequence[str], most: int = MAX_CANDIDATES) -> None:
+    """Raise `InvalidRequestError` unless there are candidates, not too many, each once and with a name."""
+    candidates = len(item_ids)
+    require_moderate(candidates, most)
     if len(set(item_ids)) != candidates:
         twice = Counter(item_ids).most_common(1)[0][0]
         raise InvalidRequestError("item_ids", f"item {twice!r} stands twice; give every candidate once")

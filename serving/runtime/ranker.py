@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -96,7 +97,8 @@ class SlateRanker:
         clock, stages = StageClock(), self._stages
         lists = [_matrix(query) for query in queries]
         matrix = lists[0] if len(lists) == 1 else np.concatenate(lists)
-        ends = np.cumsum([len(rows) for rows in lists])[:-1]
+        ends = [0, *accumulate(len(rows) for rows in lists)]
+        parts = [slice(begin, end) for begin, end in pairwise(ends)]
         gate_scores = None
         if stages.gate is not None:
             with clock.stage("gate"):
@@ -105,8 +107,8 @@ class SlateRanker:
         if stages.base_ranker is not None:
             with clock.stage("base_ranker"):
                 base_scores = stages.base_ranker.score(matrix)
-        split_base = np.split(base_scores, ends)
-        split_gate = [None] * len(lists) if gate_scores is None else np.split(gate_scores, ends)
+        split_base = [base_scores[part] for part in parts]
+        split_gate = [None if gate_scores is None else gate_scores[part] for part in parts]
         gated = [self._gated(base, gate) for base, gate in zip(split_base, split_gate, strict=True)]
         with clock.stage("seq2slate"):
             placed = self._place(queries, lists, gated, decoding)
