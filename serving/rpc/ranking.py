@@ -83,7 +83,7 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
     ) -> ranking_pb2.RankSlateResponse:
         """Rank one request."""
         try:
-            return await self._rank(request, context.time_remaining(), lone=True)
+            return await self._rank(request, context.time_remaining())
         except Exception as error:
             await _abort(context, error)
             raise
@@ -111,12 +111,12 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
         return response
 
     async def _rank(
-        self, request: ranking_pb2.RankSlateRequest, remaining: float | None, lone: bool = False
+        self, request: ranking_pb2.RankSlateRequest, remaining: float | None
     ) -> ranking_pb2.RankSlateResponse:
         model = self._models.choose(request.request_id, request.bundle_version)
         query, unknown = await self._query(request, model)
         query = explored(query, self._exploration)
-        slate = await self._batcher.rank(model.ranker, query, remaining, lone)
+        slate = await self._batcher.rank(model.ranker, query, remaining)
         logged = self._events is not None and await self._log(request, query, slate, model.ranker.features, unknown)
         await self._shadow(request)
         return response_of(request, slate, model.ranker.labeller, unknown, logged)

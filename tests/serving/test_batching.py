@@ -70,21 +70,6 @@ def test_a_lone_request_is_ranked_in_the_next_round_of_the_loop(ranker):
     assert asyncio.run(rounds()) <= 4
 
 
-def test_a_request_that_its_caller_sends_alone_is_ranked_at_once_unless_a_batch_ended_just_now(slow):
-    batcher = batcher_of(slow)
-
-    async def three():
-        await batcher.rank(slow, make_query(seed=1), lone=True)
-        now = [asyncio.ensure_future(batcher.rank(slow, make_query(seed=seed), lone=True)) for seed in (2, 3)]
-        await asyncio.gather(*now)
-        slow.now += 1.0
-        later = [asyncio.ensure_future(batcher.rank(slow, make_query(seed=seed), lone=True)) for seed in (4, 5)]
-        await asyncio.gather(*later)
-
-    asyncio.run(three())
-    assert [names for _, names in slow.batches] == [["q1"], ["q2", "q3"], ["q4"], ["q5"]]
-
-
 def test_requests_that_wait_are_ranked_together_and_each_gets_its_own_answer(slow, ranker):
     queries = [make_query(seed=seed) for seed in range(10)]
     slates = ranked_together(batcher_of(slow), slow, queries)
