@@ -10,8 +10,10 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from seriatim_errors import ServiceError
+from serving.rpc.message_reader import MessageReader
 
 Register = Callable[[grpc.aio.Server], None]
+DEFAULT_MESSAGE_BYTES = 4 << 20
 
 
 class GrpcServer:
@@ -42,8 +44,9 @@ class GrpcServer:
         # An IPv6 address stands in brackets, or its last group would be taken for the port.
         self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._services, self._credentials = services, credentials
-        self._options = [*options, ("grpc.so_reuseport", int(share_port))]
-        self._interceptors, self._concurrent_calls = interceptors, concurrent_calls
+        self._options = [*options, *MessageReader.OPTIONS, ("grpc.so_reuseport", int(share_port))]
+        reader = MessageReader(dict(options).get("grpc.max_receive_message_length", DEFAULT_MESSAGE_BYTES))
+        self._interceptors, self._concurrent_calls = [reader, *interceptors], concurrent_calls
         self._server: grpc.aio.Server | None = None
         self.health = health.aio.HealthServicer()
         self.port = port
@@ -59,7 +62,7 @@ class GrpcServer:
         """
         server = grpc.aio.server(
             options=self._options,
-            interceptors=list(self._interceptors),
+            interceptors=self._interceptors,
             maximum_concurrent_rpcs=self._concurrent_calls,
         )
         for register in self._services.values():
