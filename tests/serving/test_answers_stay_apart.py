@@ -38,7 +38,7 @@ def require_own_answer(ranker, number, answer):
 
 @pytest.fixture
 def disturbers(server):
-    """Two clients whose calls are cancelled, come too late or are refused, for as long as the test runs; each kind occurs."""
+    """Two clients whose calls are cancelled, come too late or are refused, while the test runs; each kind occurs."""
     over = threading.Event()
     outcomes = {"cancelled": 0, "late": 0, "refused": 0}
 

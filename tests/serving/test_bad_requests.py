@@ -11,6 +11,7 @@ from grpc_status import rpc_status
 
 from serving.config import LimitsConfig, ListenConfig, ModelsConfig, ServiceConfig
 from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
+from serving.runtime import InvalidRequestError
 from tests.serving.running import RunningServer, RunningService
 from tests.serving.small_bundles import ITEM, make_query
 from tests.serving.test_ranking_service import message_of
@@ -152,3 +153,16 @@ def test_a_pinned_version_is_a_name_and_never_a_path(bundle, version):
     finally:
         running.stop()
     assert violation(rpc_status.from_call(caught.value)).field == "bundle_version"
+
+
+@pytest.mark.parametrize("explore", [False, True])
+@pytest.mark.parametrize("candidates", [2, 5, 6])
+def test_features_that_lead_the_re_ranker_below_its_mask_are_refused_and_harm_no_other(ranker, candidates, explore):
+    """Of logits under -1e9 the graph would take what it has placed already, or the padding of a shorter list."""
+    low = make_query(candidates, slate_size=candidates, explore=explore)
+    low.features[:] = [2, -1e10, 0]
+    good = make_query(6, seed=3)
+    alone, (refused, beside) = ranker.rank(good), ranker.rank_batch([low, good])
+    assert isinstance(refused, InvalidRequestError)
+    assert refused.description.startswith("the re-ranker overflows; the largest value is -1e+10, feature 'quality'")
+    assert beside.order == alone.order
