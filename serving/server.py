@@ -10,8 +10,11 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
 from seriatim_errors import ServiceError
+from serving.rpc.call_limit import CallLimit
+from serving.rpc.message_reader import MessageReader
 
 Register = Callable[[grpc.aio.Server], None]
+DEFAULT_MESSAGE_BYTES = 4 << 20
 
 
 class GrpcServer:
@@ -25,7 +28,7 @@ class GrpcServer:
         interceptors: before every call.
         credentials: of TLS; None serves in the clear.
         share_port: whether other processes listen on the same port (SO_REUSEPORT).
-        concurrent_calls: most calls at a time; more are refused with RESOURCE_EXHAUSTED.
+        concurrent_calls: most calls that are worked on at a time; more are refused with RESOURCE_EXHAUSTED.
     """
 
     def __init__(
@@ -42,8 +45,10 @@ class GrpcServer:
         # An IPv6 address stands in brackets, or its last group would be taken for the port.
         self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._services, self._credentials = services, credentials
-        self._options = [*options, ("grpc.so_reuseport", int(share_port))]
-        self._interceptors, self._concurrent_calls = interceptors, concurrent_calls
+        self._options = [*options, *MessageReader.OPTIONS, ("grpc.so_reuseport", int(share_port))]
+        reader = MessageReader(dict(options).get("grpc.max_receive_message_length", DEFAULT_MESSAGE_BYTES))
+        limit = [CallLimit(concurrent_calls)] if concurrent_calls is not None else []
+        self._interceptors = [reader, *limit, *interceptors]
         self._server: grpc.aio.Server | None = None
         self.health = health.aio.HealthServicer()
         self.port = port
@@ -57,11 +62,7 @@ class GrpcServer:
         Raises:
             ServiceError: the address is in use or not this machine's.
         """
-        server = grpc.aio.server(
-            options=self._options,
-            interceptors=list(self._interceptors),
-            maximum_concurrent_rpcs=self._concurrent_calls,
-        )
+        server = grpc.aio.server(options=self._options, interceptors=self._interceptors)
         for register in self._services.values():
             register(server)
         health_pb2_grpc.add_HealthServicer_to_server(self.health, server)

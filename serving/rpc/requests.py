@@ -63,15 +63,17 @@ def _matrix(request: ranking_pb2.RankSlateRequest, expected: tuple[str, ...]) ->
 
 def _columns(field: str, names: list[str], expected: tuple[str, ...]) -> list[int]:
     """For every expected feature the place at which the caller gives it."""
-    places = {name: place for place, name in enumerate(names)}
-    for name in names:
+    # Among one name more than there are features one is unknown or stands twice: millions of names cost nothing.
+    read = names[: len(expected) + 1]
+    places = {name: place for place, name in enumerate(read)}
+    for name in read:
         if name not in expected:
             raise InvalidRequestError(field, f"unknown feature {name!r}; the model reads {', '.join(expected)}")
+    if len(places) != len(read):
+        raise InvalidRequestError(field, "a feature is named twice; name each once")
     for name in expected:
         if name not in places:
             raise InvalidRequestError(field, f"feature {name!r} is missing; give all of {', '.join(expected)}")
-    if len(places) != len(names):
-        raise InvalidRequestError(field, "a feature is named twice; name each once")
     return [places[name] for name in expected]
 
 

@@ -71,9 +71,10 @@ class Seq2Slate:
             order, log_probabilities, first = self._run(features, mask, noise, temperature)
             sound = np.isfinite(log_probabilities).all(axis=1) & (np.isfinite(first) | ~mask).all(axis=1)
             for row, member in enumerate(members):
-                if sound[row]:
-                    steps = order[row] >= 0
-                    placed[member] = Placed(order[row, steps], log_probabilities[row, steps].astype(np.float64))
+                steps = order[row] >= 0
+                chosen = order[row, steps]
+                if sound[row] and _all_different(chosen, len(readings[member].features)):
+                    placed[member] = Placed(chosen, log_probabilities[row, steps].astype(np.float64))
         return placed
 
     def place_batch(
@@ -101,6 +102,12 @@ def padded(lists: Sequence[NDArray[np.float32]]) -> tuple[NDArray[np.float32], N
     for row, rows in enumerate(lists):
         features[row, : len(rows)] = rows
     return features, mask
+
+
+def _all_different(chosen: NDArray[np.int64], candidates: int) -> bool:
+    """Whether every choice is another candidate: logits under that of what is masked let the graph choose that."""
+    rows = chosen.tolist()
+    return len(set(rows)) == len(rows) and max(rows, default=0) < candidates
 
 
 def _alike(readings: Sequence[Reading]) -> dict[tuple[int, float], list[int]]:
