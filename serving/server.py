@@ -7,13 +7,14 @@ from typing import Any
 
 import grpc
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from seriatim_errors import ServiceError
 from serving.rpc.call_limit import CallLimit
 from serving.rpc.message_reader import MessageReader
+from serving.rpc.registration import Registration
 
-Register = Callable[[grpc.aio.Server], None]
+Register = Callable[[Registration], None]
 DEFAULT_MESSAGE_BYTES = 4 << 20
 
 
@@ -47,8 +48,8 @@ class GrpcServer:
         self._services, self._credentials = services, credentials
         self._options = [*options, *MessageReader.OPTIONS, ("grpc.so_reuseport", int(share_port))]
         reader = MessageReader(dict(options).get("grpc.max_receive_message_length", DEFAULT_MESSAGE_BYTES))
-        limit = [CallLimit(concurrent_calls)] if concurrent_calls is not None else []
-        self._interceptors = [reader, *limit, *interceptors]
+        limit = [CallLimit(concurrent_calls).wrap] if concurrent_calls is not None else []
+        self._wraps, self._interceptors = [*limit, reader.wrap], interceptors
         self._server: grpc.aio.Server | None = None
         self.health = health.aio.HealthServicer()
         self.port = port
@@ -62,12 +63,14 @@ class GrpcServer:
         Raises:
             ServiceError: the address is in use or not this machine's.
         """
-        server = grpc.aio.server(options=self._options, interceptors=self._interceptors)
+        server = grpc.aio.server(options=self._options, interceptors=list(self._interceptors))
+        registration = Registration(server, self._wraps)
         for register in self._services.values():
-            register(server)
-        health_pb2_grpc.add_HealthServicer_to_server(self.health, server)
+            register(registration)
+        health_pb2_grpc.add_HealthServicer_to_server(self.health, registration)
         names = (*self._services, health.SERVICE_NAME, reflection.SERVICE_NAME)
-        reflection.enable_server_reflection(names, server)
+        reflected = reflection.aio.ReflectionServicer(names)
+        reflection_pb2_grpc.add_ServerReflectionServicer_to_server(reflected, registration)
         try:
             if self._credentials is None:
                 self.port = server.add_insecure_port(self._address)

@@ -17,7 +17,7 @@ RETRY_SECONDS = 0.1
 HEALTH = f"/{health.SERVICE_NAME}/"
 
 
-class CallLimit(grpc.aio.ServerInterceptor):
+class CallLimit:
     """Refuses calls beyond a number with RESOURCE_EXHAUSTED and the time to come again.
 
     A call counts from when its message is whole until its answer is ready. gRPC's own limit counts from a call's first
@@ -32,15 +32,9 @@ class CallLimit(grpc.aio.ServerInterceptor):
         self._most_calls = most_calls
         self._calls = 0
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler | None:
+    def wrap(self, handler: grpc.RpcMethodHandler, method: str) -> grpc.RpcMethodHandler:
         """The method's handler with our count around it."""
-        handler = await continuation(handler_call_details)
-        counts = handler is not None and inspect.iscoroutinefunction(handler.unary_unary)
-        if not counts or handler_call_details.method.startswith(HEALTH):
+        if method.startswith(HEALTH) or not inspect.iscoroutinefunction(handler.unary_unary):
             return handler
         return handler._replace(unary_unary=self._counted(handler.unary_unary))
 

@@ -32,8 +32,8 @@ class _Refused:
     status: status_pb2.Status
 
 
-class MessageReader(grpc.aio.ServerInterceptor):
-    """Reads the messages of every method that is a coroutine of one request; to be the first of the interceptors.
+class MessageReader:
+    """Reads the messages of a server's methods; to be the outermost of what is wrapped around them.
 
     gRPC's core holds a compressed message against the limit only after it has inflated it: 16 KiB of gzip become 16 MiB
     first. With `OPTIONS` the core leaves messages as they came, and they are inflated here up to the limit and no
@@ -53,24 +53,17 @@ class MessageReader(grpc.aio.ServerInterceptor):
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
 
-    async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[grpc.RpcMethodHandler | None]],
-        handler_call_details: grpc.HandlerCallDetails,
-    ) -> grpc.RpcMethodHandler | None:
-        """The method's handler with our reading before it."""
-        handler = await continuation(handler_call_details)
-        if handler is None or handler.request_deserializer is None:
+    def wrap(self, handler: grpc.RpcMethodHandler, method: str) -> grpc.RpcMethodHandler:
+        """The method's handler with our reading before it; what a stream cannot read ends it with UNKNOWN."""
+        deserialize = handler.request_deserializer
+        if deserialize is None:
             return handler
         for kind in ("unary_unary", "unary_stream"):
             behaviour = getattr(handler, kind)
             if inspect.iscoroutinefunction(behaviour):
-                read = self._refusing(handler.request_deserializer, handler_call_details.method)
+                read = self._refusing(deserialize, method)
                 return handler._replace(**{kind: _answering(behaviour), "request_deserializer": read})
-        return handler._replace(request_deserializer=self._raising(handler.request_deserializer))
-
-    def _raising(self, deserialize: Callable[[bytes], Any]) -> Callable[[bytes], Any]:
-        return lambda raw: deserialize(inflated(raw, self._most_bytes))
+        return handler._replace(request_deserializer=lambda raw: deserialize(inflated(raw, self._most_bytes)))
 
     def _refusing(self, deserialize: Callable[[bytes], Any], method: str) -> Callable[[bytes], Any]:
         def read(raw: bytes) -> Any:

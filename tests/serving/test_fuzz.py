@@ -6,6 +6,7 @@ import zlib
 import grpc
 import pytest
 from google.protobuf.message import DecodeError
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
@@ -137,6 +138,13 @@ def test_a_compressed_request_gets_the_same_answer(channel):
     stub, request = ranking_pb2_grpc.RankingServiceStub(channel), message_of(make_query(40))
     compressed = stub.RankSlate(request, timeout=30, compression=grpc.Compression.Gzip)
     assert compressed == stub.RankSlate(request, timeout=30)
+
+
+def test_a_compressed_stream_is_read_too(channel):
+    stub = reflection_pb2_grpc.ServerReflectionStub(channel)
+    request = reflection_pb2.ServerReflectionRequest(list_services="")
+    [answer] = stub.ServerReflectionInfo(iter([request]), timeout=30, compression=grpc.Compression.Gzip)
+    assert "seriatim.v1.RankingService" in {service.name for service in answer.list_services_response.service}
 
 
 def test_a_compression_that_is_not_served_is_said_to_be_so(channel):
