@@ -5,7 +5,8 @@ from serving.images.loading import load_cascade
 from serving.images.manifest import CascadeManifest, CascadeStage, InputSize
 from serving.images.reader import Cascade, open_cascade
 from serving.images.rows import ImageScore
-from serving.images.runtime import CascadeCounts, CascadeRuntime, StageRun
+from serving.images.runtime import CascadeRuntime
+from serving.images.statistics import CascadeCounts, StageRun
 from serving.images.writer import write_cascade
 
 __all__ = [

@@ -73,6 +73,8 @@ def decoded(content: bytes, field: str) -> Image.Image:
         _require_moderate(size, field)
     try:
         image = Image.open(io.BytesIO(content), formats=FORMATS)
+    except Image.DecompressionBombError:
+        raise InvalidRequestError(field, f"has too many pixels; give at most {MAX_PIXELS}") from None
     except Exception as error:
         raise _unreadable(field, error) from None
     _require_moderate(image.size, field)

@@ -11,8 +11,9 @@ from serving.config import ImagesConfig
 from serving.images.batch_times import BatchTimes
 from serving.images.golden import self_test
 from serving.images.reader import open_cascade
-from serving.images.runtime import CascadeRuntime, StageRun
+from serving.images.runtime import CascadeRuntime
 from serving.images.stage_graph import StageGraph, load_stages
+from serving.images.statistics import StageRun
 
 
 def load_cascade(config: ImagesConfig, observe: Callable[[StageRun], None] | None = None) -> CascadeRuntime | None:
@@ -35,9 +36,7 @@ def load_cascade(config: ImagesConfig, observe: Callable[[StageRun], None] | Non
     )
     self_test(cascade.manifest.version, graphs, cascade.golden(), times.buckets[0])
     warm_up(graphs, times)
-    return CascadeRuntime(
-        cascade.manifest, graphs, times, config.delay_ms / 1000, config.queue_images, observe=observe
-    )
+    return CascadeRuntime(cascade.manifest, graphs, times, config.delay_ms / 1000, config.queue_images, observe=observe)
 
 
 def warm_up(graphs: Sequence[StageGraph], times: BatchTimes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from time import perf_counter
 
@@ -22,43 +22,10 @@ from serving.images.routing import Verdict, judge
 from serving.images.rows import ImageScore, Request, Row
 from serving.images.stage_graph import StageAnswer, StageGraph
 from serving.images.stage_queues import Batch, StageQueues
+from serving.images.statistics import CascadeCounts, StageRun
 
 DECODERS = 2
 Pixels = tuple[NDArray[np.uint8], ...]
-
-
-@dataclass(frozen=True)
-class StageRun:
-    """A batch that was run.
-
-    Attributes:
-        batch: what ran: stage, bucket, rows and their waits.
-        seconds: in the graph.
-        confidences: float32 `[rows]`.
-        left: rows that left the cascade here because they were sure enough, or because it was the last stage.
-    """
-
-    batch: Batch
-    seconds: float
-    confidences: NDArray[np.float32]
-    left: int
-
-
-@dataclass
-class CascadeCounts:
-    """What became of images and requests since the start.
-
-    Attributes:
-        exits: images by the stage that answered.
-        cut_short: of these, images for which the deadline did not allow a later stage.
-        refused: requests that were not taken on.
-        too_late: requests whose deadline passed before the first stage had read them.
-    """
-
-    exits: list[int]
-    cut_short: int = 0
-    refused: int = 0
-    too_late: int = 0
 
 
 class CascadeRuntime:
@@ -87,7 +54,7 @@ class CascadeRuntime:
     ) -> None:
         self.manifest, self.counts = manifest, CascadeCounts([0] * len(graphs))
         self.observe = observe
-        self._graphs, self._times, self._queue_images = graphs, times, queue_images
+        self._graphs, self.times, self._queue_images = graphs, times, queue_images
         self._sizes = [graph.size for graph in graphs]
         self._queues = StageQueues(len(graphs), times, delay)
         self._requests: set[Request] = set()
@@ -101,6 +68,11 @@ class CascadeRuntime:
     def waiting(self) -> int:
         """Images that are decoded, wait or run."""
         return self._images
+
+    @property
+    def queued(self) -> list[int]:
+        """Images before each stage."""
+        return [self._queues.waiting(stage) for stage in range(len(self._graphs))]
 
     async def score(self, images: Sequence[ImageSource], remaining: float | None = None) -> list[ImageScore]:
         """The scores of a request's images, in order.
@@ -149,7 +121,7 @@ class CascadeRuntime:
         self._decoders.shutdown()
 
     def _refuse_early(self, images: int, remaining: float | None) -> None:
-        backlog = self._times.backlog(0, self._queues.waiting(0))
+        backlog = self.times.backlog(0, self._queues.waiting(0))
         if self._images + images > self._queue_images:
             self.counts.refused += 1
             raise QueueFullError(images, self._images, self._queue_images, backlog)
@@ -201,7 +173,7 @@ class CascadeRuntime:
         self._running = None
         try:
             answer, seconds = running.result()
-            self._times.observe(batch.stage, batch.bucket, seconds)
+            self.times.observe(batch.stage, batch.bucket, seconds)
             self._route(batch, answer, seconds)
         except Exception as error:
             for row in batch.rows:
@@ -232,7 +204,7 @@ class CascadeRuntime:
         self._queues.add(stage + 1, row, loop.time())
         if row.request.deadline < float("inf"):
             # The worker may be busy until the deadline has passed; the stages that are done have an answer.
-            latest = row.request.deadline - self._times.likely(stage + 1, self._times.buckets[0])
+            latest = row.request.deadline - self.times.likely(stage + 1, self.times.buckets[0])
             row.timer = loop.call_at(latest, self._give_up, row)
 
     def _give_up(self, row: Row) -> None:
