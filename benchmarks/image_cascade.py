@@ -32,7 +32,7 @@ from serving.images.statistics import StageRun
 
 CLASSES, IMAGES, BUCKETS = 10, 256, (1, 2, 4, 8, 16, 32)
 # Side of the input, and channels of the convolutions, each of which halves the side.
-NETWORKS = ((64, (16, 32, 64)), (128, (24, 48, 96, 96)))
+NETWORKS = ((128, (32, 64, 128, 128)), (224, (32, 64, 128, 256, 256)))
 ESCALATED = 0.3
 CONCURRENCIES = (1, 8, 32)
 DELAYS_MS = (0.0, 2.0, 20.0)
@@ -86,7 +86,7 @@ class OneAtATime:
             return await loop.run_in_executor(self._worker, self._run, pixels)
 
     def _run(self, pixels: Sequence[NDArray[np.uint8]]) -> object:
-        totals = np.zeros((1, CLASSES), np.float32)
+        totals = None
         for stage, graph in enumerate(self._graphs):
             verdict = judge(self._manifest, stage, totals, graph.run([pixels[stage]]).probabilities)
             totals = verdict.totals

@@ -21,17 +21,17 @@ def confidence_of(probabilities: NDArray[np.float32], kind: ConfidenceKind) -> N
     Returns:
         float32 `[rows]`; not a number where a row holds one that is none.
     """
-    # In double precision, so that a row's confidence does not depend on its neighbours in the batch.
-    rows = probabilities.astype(np.float64)
     if kind == "max_probability":
-        confidence = rows.max(axis=1)
+        confidence = probabilities.max(axis=1)
     elif kind == "margin":
-        ordered = np.sort(rows, axis=1)
+        ordered = np.sort(probabilities, axis=1)
         confidence = ordered[:, -1] - ordered[:, -2]
     else:
+        # In double precision, so that a row's confidence does not depend on its neighbours in the batch.
+        rows = probabilities.astype(np.float64)
         logarithms = np.log(rows, out=np.zeros_like(rows), where=rows > 0)
         confidence = 1 + (rows * logarithms).sum(axis=1) / np.log(rows.shape[1])
-    return np.clip(confidence, 0, 1).astype(np.float32)
+    return np.minimum(np.maximum(confidence, 0), 1).astype(np.float32, copy=False)
 
 
 def leaves(confidence: float | np.float32, threshold: float | None) -> bool:

@@ -29,17 +29,17 @@ class Verdict:
 
 
 def judge(
-    manifest: CascadeManifest, stage: int, totals: NDArray[np.float32], probabilities: NDArray[np.float32]
+    manifest: CascadeManifest, stage: int, before: NDArray[np.float32] | None, probabilities: NDArray[np.float32]
 ) -> Verdict:
     """Combine what a stage says with what those before it said, and compare with its threshold.
 
     Args:
         manifest: of the cascade.
         stage: which stage, from 0.
-        totals: float32 `[rows, classes]`, sums of the probabilities of the stages before.
+        before: float32 `[rows, classes]`, sums of the probabilities of the stages before; None for the first.
         probabilities: float32 `[rows, classes]`, of this stage alone.
     """
-    totals = totals + probabilities
+    totals = probabilities if before is None else before + probabilities
     combined = totals / np.float32(stage + 1) if manifest.combine == "mean" else probabilities
     confidences = confidence_of(combined, manifest.confidence)
     threshold = manifest.stages[stage].threshold

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+NOTHING = np.empty(0, np.float32)
+
 
 @dataclass(frozen=True)
 class ImageScore:
@@ -76,7 +78,7 @@ class Row:
         pixels: uint8 `[height, width, 3]` for each stage.
         queued: when it came to the queue it stands in.
         waiting: whether it stands in a queue and is still wanted there.
-        total: float32 `[classes]`, sum of the probabilities so far.
+        total: float32 `[classes]`, sum of the probabilities so far; empty before the first stage.
         score: of the last stage it went through.
         timer: ends its wait when the stage could no longer finish in time.
     """
@@ -86,7 +88,7 @@ class Row:
     pixels: Sequence[NDArray[np.uint8]]
     queued: float = 0.0
     waiting: bool = False
-    total: NDArray[np.float32] | None = None
+    total: NDArray[np.float32] = NOTHING
     score: ImageScore | None = None
     timer: asyncio.TimerHandle | None = None
 

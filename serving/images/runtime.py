@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from functools import partial
 from time import perf_counter
 
 import numpy as np
@@ -59,7 +58,7 @@ class CascadeRuntime:
         self._queues = StageQueues(len(graphs), times, delay)
         self._requests: set[Request] = set()
         self._images = 0
-        self._running: asyncio.Future[tuple[StageAnswer, float]] | None = None
+        self._running: Future[None] | None = None
         self._scheduled = self._closed = False
         self._worker = ThreadPoolExecutor(1, "cascade")
         self._decoders = ThreadPoolExecutor(DECODERS, "decoder")
@@ -116,7 +115,7 @@ class CascadeRuntime:
         for request in self._requests:
             request.fail(CascadeClosedError())
         if self._running is not None:
-            await asyncio.wait([self._running])
+            await asyncio.wrap_future(self._running)
         self._worker.shutdown()
         self._decoders.shutdown()
 
@@ -147,7 +146,7 @@ class CascadeRuntime:
 
     def _wake(self) -> None:
         """Look for a batch in the loop's next round, when the requests of this one are in."""
-        if self._running is None and not self._scheduled:
+        if self._running is None and not self._scheduled and any(self.queued):
             self._scheduled = True
             asyncio.get_running_loop().call_soon(self._dispatch)
 
@@ -160,39 +159,48 @@ class CascadeRuntime:
             self._give_up(row)
         batch = self._queues.next_batch(loop.time())
         if batch is not None:
-            self._running = loop.run_in_executor(self._worker, self._run, batch)
-            self._running.add_done_callback(partial(self._finish, batch))
+            self._running = self._worker.submit(self._run, loop, batch)
 
-    def _run(self, batch: Batch) -> tuple[StageAnswer, float]:
-        """Runs in the worker's thread."""
+    def _run(self, loop: asyncio.AbstractEventLoop, batch: Batch) -> None:
+        """Runs in the worker's thread, and calls the loop itself: by way of a future it would take a round more."""
         begun = perf_counter()
-        answer = self._graphs[batch.stage].run([row.pixels[batch.stage] for row in batch.rows], batch.bucket)
-        return answer, perf_counter() - begun
-
-    def _finish(self, batch: Batch, running: asyncio.Future[tuple[StageAnswer, float]]) -> None:
-        self._running = None
         try:
-            answer, seconds = running.result()
+            answer = self._graphs[batch.stage].run([row.pixels[batch.stage] for row in batch.rows], batch.bucket)
+        except Exception as error:
+            loop.call_soon_threadsafe(self._fail, batch, error)
+        else:
+            loop.call_soon_threadsafe(self._finish, batch, answer, perf_counter() - begun)
+
+    def _finish(self, batch: Batch, answer: StageAnswer, seconds: float) -> None:
+        try:
             self.times.observe(batch.stage, batch.bucket, seconds)
             self._route(batch, answer, seconds)
         except Exception as error:
-            for row in batch.rows:
-                row.request.fail(error)
+            self._fail(batch, error)
+        else:
+            self._running = None
+            self._wake()
+
+    def _fail(self, batch: Batch, error: Exception) -> None:
+        for row in batch.rows:
+            row.request.fail(error)
+        self._running = None
         self._wake()
 
     def _route(self, batch: Batch, answer: StageAnswer, seconds: float) -> None:
-        nothing = np.zeros(answer.probabilities.shape[1], np.float32)
-        totals = np.stack([nothing if row.total is None else row.total for row in batch.rows])
-        verdict = judge(self.manifest, batch.stage, totals, answer.probabilities)
+        before = np.stack([row.total for row in batch.rows]) if batch.stage else None
+        verdict = judge(self.manifest, batch.stage, before, answer.probabilities)
+        sound = np.isfinite(verdict.probabilities).all(axis=1)
         for place, row in enumerate(batch.rows):
-            self._route_row(row, batch.stage, place, verdict, answer)
+            if sound[place]:
+                self._route_row(row, batch.stage, place, verdict, answer)
+            else:
+                path = self._graphs[batch.stage].path
+                row.request.fail(ServiceError(f"{path} gives probabilities that are no numbers"))
         if self.observe is not None:
             self.observe(StageRun(batch, seconds, verdict.confidences, sum(verdict.leaving)))
 
     def _route_row(self, row: Row, stage: int, place: int, verdict: Verdict, answer: StageAnswer) -> None:
-        if not np.isfinite(verdict.probabilities[place]).all():
-            row.request.fail(ServiceError(f"{self._graphs[stage].path} gives probabilities that are no numbers"))
-            return
         score = ImageScore(
             verdict.probabilities[place], answer.embeddings[place], float(verdict.confidences[place]), stage
         )
