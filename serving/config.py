@@ -86,11 +86,14 @@ class ImagesConfig(Section):
 
     cascade: Path | None = Field(None, description="Folder of a cascade; null: ScoreImages is refused.")
     provider: Literal["cpu", "cuda", "tensorrt"] = Field("cpu", description="What ONNX Runtime runs on.")
+    provider_fallback: bool = Field(
+        False, description="Where that is missing, take the next of TensorRT, CUDA and CPU; else it is an error."
+    )
     buckets: tuple[Annotated[int, Field(ge=1)], ...] = Field(
         (1, 2, 4, 8, 16, 32), min_length=1, description="Batch sizes that the graphs run with."
     )
     delay_ms: float = Field(2.0, ge=0, description="Longest wait for a batch to fill while others run.")
-    queue_images: int = Field(1024, ge=1, description="Most images that wait.")
+    queue_images: int = Field(1024, ge=64, description="Most images that are decoded, wait or run; more are refused.")
 
 
 class ServiceConfig(Section):

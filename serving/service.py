@@ -12,16 +12,20 @@ from serving.batching import Batcher
 from serving.config import ServiceConfig
 from serving.events import EventLog, EventLogError
 from serving.features import FeatureStore
+from serving.images import load_cascade
 from serving.models import ModelStore
 from serving.proto.seriatim.v1 import (
     events_pb2,
     events_pb2_grpc,
+    images_pb2,
+    images_pb2_grpc,
     models_pb2,
     models_pb2_grpc,
     ranking_pb2,
     ranking_pb2_grpc,
 )
 from serving.rpc.events import EventServicer
+from serving.rpc.images import ImageServicer
 from serving.rpc.models import ModelServicer
 from serving.rpc.ranking import RankingServicer
 from serving.security import AuthenticationInterceptor, TokenFile, server_credentials
@@ -29,6 +33,7 @@ from serving.security.options import server_options
 from serving.server import GrpcServer, Register
 
 EVENTS = events_pb2.DESCRIPTOR.services_by_name["EventService"].full_name
+IMAGES = images_pb2.DESCRIPTOR.services_by_name["ImageService"].full_name
 MODELS = models_pb2.DESCRIPTOR.services_by_name["ModelService"].full_name
 RANKING = ranking_pb2.DESCRIPTOR.services_by_name["RankingService"].full_name
 logger = logging.getLogger(__name__)
@@ -60,6 +65,7 @@ class Service:
             else EventLog(events.folder, events.rotate_bytes, events.rotate_seconds, events.durability == "disk")
         )
         self.batcher = Batcher(config.limits.queue_ms / 1000, config.limits.batch_requests)
+        self.images = ImageServicer()
         tokens = config.listen.tokens
         interceptors = [] if tokens is None else [AuthenticationInterceptor(TokenFile(tokens))]
         self.server = GrpcServer(
@@ -83,6 +89,7 @@ class Service:
             SeriatimError: something that the configuration asks for cannot be had.
         """
         await asyncio.to_thread(self.models.start)
+        self.images.cascade = await asyncio.to_thread(load_cascade, self.config.images)
         port = await self.server.start()
         await self.server.set_serving(True)
         self._rotating = asyncio.create_task(self._rotate_events())
@@ -93,6 +100,8 @@ class Service:
         await self.server.stop(self.config.listen.grace_seconds)
         if self._rotating is not None:
             self._rotating.cancel()
+        if self.images.cascade is not None:
+            await self.images.cascade.close()
         if self.events is not None:
             await asyncio.to_thread(self.events.close)
         await asyncio.to_thread(self.models.close)
@@ -117,6 +126,7 @@ class Service:
         return {
             RANKING: _adding(ranking_pb2_grpc.add_RankingServiceServicer_to_server, ranking),
             EVENTS: _adding(events_pb2_grpc.add_EventServiceServicer_to_server, EventServicer(self.events)),
+            IMAGES: _adding(images_pb2_grpc.add_ImageServiceServicer_to_server, self.images),
             MODELS: _adding(models_pb2_grpc.add_ModelServiceServicer_to_server, models),
         }
 

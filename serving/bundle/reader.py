@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from pydantic import ValidationError
 
 from seriatim_errors import BundleError
 from serving.bundle.golden import GoldenRequests
-from serving.bundle.manifest import MANIFEST_FILE, SCHEMA_VERSION, Manifest, first_mistake
+from serving.bundle.manifest import MANIFEST_FILE, SCHEMA_VERSION, FileEntry, Manifest, first_mistake
 from serving.bundle.writer import GOLDEN_FILE, file_entry
 
 
@@ -78,7 +79,17 @@ def open_bundle(folder: Path) -> Bundle:
             raise BundleError(
                 f"{path}: {part} names {name}, which is not among its files; restore the bundle or use another version"
             )
-    for name, entry in manifest.files.items():
+    verify_files(folder, path, manifest.files)
+    return Bundle(folder, manifest)
+
+
+def verify_files(folder: Path, path: Path, files: Mapping[str, FileEntry]) -> None:
+    """Hold the files of `folder` against what the manifest at `path` says of them.
+
+    Raises:
+        BundleError: a file is missing, altered, cannot be read or lies outside the folder.
+    """
+    for name, entry in files.items():
         file = folder / name
         if folder.resolve() not in file.resolve().parents:
             raise BundleError(f"{path}: file {name!r} lies outside the bundle; restore it")
@@ -90,4 +101,3 @@ def open_bundle(folder: Path) -> Bundle:
             raise BundleError(f"{file} cannot be read: {error.strerror}; correct its permissions") from None
         if not unaltered:
             raise BundleError(f"{file} does not match its checksum; restore it or use another version")
-    return Bundle(folder, manifest)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import onnxruntime
 
 from seriatim_errors import BundleError
 
 
-def open_session(path: Path, inputs: Collection[str], outputs: Collection[str]) -> onnxruntime.InferenceSession:
+def open_session(
+    path: Path,
+    inputs: Collection[str],
+    outputs: Collection[str],
+    providers: Sequence[str | tuple[str, dict[str, Any]]] = ("CPUExecutionProvider",),
+) -> onnxruntime.InferenceSession:
     """A session on one thread: more threads gave no better median and a far worse tail.
 
     Args:
         path: the ONNX graph.
         inputs, outputs: names that its inputs and outputs must have.
+        providers: what it runs on, in order of preference, each with its options or without.
 
     Raises:
         BundleError: ONNX Runtime cannot load the graph, or its inputs or outputs have other names.
@@ -25,7 +32,7 @@ def open_session(path: Path, inputs: Collection[str], outputs: Collection[str]) 
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        session = onnxruntime.InferenceSession(str(path), options, providers=list(providers))
     except Exception as error:
         raise BundleError(f"{path} cannot be loaded by ONNX Runtime: {error}; use another version") from None
     for kind, entries, expected in (

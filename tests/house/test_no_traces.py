@@ -151,7 +151,12 @@ def test_every_file_name_says_something():
 def test_tests_do_not_sleep():
     def sleeps(path):
         calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
-        return any(ast.unparse(call.func) in {"time.sleep", "sleep", "asyncio.sleep"} for call in calls)
+        # asyncio.sleep(0) waits for nothing but the loop's next round.
+        return any(
+            ast.unparse(call.func) in {"time.sleep", "sleep", "asyncio.sleep"}
+            and ast.unparse(call) != "asyncio.sleep(0)"
+            for call in calls
+        )
 
     assert not [path for path in python_files("tests") if sleeps(path)]
 

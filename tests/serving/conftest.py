@@ -2,8 +2,10 @@
 
 import pytest
 
+from serving.images.stage_graph import load_stages
 from serving.runtime import SlateRanker
 from tests.serving.small_bundles import make_bundle
+from tests.serving.small_cascades import make_cascade
 
 
 @pytest.fixture(scope="session")
@@ -25,3 +27,13 @@ def labelled_bundle(tmp_path_factory):
 @pytest.fixture(scope="session")
 def labelled_ranker(labelled_bundle):
     return SlateRanker(labelled_bundle)
+
+
+@pytest.fixture(scope="session")
+def image_cascade(tmp_path_factory):
+    return make_cascade(tmp_path_factory.mktemp("cascade"))
+
+
+@pytest.fixture(scope="session")
+def image_graphs(image_cascade):
+    return load_stages(image_cascade.folder, image_cascade.manifest)
