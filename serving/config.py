@@ -96,6 +96,16 @@ class ImagesConfig(Section):
     queue_images: int = Field(1024, ge=64, description="Most images that are decoded, wait or run; more are refused.")
 
 
+class MonitoringConfig(Section):
+    """What operators see."""
+
+    host: str = Field("127.0.0.1", description="Address of /metrics, /healthz, /readyz and /explorer.")
+    port: int | None = Field(None, ge=0, le=65535, description="Its port; 0 picks a free one, null: no HTTP.")
+    log_format: Literal["text", "json"] = Field("text", description="Of the log on standard error.")
+    traces: Literal["none", "console", "otlp"] = Field("none", description="Where OpenTelemetry spans go.")
+    trace_share: Share = Field(0.01, description="Share of requests that are traced.")
+
+
 class ServiceConfig(Section):
     """The whole configuration of one service."""
 
@@ -106,3 +116,4 @@ class ServiceConfig(Section):
     exploration: ExplorationConfig = ExplorationConfig()
     events: EventsConfig = EventsConfig()
     images: ImagesConfig = ImagesConfig()
+    monitoring: MonitoringConfig = MonitoringConfig()
