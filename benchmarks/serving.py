@@ -66,18 +66,20 @@ def main() -> None:
 
 
 def latency(root: Path, ranker: SlateRanker, query: SlateQuery) -> tuple[dict[str, float], list[dict[str, object]]]:
-    """One caller: empty calls, ranking in process, and RankSlate, in turns."""
+    """One caller: empty calls, ranking in process, and RankSlate of a message made before, in turns."""
     os.sched_setaffinity(0, {CLIENT_CORE})
     with (
         service(root, 1) as target,
         RankingClient(target) as client,
         grpc.insecure_channel(target, [("grpc.enable_http_proxy", 0)]) as channel,
     ):
-        health = health_pb2_grpc.HealthStub(channel)
+        health, rank = health_pb2_grpc.HealthStub(channel), channel.unary_unary(RANK)
+        message = message_of(query).SerializeToString()
         calls = {
             "echo": lambda: health.Check(health_pb2.HealthCheckRequest()),
             "compute": lambda: ranker.rank(query),
-            "service": lambda: client.rank(query.request_id, query.item_ids, query.features, query.slate_size),
+            "service": lambda: rank(message, timeout=5),
+            "client": lambda: client.rank(query.request_id, query.item_ids, query.features, query.slate_size),
         }
         seconds: dict[str, list[float]] = {name: [] for name in calls}
         stages = []
@@ -101,6 +103,7 @@ def latency(root: Path, ranker: SlateRanker, query: SlateQuery) -> tuple[dict[st
         "echo": "empty call (health check)",
         "compute": "all stages in process, with what joins them",
         "service": "RankSlate, one caller",
+        "client": "RankSlate, one caller, with making the message and reading the answer in Python",
     }
     rows: list[dict[str, object]] = [{"what": "the stages' models alone", **times(stages)}]
     return figures, rows + [{"what": titles[name], **times(seconds[name])} for name in calls]

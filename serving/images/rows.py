@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,7 +88,7 @@ class Row:
     pixels: Sequence[NDArray[np.uint8]]
     queued: float = 0.0
     waiting: bool = False
-    total: NDArray[np.float32] = NOTHING
+    total: NDArray[np.float32] = field(default_factory=lambda: NOTHING)
     score: ImageScore | None = None
     timer: asyncio.TimerHandle | None = None
 

@@ -77,6 +77,7 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
     ) -> None:
         self._models, self._batcher, self._limits = models, batcher, limits
         self._exploration, self._events, self._shared_features = exploration, events, shared_features
+        self._shadowing: set[asyncio.Task[None]] = set()
 
     async def RankSlate(  # noqa: N802  (the name is the protocol's)
         self, request: ranking_pb2.RankSlateRequest, context: grpc.aio.ServicerContext
@@ -118,7 +119,12 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
         query = explored(query, self._exploration)
         slate = await self._batcher.rank(model.ranker, query, remaining)
         logged = self._events is not None and await self._log(request, query, slate, model.ranker.features, unknown)
-        await self._shadow(request)
+        shadow = self._models.shadow(request.request_id)
+        if shadow is not None:
+            # The caller waits neither for it nor for what it looks up.
+            task = asyncio.ensure_future(self._shadow(request, shadow))
+            self._shadowing.add(task)
+            task.add_done_callback(self._shadowing.discard)
         return response_of(request, slate, model.ranker.labeller, unknown, logged)
 
     async def _log(
@@ -152,11 +158,8 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
         query = query_of(request, model.ranker, self._limits.candidates, found.matrix)
         return query, int((~found.known).sum())
 
-    async def _shadow(self, request: ranking_pb2.RankSlateRequest) -> None:
+    async def _shadow(self, request: ranking_pb2.RankSlateRequest, model: Model) -> None:
         """Let another bundle rank a copy; what it cannot read is its own loss."""
-        model = self._models.shadow(request.request_id)
-        if model is None:
-            return
         try:
             query, _ = await self._query(request, model)
         except InvalidRequestError:

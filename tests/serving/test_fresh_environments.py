@@ -1,5 +1,6 @@
 """The service in environments of its own: other Pythons, other protobufs, the serving extra alone."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -56,6 +57,15 @@ def found_uv():
     return None
 
 
+def found_python(uv, version):
+    found = subprocess.run([uv, "python", "find", version], capture_output=True, text=True, check=False)
+    if found.returncode == 0:
+        return found.stdout.strip()
+    # pyenv's shim stands on the path and runs only the version that it was told to.
+    versions = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    return next(map(str, sorted(versions.glob(f"{version}.*/bin/python"))), None)
+
+
 @pytest.fixture(scope="module")
 def uv():
     return found_uv() or pytest.skip("uv is not here: it makes the environments")
@@ -63,11 +73,9 @@ def uv():
 
 @pytest.mark.parametrize(("python", "protobuf"), ENVIRONMENTS)
 def test_the_service_serves_with_its_extra_alone(uv, python, protobuf, labelled_bundle, tmp_path):
-    interpreter = subprocess.run([uv, "python", "find", python], capture_output=True, text=True, check=False)
-    if interpreter.returncode != 0:
-        pytest.skip(f"no Python {python} is here")
+    interpreter = found_python(uv, python) or pytest.skip(f"no Python {python} is here")
     environment = tmp_path / "environment"
-    subprocess.run([uv, "venv", "--quiet", "--python", interpreter.stdout.strip(), str(environment)], check=True)
+    subprocess.run([uv, "venv", "--quiet", "--python", interpreter, str(environment)], check=True)
     inside = environment / "bin" / "python"
     install = [uv, "pip", "install", "--quiet", "--python", str(inside), f"{ROOT}[serving]", protobuf]
     subprocess.run(install, check=True)
