@@ -23,7 +23,7 @@ setup: $(STAMP) ## install the locked packages into .venv/, and uv into .tools/ 
 
 $(STAMP): pyproject.toml uv.lock $(filter .tools/bin/uv,$(UV))
 	@echo "Installing the locked packages into .venv (2.8 GB, once)"
-	@$(UV) sync --frozen --all-extras --quiet || { echo "set-up failed: it needs Python 3.10 (found on the path, or fetched by uv), 3 GB of disk and a package index that can be reached" >&2; exit 1; }
+	@$(UV) sync --frozen --all-extras --compile-bytecode --quiet || { echo "set-up failed: it needs Python 3.10 (found on the path, or fetched by uv), 3 GB of disk and a package index that can be reached" >&2; exit 1; }
 	@touch $@
 
 run: setup ## the whole way on simulated data: pipeline, bundle, one served slate, metrics, report

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from time import perf_counter
 
 import numpy as np
@@ -16,10 +17,13 @@ from serving.images.stage_graph import StageGraph, load_stages
 from serving.images.statistics import StageRun
 
 
-def load_cascade(config: ImagesConfig, observe: Callable[[StageRun], None] | None = None) -> CascadeRuntime | None:
-    """The configured cascade; None when there is none.
+def load_cascade(
+    folder: Path, config: ImagesConfig, observe: Callable[[StageRun], None] | None = None
+) -> CascadeRuntime:
+    """The cascade of a folder, as configured.
 
     Args:
+        folder: of the cascade.
         config: section `images`.
         observe: called with every batch that it runs.
 
@@ -27,9 +31,7 @@ def load_cascade(config: ImagesConfig, observe: Callable[[StageRun], None] | Non
         BundleError: the cascade is not sound, or does not say of its golden images what it promises.
         ConfigError: the provider cannot be had.
     """
-    if config.cascade is None:
-        return None
-    cascade = open_cascade(config.cascade)
+    cascade = open_cascade(folder)
     times = BatchTimes(sorted(set(config.buckets)))
     graphs = load_stages(
         cascade.folder, cascade.manifest, times.buckets, config.provider, fallback=config.provider_fallback

@@ -32,12 +32,3 @@ class CascadeClosedError(ServiceError):
 
     def __init__(self) -> None:
         super().__init__("the image cascade stops; try again, at another replica")
-
-
-class NoCascadeError(ServiceError):
-    """The service was started without a cascade."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            "the service has no image cascade; set images.cascade in its configuration, or ask another service"
-        )

@@ -43,10 +43,17 @@ class ModelStatus:
 
 @dataclass(frozen=True)
 class _Refusal:
-    """Why a version was refused, and its manifest's time and size then: a new manifest is a new chance."""
+    """Why a version was refused.
+
+    Attributes:
+        reason: in words.
+        stamp: the manifest's time and size then; a new manifest is a new chance.
+        waiting: the model, where nothing is wrong with itself; it is asked for again at every look.
+    """
 
     reason: str
     stamp: tuple[int, int]
+    waiting: LoadedModel | None = None
 
 
 @dataclass(frozen=True)
@@ -74,6 +81,7 @@ class ModelStore:
         only: serve this one version, whatever else is there; rules are then neither read nor written.
         item_features: open the bundles' features of items too.
         changed: called with the version in service whenever another one takes over.
+        accept: raises `BundleError` for a version that must wait for what it reads, and is asked again at every look.
     """
 
     def __init__(
@@ -83,9 +91,10 @@ class ModelStore:
         only: str | None = None,
         item_features: bool = False,
         changed: Callable[[str], None] | None = None,
+        accept: Callable[[LoadedModel], None] | None = None,
     ) -> None:
         self._root, self._poll_seconds, self._only = root, poll_seconds, only
-        self._item_features, self._changed = item_features, changed
+        self._item_features, self._changed, self._accept = item_features, changed, accept
         self._lock = threading.Lock()
         self._refusals: dict[str, _Refusal] = {}
         self._loading = ""
@@ -293,21 +302,27 @@ class ModelStore:
             return loaded[version]
         folder = self._root / version
         stamp = _stamp(folder)
-        refusal = self._refusals.get(version)
+        refusal, waiting = self._refusals.get(version), None
         if refusal is not None and refusal.stamp == stamp:
-            return None
+            waiting = refusal.waiting
+            if waiting is None:
+                return None
         self._loading = version
         try:
-            loaded[version] = load_model(folder, self._item_features)
+            waiting = waiting or load_model(folder, self._item_features)
+            if self._accept is not None:
+                self._accept(waiting)
         except Exception as error:
-            self._refusals[version] = _Refusal(str(error), stamp)
-            logger.error("bundle %s is refused: %s", version, error)
+            self._refusals[version] = _Refusal(str(error), stamp, waiting)
+            if refusal is None or refusal.reason != str(error):
+                logger.error("bundle %s is refused: %s", version, error)
             return None
         finally:
             self._loading = ""
+        loaded[version] = waiting
         self._refusals.pop(version, None)
         logger.info("bundle %s is verified, tested and warm", version)
-        return loaded[version]
+        return waiting
 
 
 def _stamp(folder: Path) -> tuple[int, int]:

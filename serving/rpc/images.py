@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import grpc
-from google.rpc import code_pb2, error_details_pb2, status_pb2
+from google.rpc import code_pb2, status_pb2
 from grpc_status import rpc_status
 
-from serving.images.refusals import CascadeClosedError, NoCascadeError
+from serving.images.refusals import CascadeClosedError
 from serving.images.rows import ImageScore
 from serving.images.runtime import CascadeRuntime
 from serving.proto.seriatim.v1 import images_pb2, images_pb2_grpc
@@ -20,11 +20,11 @@ class ImageServicer(images_pb2_grpc.ImageServiceServicer):
     """Answers ScoreImages.
 
     Args:
-        cascade: what scores; None: every call is refused. May be set later.
+        cascade: what scores.
     """
 
-    def __init__(self, cascade: CascadeRuntime | None = None) -> None:
-        self.cascade = cascade
+    def __init__(self, cascade: CascadeRuntime) -> None:
+        self._cascade = cascade
 
     async def ScoreImages(  # noqa: N802  (the name is the protocol's)
         self, request: images_pb2.ScoreImagesRequest, context: grpc.aio.ServicerContext
@@ -40,14 +40,12 @@ class ImageServicer(images_pb2_grpc.ImageServiceServicer):
     async def _score(
         self, request: images_pb2.ScoreImagesRequest, remaining: float | None
     ) -> images_pb2.ScoreImagesResponse:
-        if self.cascade is None:
-            raise NoCascadeError
         _require_moderate(request)
-        scores = await self.cascade.score([image.content for image in request.images], remaining)
+        scores = await self._cascade.score([image.content for image in request.images], remaining)
         return images_pb2.ScoreImagesResponse(
             scores=[_message(image.image_id, score) for image, score in zip(request.images, scores, strict=True)],
-            cascade_version=self.cascade.manifest.version,
-            class_names=self.cascade.manifest.class_names,
+            cascade_version=self._cascade.manifest.version,
+            class_names=self._cascade.manifest.class_names,
         )
 
 
@@ -70,10 +68,4 @@ def _message(image_id: str, score: ImageScore) -> images_pb2.ImageScore:
 def _status_of(error: Exception) -> status_pb2.Status:
     if isinstance(error, CascadeClosedError):
         return with_details(code_pb2.UNAVAILABLE, str(error))
-    if isinstance(error, NoCascadeError):
-        violation = error_details_pb2.PreconditionFailure.Violation(
-            type="CASCADE", subject="images.cascade", description=str(error)
-        )
-        detail = error_details_pb2.PreconditionFailure(violations=[violation])
-        return with_details(code_pb2.FAILED_PRECONDITION, str(error), detail)
     return status_of(error)

@@ -161,20 +161,16 @@ def test_golden_images_of_another_form_are_refused(tmp_path):
 
 
 def test_the_configured_cascade_is_loaded_tested_and_warm(cascade):
-    runtime = load_cascade(ImagesConfig(cascade=cascade.folder, buckets=(4, 1, 4)))
+    runtime = load_cascade(cascade.folder, ImagesConfig(buckets=(4, 1, 4)))
     assert runtime.manifest == cascade.manifest
     assert runtime.times.buckets == (1, 4)
     assert all(runtime.times.mean(stage, bucket) > 0 for stage in range(3) for bucket in (1, 4))
 
 
-def test_without_a_configured_cascade_there_is_none():
-    assert load_cascade(ImagesConfig()) is None
-
-
 def test_a_provider_that_is_not_installed_is_a_mistake_in_the_configuration(cascade):
     with pytest.raises(ConfigError, match="onnxruntime-gpu"):
-        load_cascade(ImagesConfig(cascade=cascade.folder, provider="cuda"))
-    assert load_cascade(ImagesConfig(cascade=cascade.folder, provider="cuda", provider_fallback=True)) is not None
+        load_cascade(cascade.folder, ImagesConfig(provider="cuda"))
+    assert load_cascade(cascade.folder, ImagesConfig(provider="cuda", provider_fallback=True)) is not None
 
 
 def test_a_queue_that_holds_no_whole_request_is_refused(tmp_path):

@@ -18,6 +18,7 @@ from serving.images.reference import NumpyCascade
 from serving.images.stage_graph import load_stages
 from serving.proto.seriatim.v1 import images_pb2, images_pb2_grpc
 from serving.rpc.images import MOST_IMAGES, ImageServicer
+from serving.rpc.no_images import NoImagesServicer
 from serving.server import GrpcServer
 from serving.service import Service
 from tests.serving.running import RunningService
@@ -33,7 +34,7 @@ class RunningImages:
         self.runtime, self._loop = runtime, asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        servicer = ImageServicer(runtime)
+        servicer = NoImagesServicer() if runtime is None else ImageServicer(runtime)
         services = {SERVICE: lambda server: images_pb2_grpc.add_ImageServiceServicer_to_server(servicer, server)}
         self.server = GrpcServer(services, options=[("grpc.max_receive_message_length", 16 << 20)])
         self.target = f"127.0.0.1:{self.run(self.server.start())}"

@@ -295,3 +295,31 @@ def test_shares_are_of_the_right_size_and_independent_of_one_another():
     both = sum(a and b for a, b in zip(canary, shadow, strict=True))
     assert sum(canary) == pytest.approx(6000, abs=300)
     assert both == pytest.approx(1800, abs=200)
+
+
+def test_a_sound_version_waits_for_what_it_reads_and_is_asked_for_again_at_every_look(made, root, caplog):
+    lacking, asked = {V2}, []
+
+    def accept(model):
+        asked.append(model)
+        if model.version in lacking:
+            raise BundleError("the store lacks feature 'price'")
+
+    put(made, root, V1)
+    store = ModelStore(root, poll_seconds=3600, accept=accept)
+    store.start()
+    try:
+        put(made, root, V2)
+        store.refresh()
+        store.refresh()
+        assert store.choose("r").version == V1
+        assert "lacks feature 'price'" in store.statuses()[-1].refusal
+        assert caplog.text.count("is refused") == 1
+        lacking.clear()
+        store.refresh()
+        assert store.choose("r").version == V2
+        # Loaded once, asked for three times.
+        assert len({id(model) for model in asked if model.version == V2}) == 1
+        assert len(asked) == 4
+    finally:
+        store.close()
