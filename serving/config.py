@@ -102,6 +102,7 @@ class MonitoringConfig(Section):
     host: str = Field("127.0.0.1", description="Address of /metrics, /healthz, /readyz and /explorer.")
     port: int | None = Field(None, ge=0, le=65535, description="Its port; 0 picks a free one, null: no HTTP.")
     log_format: Literal["text", "json"] = Field("text", description="Of the log on standard error.")
+    log_calls: Literal["none", "failed", "all"] = Field("failed", description="Which calls are logged.")
     traces: Literal["none", "console", "otlp"] = Field("none", description="Where OpenTelemetry spans go.")
     trace_share: Share = Field(0.01, description="Share of requests that are traced.")
 

@@ -10,9 +10,8 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection, reflection_pb2_grpc
 
 from seriatim_errors import ServiceError
-from serving.rpc.call_limit import CallLimit
 from serving.rpc.message_reader import MessageReader
-from serving.rpc.registration import Registration
+from serving.rpc.registration import Registration, Wrap
 
 Register = Callable[[Registration], None]
 DEFAULT_MESSAGE_BYTES = 4 << 20
@@ -29,7 +28,8 @@ class GrpcServer:
         interceptors: before every call.
         credentials: of TLS; None serves in the clear.
         share_port: whether other processes listen on the same port (SO_REUSEPORT).
-        concurrent_calls: most calls that are worked on at a time; more are refused with RESOURCE_EXHAUSTED.
+        inner_wraps, outer_wraps: around every method, from the inside to the outside: those that see messages only
+            once they are read, and those that see the reading too.
     """
 
     def __init__(
@@ -41,15 +41,15 @@ class GrpcServer:
         interceptors: Sequence[grpc.aio.ServerInterceptor] = (),
         credentials: grpc.ServerCredentials | None = None,
         share_port: bool = False,
-        concurrent_calls: int | None = None,
+        inner_wraps: Sequence[Wrap] = (),
+        outer_wraps: Sequence[Wrap] = (),
     ) -> None:
         # An IPv6 address stands in brackets, or its last group would be taken for the port.
         self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self._services, self._credentials = services, credentials
         self._options = [*options, *MessageReader.OPTIONS, ("grpc.so_reuseport", int(share_port))]
         reader = MessageReader(dict(options).get("grpc.max_receive_message_length", DEFAULT_MESSAGE_BYTES))
-        limit = [CallLimit(concurrent_calls).wrap] if concurrent_calls is not None else []
-        self._wraps, self._interceptors = [*limit, reader.wrap], interceptors
+        self._wraps, self._interceptors = [*inner_wraps, reader.wrap, *outer_wraps], interceptors
         self._server: grpc.aio.Server | None = None
         self.health = health.aio.HealthServicer()
         self.port = port

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from serving.batching import Batcher
@@ -14,6 +14,7 @@ from serving.events import EventLog, EventLogError
 from serving.features import FeatureStore
 from serving.models import ModelStore
 from serving.models.loading import LoadedModel
+from serving.monitoring.process import Monitoring
 from serving.proto.seriatim.v1 import (
     events_pb2,
     events_pb2_grpc,
@@ -24,6 +25,7 @@ from serving.proto.seriatim.v1 import (
     ranking_pb2,
     ranking_pb2_grpc,
 )
+from serving.rpc.call_limit import CallLimit
 from serving.rpc.events import EventServicer
 from serving.rpc.models import ModelServicer
 from serving.rpc.no_images import NoImagesServicer
@@ -31,6 +33,7 @@ from serving.rpc.ranking import RankingServicer
 from serving.security import AuthenticationInterceptor, TokenFile, server_credentials
 from serving.security.options import server_options
 from serving.server import GrpcServer, Register
+from serving.shared_ports import SharedPorts
 
 if TYPE_CHECKING:
     from serving.images import CascadeRuntime
@@ -47,12 +50,14 @@ class Service:
 
     Args:
         config: of the whole service.
-        port: of gRPC, in place of the configured one.
-        share_port: whether other processes listen on it too.
+        ports: in place of the configured ones, where other processes listen on them too.
     """
 
-    def __init__(self, config: ServiceConfig, port: int | None = None, share_port: bool = False) -> None:
-        self.config = config
+    def __init__(self, config: ServiceConfig, ports: SharedPorts | None = None) -> None:
+        self.config, self._serving, self._stopping = config, False, False
+        self.monitoring = Monitoring(
+            config.monitoring, self._not_ready, self._score_deciles, lambda: self.batcher.waiting, ports
+        )
         self._rotating: asyncio.Task[None] | None = None
         self.shared_features: FeatureStore | None = None
         if config.features.store == "redis":
@@ -60,30 +65,32 @@ class Service:
 
             settings = config.features
             self.shared_features = RedisStore(settings.redis_url, settings.redis_prefix, settings.timeout_ms)
-        self.models = model_store(config, self._require_features)
+        self.models = model_store(config, self._require_features, self.monitoring.in_service)
         events = config.events
         self.events = (
             None
             if events.folder is None
             else EventLog(events.folder, events.rotate_bytes, events.rotate_seconds, events.durability == "disk")
         )
-        self.batcher = Batcher(config.limits.queue_ms / 1000, config.limits.batch_requests)
+        limits = config.limits
+        self.batcher = Batcher(limits.queue_ms / 1000, limits.batch_requests, observe=self.monitoring.batch)
         self.cascade: CascadeRuntime | None = None
         if config.images.cascade is not None:
             from serving.images import load_cascade
 
-            self.cascade = load_cascade(config.images.cascade, config.images)
+            self.cascade = load_cascade(config.images.cascade, config.images, self.monitoring.cascade)
         tokens = config.listen.tokens
         interceptors = [] if tokens is None else [AuthenticationInterceptor(TokenFile(tokens))]
         self.server = GrpcServer(
             self._services(),
             host=config.listen.host,
-            port=config.listen.port if port is None else port,
-            options=server_options(config.limits),
+            port=config.listen.port if ports is None else ports.grpc,
+            options=server_options(limits),
             interceptors=interceptors,
             credentials=server_credentials(config.listen),
-            share_port=share_port,
-            concurrent_calls=config.limits.concurrent_calls,
+            share_port=ports is not None,
+            inner_wraps=[CallLimit(limits.concurrent_calls, self.monitoring.observer).wrap],
+            outer_wraps=self.monitoring.wraps,
         )
 
     async def start(self) -> int:
@@ -97,13 +104,22 @@ class Service:
         """
         self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(self.models.start)
+        await self.monitoring.start()
+        self.monitoring.torn(0 if self.events is None else self.events.torn_bytes)
         port = await self.server.start()
         await self.server.set_serving(True)
+        self._serving = True
         self._rotating = asyncio.create_task(self._rotate_events())
         return port
 
+    @property
+    def ports(self) -> SharedPorts:
+        """Where it listens, once it is started."""
+        return SharedPorts(self.server.port, self.monitoring.port)
+
     async def stop(self) -> None:
         """Finish the calls in flight and let go of everything."""
+        self._stopping = True
         await self.server.stop(self.config.listen.grace_seconds)
         if self._rotating is not None:
             self._rotating.cancel()
@@ -114,6 +130,16 @@ class Service:
         await asyncio.to_thread(self.models.close)
         if self.shared_features is not None:
             await self.shared_features.close()
+        await self.monitoring.stop()
+
+    def _not_ready(self) -> str:
+        if self._stopping:
+            return "the service stops"
+        return "" if self._serving else "no bundle is loaded yet"
+
+    def _score_deciles(self, version: str) -> Sequence[float] | None:
+        model = self.models.loaded.get(version)
+        return None if model is None else model.manifest.score_deciles
 
     def _require_features(self, model: LoadedModel) -> None:
         """Refuse a bundle that reads what the shared store lacks; asked in the thread that loads bundles."""
@@ -133,8 +159,15 @@ class Service:
     def _services(self) -> dict[str, Register]:
         events = self.events if self.config.events.impressions else None
         ranking = RankingServicer(
-            self.models, self.batcher, self.config.limits, self.config.exploration, events, self.shared_features
+            self.models,
+            self.batcher,
+            self.config.limits,
+            self.config.exploration,
+            events,
+            self.shared_features,
+            self.monitoring.observer,
         )
+        recording = EventServicer(self.events, self.monitoring.observer)
         models = ModelServicer(self.models)
         images: images_pb2_grpc.ImageServiceServicer = NoImagesServicer()
         if self.cascade is not None:
@@ -143,34 +176,35 @@ class Service:
             images = ImageServicer(self.cascade)
         return {
             RANKING: _adding(ranking_pb2_grpc.add_RankingServiceServicer_to_server, ranking),
-            EVENTS: _adding(events_pb2_grpc.add_EventServiceServicer_to_server, EventServicer(self.events)),
+            EVENTS: _adding(events_pb2_grpc.add_EventServiceServicer_to_server, recording),
             IMAGES: _adding(images_pb2_grpc.add_ImageServiceServicer_to_server, images),
             MODELS: _adding(models_pb2_grpc.add_ModelServiceServicer_to_server, models),
         }
 
 
-def model_store(config: ServiceConfig, accept: Callable[[LoadedModel], None] | None = None) -> ModelStore:
-    """The store of the configured folder, or of the one bundle; `accept` may make a version wait."""
+def model_store(
+    config: ServiceConfig, accept: Callable[[LoadedModel], None], changed: Callable[[str], None]
+) -> ModelStore:
+    """The store of the configured folder, or of the one bundle; see `ModelStore`."""
     models, own_features = config.models, config.features.store == "lmdb"
     if models.bundle is None:
-        return ModelStore(models.root, models.poll_seconds, item_features=own_features, accept=accept)
+        return ModelStore(models.root, models.poll_seconds, None, own_features, changed, accept)
     folder = models.bundle.resolve()
-    return ModelStore(folder.parent, only=folder.name, item_features=own_features, accept=accept)
+    return ModelStore(folder.parent, models.poll_seconds, folder.name, own_features, changed, accept)
 
 
 async def run_service(
     config: ServiceConfig,
     stopping: asyncio.Event,
     ready: Callable[[Service], None],
-    port: int | None = None,
-    share_port: bool = False,
+    ports: SharedPorts | None = None,
 ) -> None:
     """Serve until `stopping` is set; `ready` is called when the service takes traffic.
 
     Raises:
         SeriatimError: the service cannot start.
     """
-    service = Service(config, port, share_port)
+    service = Service(config, ports)
     try:
         await service.start()
         # What is loaded stays: the collector need not walk through it again and again.

@@ -6,10 +6,8 @@ import asyncio
 import logging
 import os
 import signal
-import socket
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from multiprocessing import connection, get_context, parent_process
 from multiprocessing.connection import Connection
@@ -17,6 +15,9 @@ from multiprocessing.process import BaseProcess
 
 from seriatim_errors import SeriatimError, ServiceError
 from serving.config import ServiceConfig
+from serving.monitoring.logs import start_logging
+from serving.monitoring.sharing import forget_process, shared_metrics
+from serving.shared_ports import SharedPorts, shared_ports
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0
 SETTLED_SECONDS = 60.0
@@ -48,20 +49,20 @@ class WorkerGroup:
         self._workers: list[_Worker] = []
         self._wake_up, self._woken = os.pipe()
 
-    def run(self, ready: Callable[[int], None]) -> None:
-        """Serve until `stop`; `ready` is called with the port once all processes serve.
+    def run(self, ready: Callable[[SharedPorts], None]) -> None:
+        """Serve until `stop`; `ready` is called with the ports once all processes serve.
 
         Raises:
             SeriatimError: a process cannot start.
         """
-        with reserved_port(self._config.listen.host, self._config.listen.port) as port:
+        with shared_ports(self._config) as ports, shared_metrics(self._config):
             try:
                 for index in range(self._config.listen.workers):
-                    self._workers.append(self._start(index, port, FIRST_PAUSE))
+                    self._workers.append(self._start(index, ports, FIRST_PAUSE))
                 for worker in self._workers:
                     _await_ready(worker)
-                ready(port)
-                self._watch(port)
+                ready(ports)
+                self._watch(ports)
             finally:
                 self._stop_all()
 
@@ -69,16 +70,16 @@ class WorkerGroup:
         """Let `run` return; may be called from a signal handler."""
         os.write(self._woken, b"s")
 
-    def _start(self, index: int, port: int, pause: float) -> _Worker:
+    def _start(self, index: int, ports: SharedPorts, pause: float) -> _Worker:
         news, theirs = self._context.Pipe(duplex=False)
         process = self._context.Process(
-            target=_work, args=(self._config, index, port, theirs), name=f"seriatim-worker-{index}", daemon=True
+            target=_work, args=(self._config, ports, theirs), name=f"seriatim-worker-{index}", daemon=True
         )
         process.start()
         theirs.close()
         return _Worker(index, process, news, time.monotonic(), pause)
 
-    def _watch(self, port: int) -> None:
+    def _watch(self, ports: SharedPorts) -> None:
         restarts: dict[int, tuple[float, float]] = {}
         while True:
             sentinels = {worker.process.sentinel: worker for worker in self._workers if worker.index not in restarts}
@@ -98,11 +99,12 @@ class WorkerGroup:
                     lived,
                     pause,
                 )
+                forget_process(worker.process.pid)
                 restarts[worker.index] = time.monotonic() + pause, min(2 * pause, LONGEST_PAUSE)
             for index, (moment, pause) in list(restarts.items()):
                 if moment <= time.monotonic():
                     self._workers[index].news.close()
-                    self._workers[index] = self._start(index, port, pause)
+                    self._workers[index] = self._start(index, ports, pause)
                     del restarts[index]
 
     def _stop_all(self) -> None:
@@ -119,31 +121,6 @@ class WorkerGroup:
             os.close(descriptor)
 
 
-@contextmanager
-def reserved_port(host: str, port: int) -> Iterator[int]:
-    """Hold a port for processes that will share it: bound, but not listening, so that no connection ends here.
-
-    Raises:
-        ServiceError: the port is in use or the address is not this machine's.
-    """
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe, socket.socket(family, socket.SOCK_STREAM) as held:
-        try:
-            # Without SO_REUSEPORT: a stranger's server on this port is found, not shared with.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-            bound = probe.getsockname()[1]
-            probe.close()
-            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            held.bind((host, bound))
-        except OSError as error:
-            raise ServiceError(
-                f"cannot listen on {host}:{port}: {error.strerror or error}; the port is in use or the address is not "
-                "this machine's; give another --port (0 picks a free one) or --host"
-            ) from None
-        yield bound
-
-
 def _await_ready(worker: _Worker) -> None:
     try:
         mistake = worker.news.recv()
@@ -156,8 +133,9 @@ def _await_ready(worker: _Worker) -> None:
         raise mistake
 
 
-def _work(config: ServiceConfig, index: int, port: int, news: Connection) -> None:
+def _work(config: ServiceConfig, ports: SharedPorts, news: Connection) -> None:
     """The life of one worker process."""
+    start_logging(config.monitoring.log_format)
     from serving.service import run_service
 
     # Ctrl-C reaches the whole group of processes; the parent decides.
@@ -170,7 +148,7 @@ def _work(config: ServiceConfig, index: int, port: int, news: Connection) -> Non
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, stopping.set)
         loop.add_reader(parent.sentinel, stopping.set)
-        await run_service(config, stopping, lambda service: news.send(None), port, share_port=True)
+        await run_service(config, stopping, lambda service: news.send(None), ports)
 
     try:
         asyncio.run(live())

@@ -32,7 +32,10 @@ from serving.bundle import (
     write_bundle,
 )
 from serving.bundle.manifest import Stage
-from serving.runtime import Slate, SlateRanker
+from serving.runtime import Decoding, Slate, SlateRanker
+
+# Scores of so many requests place a decile to within a hundredth of the distribution.
+DRIFT_REQUESTS = 1000
 
 
 @dataclass(frozen=True)
@@ -107,9 +110,18 @@ def build_bundle(
     ranker = SlateRanker(draft)
     chosen = lists.select(np.arange(min(config.serving.golden_requests, len(lists))))
     golden = _golden_requests(ranker, chosen, config.serving.slate_size)
-    manifest = draft.manifest.model_copy(update={"metrics": metrics})
+    deciles = _score_deciles(ranker, lists) if draft.manifest.stage("base_ranker") is not None else None
+    manifest = draft.manifest.model_copy(update={"metrics": metrics, "score_deciles": deciles})
     files = {path.name: path for path in sorted(draft.folder.iterdir())}
     return open_bundle(write_bundle(root, manifest, files, golden))
+
+
+def _score_deciles(ranker: SlateRanker, lists: RankingLists) -> tuple[float, ...]:
+    """What the service holds its base scores against, to notice that requests have changed."""
+    chosen = lists.select(np.arange(min(DRIFT_REQUESTS, len(lists))))
+    queries = [query_of(ranker, chosen, index, 1) for index in range(len(chosen))]
+    scores = np.concatenate([ranker.rank(query, Decoding.BASE).base_scores for query in queries])
+    return tuple(np.quantile(scores, np.arange(1, 10) / 10).astype(float).tolist())
 
 
 def _golden_requests(ranker: SlateRanker, lists: RankingLists, slate_size: int) -> GoldenRequests:

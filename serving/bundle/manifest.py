@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, field_validator, model_validator
 
 SCHEMA_VERSION: Literal[1] = 1
 MANIFEST_FILE = "manifest.json"
@@ -136,6 +136,12 @@ class Manifest(_Part):
     stages: tuple[Stage, ...] = Field(min_length=1)
     item_features: ItemFeaturesEntry | None = None
     metrics: dict[str, FiniteFloat] = Field(default_factory=dict)
+    score_deciles: tuple[FiniteFloat, ...] | None = Field(
+        None,
+        min_length=9,
+        max_length=9,
+        description="Of the base scores in the evaluation, to hold the service's against.",
+    )
     training_data: TrainingDataSummary
     config_fingerprint: str
     seed: int
@@ -147,6 +153,13 @@ class Manifest(_Part):
         if len(set(kinds)) != len(kinds):
             raise ValueError(f"stages: {kinds} holds a kind twice; give each stage once")
         return self
+
+    @field_validator("score_deciles")
+    @classmethod
+    def _deciles_do_not_decrease(cls, deciles: tuple[float, ...] | None) -> tuple[float, ...] | None:
+        if deciles is not None and list(deciles) != sorted(deciles):
+            raise ValueError("decreases; give the nine deciles from the lowest on")
+        return deciles
 
     @property
     def named_files(self) -> list[tuple[str, str]]:

@@ -14,6 +14,7 @@ import click
 
 if TYPE_CHECKING:
     from serving.config import ServiceConfig
+    from serving.shared_ports import SharedPorts
 
 OPTIONS = {
     "bundles": "models.root",
@@ -37,17 +38,19 @@ def serve(config_file: Path | None, **options: Any) -> None:
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     from seriatim_config import read_config
     from serving.config import ServiceConfig
+    from serving.monitoring.logs import start_logging
     from serving.workers import WorkerGroup
 
     given = {OPTIONS[name]: value for name, value in options.items() if value is not None}
     config = read_config(config_file, ServiceConfig, given)
+    start_logging(config.monitoring.log_format)
     if config.listen.workers == 1:
         asyncio.run(_serve_alone(config))
         return
     group = WorkerGroup(config)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: _stop(group.stop))
-    group.run(lambda port: _say_ready(config, port))
+    group.run(lambda ports: _say_ready(config, ports))
 
 
 async def _serve_alone(config: ServiceConfig) -> None:
@@ -57,7 +60,7 @@ async def _serve_alone(config: ServiceConfig) -> None:
     # Before the ready line: who reads it may stop the service at once.
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, _stop, stopping.set)
-    await run_service(config, stopping, lambda service: _say_ready(config, service.server.port))
+    await run_service(config, stopping, lambda service: _say_ready(config, service.ports))
 
 
 def _stop(stop: Callable[[], None]) -> None:
@@ -65,7 +68,9 @@ def _stop(stop: Callable[[], None]) -> None:
     stop()
 
 
-def _say_ready(config: ServiceConfig, port: int) -> None:
+def _say_ready(config: ServiceConfig, ports: SharedPorts) -> None:
+    if ports.http is not None:
+        click.echo(f"metrics on http://{config.monitoring.host}:{ports.http}/metrics")
     # The line a caller may wait for: without the flush it would stay in the pipe.
-    click.echo(f"serving seriatim.v1.RankingService on {config.listen.host}:{port}; stop with Ctrl-C")
+    click.echo(f"serving seriatim.v1.RankingService on {config.listen.host}:{ports.grpc}; stop with Ctrl-C")
     sys.stdout.flush()

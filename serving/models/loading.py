@@ -96,6 +96,6 @@ def _made_up(ranker: SlateRanker) -> Iterator[list[SlateQuery]]:
             slate_size=min(size, 10),
         )
         yield [query]
-        yield [SlateQuery(**{**query.__dict__, "explore": True})]
         if size < max(LIST_SIZES):
+            yield [SlateQuery(**{**query.__dict__, "explore": True})]
             yield [query] * BATCH

@@ -11,6 +11,7 @@ from grpc_health.v1 import health
 from grpc_status import rpc_status
 
 from serving.rpc.errors import overloaded
+from serving.rpc.observer import NoObserver, Observer
 
 RETRY_SECONDS = 0.1
 # Who asks whether a busy service lives must not be told that it is busy.
@@ -26,10 +27,12 @@ class CallLimit:
 
     Args:
         most_calls: at a time.
+        observer: told of every refusal.
     """
 
-    def __init__(self, most_calls: int) -> None:
+    def __init__(self, most_calls: int, observer: Observer | None = None) -> None:
         self._most_calls = most_calls
+        self._observer: Observer = observer if observer is not None else NoObserver()
         self._calls = 0
 
     def wrap(self, handler: grpc.RpcMethodHandler, method: str) -> grpc.RpcMethodHandler:
@@ -41,6 +44,7 @@ class CallLimit:
     def _counted(self, behaviour: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
         async def answer(request: Any, context: grpc.aio.ServicerContext) -> Any:
             if self._calls >= self._most_calls:
+                self._observer.shed("calls")
                 message = f"the service works on {self._calls} calls already; try again soon, or at another replica"
                 status = rpc_status.to_status(overloaded(message, RETRY_SECONDS))
                 await context.abort(status.code, status.details, status.trailing_metadata)

@@ -15,6 +15,7 @@ from grpc_status import rpc_status
 from serving.events import Acted, Event, EventLog, EventLogError, FeatureNames, Shown
 from serving.proto.seriatim.v1 import events_pb2, events_pb2_grpc, ranking_pb2
 from serving.rpc.errors import status_of, with_details
+from serving.rpc.observer import NoObserver, Observer
 from serving.runtime.query import InvalidRequestError
 
 MOST_EVENTS, MOST_ITEMS = 1000, 1000
@@ -25,8 +26,9 @@ RETRY_SECONDS = 5
 class EventServicer(events_pb2_grpc.EventServiceServicer):
     """Appends to the log of this process; None refuses all events by name."""
 
-    def __init__(self, log: EventLog | None) -> None:
+    def __init__(self, log: EventLog | None, observer: Observer | None = None) -> None:
         self._log = log
+        self._observer: Observer = observer if observer is not None else NoObserver()
 
     async def RecordEvents(  # noqa: N802  (the name is the protocol's)
         self, request: events_pb2.RecordEventsRequest, context: grpc.aio.ServicerContext
@@ -45,9 +47,12 @@ class EventServicer(events_pb2_grpc.EventServiceServicer):
             status = rpc_status.to_status(status_of(error))
             await context.abort(status.code, status.details, status.trailing_metadata)
         except EventLogError as error:
+            self._observer.events("failed", len(events))
             retry = error_details_pb2.RetryInfo(retry_delay=duration_pb2.Duration(seconds=RETRY_SECONDS))
             status = rpc_status.to_status(with_details(code_pb2.UNAVAILABLE, str(error), retry))
             await context.abort(status.code, status.details, status.trailing_metadata)
+        self._observer.events("recorded", done.recorded)
+        self._observer.events("duplicate", done.duplicates)
         return events_pb2.RecordEventsResponse(recorded=done.recorded, duplicates=done.duplicates)
 
 

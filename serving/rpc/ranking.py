@@ -11,6 +11,7 @@ import grpc
 from grpc_status import rpc_status
 
 from serving.batching import Batcher
+from serving.batching.refusals import DeadlinePassedError, OverloadedError
 from serving.bundle.manifest import Features
 from serving.config import ExplorationConfig, LimitsConfig
 from serving.events import EventLog, EventLogError
@@ -19,6 +20,7 @@ from serving.exploration import explored
 from serving.features import FeatureStore
 from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
 from serving.rpc.errors import status_of
+from serving.rpc.observer import NoObserver, Observer
 from serving.rpc.requests import query_of
 from serving.rpc.responses import response_of
 from serving.runtime.query import InvalidRequestError, Slate, SlateQuery, require_candidates
@@ -64,6 +66,7 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
         exploration: how a share of the traffic explores.
         events: log of every slate; None: none.
         shared_features: where items are looked up that a request names without features, unless the bundle has its own.
+        observer: told of what a status does not show.
     """
 
     def __init__(
@@ -74,9 +77,11 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
         exploration: ExplorationConfig,
         events: EventLog | None = None,
         shared_features: FeatureStore | None = None,
+        observer: Observer | None = None,
     ) -> None:
         self._models, self._batcher, self._limits = models, batcher, limits
         self._exploration, self._events, self._shared_features = exploration, events, shared_features
+        self._observer: Observer = observer if observer is not None else NoObserver()
         self._shadowing: set[asyncio.Task[None]] = set()
 
     async def RankSlate(  # noqa: N802  (the name is the protocol's)
@@ -117,7 +122,14 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
         model = self._models.choose(request.request_id, request.bundle_version)
         query, unknown = await self._query(request, model)
         query = explored(query, self._exploration)
-        slate = await self._batcher.rank(model.ranker, query, remaining)
+        try:
+            slate = await self._batcher.rank(model.ranker, query, remaining)
+        except OverloadedError:
+            self._observer.shed("queue")
+            raise
+        except DeadlinePassedError:
+            self._observer.shed("deadline")
+            raise
         logged = self._events is not None and await self._log(request, query, slate, model.ranker.features, unknown)
         shadow = self._models.shadow(request.request_id)
         if shadow is not None:
@@ -141,7 +153,9 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
                 self._events.append([event])
         except EventLogError as error:
             logger.error("%s", error)
+            self._observer.events("failed", 1)
             return False
+        self._observer.events("recorded", 1)
         return True
 
     async def _query(self, request: ranking_pb2.RankSlateRequest, model: Model) -> tuple[SlateQuery, int]:
@@ -156,7 +170,9 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
             )
         found = await store.lookup(request.item_ids, model.ranker.features)
         query = query_of(request, model.ranker, self._limits.candidates, found.matrix)
-        return query, int((~found.known).sum())
+        unknown = int((~found.known).sum())
+        self._observer.looked_up(len(request.item_ids), unknown, store.available)
+        return query, unknown
 
     async def _shadow(self, request: ranking_pb2.RankSlateRequest, model: Model) -> None:
         """Let another bundle rank a copy; what it cannot read is its own loss."""

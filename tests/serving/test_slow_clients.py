@@ -13,6 +13,7 @@ from grpc_status import rpc_status
 from serving.batching import OverloadedError
 from serving.config import LimitsConfig
 from serving.proto.seriatim.v1 import ranking_pb2_grpc
+from serving.rpc.call_limit import CallLimit
 from tests.serving.http2_frames import (
     DATA,
     HEADERS,
@@ -44,7 +45,7 @@ STALLED = {
 
 @pytest.fixture
 def server(ranker):
-    running = RunningServer(ranker, LimitsConfig(queue_ms=60_000), concurrent_calls=MOST_CALLS)
+    running = RunningServer(ranker, LimitsConfig(queue_ms=60_000), inner_wraps=[CallLimit(MOST_CALLS).wrap])
     yield running
     running.stop()
 

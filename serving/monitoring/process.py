@@ -1,0 +1,100 @@
+"""What one process of the service shows of itself, as configured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from serving.config import MonitoringConfig
+from serving.monitoring.calls import CallObserver
+from serving.rpc.observer import NoObserver, Observer
+from serving.rpc.registration import Wrap
+
+if TYPE_CHECKING:
+    from serving.batching.batcher import Batch
+    from serving.images import StageRun
+    from serving.monitoring.http import HttpServer
+    from serving.monitoring.metrics import Metrics
+    from serving.shared_ports import SharedPorts
+
+
+class Monitoring:
+    """Metrics where there is HTTP to show them, and calls in the log.
+
+    Args:
+        config: section `monitoring`.
+        not_ready: why the service takes no traffic; empty: it does.
+        deciles_of: the base scores' deciles that a bundle promises.
+        waiting: requests in the queue now.
+        ports: in place of the configured one, where other processes listen on it too.
+    """
+
+    def __init__(
+        self,
+        config: MonitoringConfig,
+        not_ready: Callable[[], str],
+        deciles_of: Callable[[str], Sequence[float] | None],
+        waiting: Callable[[], int],
+        ports: SharedPorts | None = None,
+    ) -> None:
+        self._waiting = waiting
+        self.metrics: Metrics | None = None
+        self.http: HttpServer | None = None
+        if config.port is not None:
+            from serving.monitoring.http import HttpServer
+            from serving.monitoring.metrics import Metrics
+
+            self.metrics = Metrics(deciles_of)
+            port = config.port if ports is None or ports.http is None else ports.http
+            self.http = HttpServer(self.metrics, not_ready, config.host, port, ports is not None)
+        self._calls = CallObserver(self.metrics, config.log_calls)
+        self._observes_calls = self.metrics is not None or config.log_calls != "none"
+
+    @property
+    def observer(self) -> Observer:
+        """For the services."""
+        return NoObserver() if self.metrics is None else self.metrics
+
+    @property
+    def wraps(self) -> Sequence[Wrap]:
+        """Around every method of the server."""
+        return [self._calls.wrap] if self._observes_calls else []
+
+    @property
+    def port(self) -> int | None:
+        """Of HTTP, once it is started; None without."""
+        return None if self.http is None else self.http.port
+
+    def batch(self, batch: Batch) -> None:
+        """Requests were ranked together."""
+        if self.metrics is not None:
+            self.metrics.batch(batch, self._waiting())
+
+    def cascade(self, run: StageRun) -> None:
+        """A stage of the image cascade read a batch."""
+        if self.metrics is not None:
+            self.metrics.cascade(run)
+
+    def torn(self, count: int) -> None:
+        """Bytes were cut off the event log when it was opened."""
+        if self.metrics is not None:
+            self.metrics.torn(count)
+
+    def in_service(self, version: str) -> None:
+        """Another bundle ranks most requests."""
+        if self.metrics is not None:
+            self.metrics.in_service(version)
+
+    async def start(self) -> None:
+        """Serve HTTP.
+
+        Raises:
+            ServiceError: the address is in use or not this machine's.
+        """
+        if self.http is not None:
+            await self.http.start()
+
+    async def stop(self) -> None:
+        """Close its port."""
+        if self.http is not None:
+            await self.http.stop()
