@@ -45,18 +45,15 @@ def reserved_port(host: str, port: int, section: str = "--") -> Iterator[int]:
         ServiceError: the port is in use or the address is not this machine's.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe, socket.socket(family, socket.SOCK_STREAM) as held:
+    with socket.socket(family, socket.SOCK_STREAM) as held:
         try:
-            # Without SO_REUSEPORT: a stranger's server on this port is found, not shared with.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((host, port))
-            bound = probe.getsockname()[1]
-            probe.close()
+            # Bound without SO_REUSEPORT, so that a stranger's server on this port is found and not shared with.
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            held.bind((host, port))
             held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            held.bind((host, bound))
         except OSError as error:
             raise ServiceError(
                 f"cannot listen on {host}:{port}: {error.strerror or error}; the port is in use or the address is not "
-                "this machine's; give another --port (0 picks a free one) or --host"
+                f"this machine's; give another {section}port (0 picks a free one) or {section}host"
             ) from None
-        yield bound
+        yield held.getsockname()[1]
