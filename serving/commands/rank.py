@@ -68,7 +68,7 @@ def rank(
     if as_json:
         import dataclasses
 
-        click.echo(json.dumps(dataclasses.asdict(slate), indent=1))
+        click.echo(json.dumps(dataclasses.asdict(slate), indent=1, default=lambda decoding: decoding.value))
     else:
         _print_slate(slate)
 
@@ -113,7 +113,9 @@ def started_service(bundles: Path) -> Iterator[str]:
                 yield line.removeprefix(READY_LINE).split(";")[0].strip()
                 break
         else:
-            raise ServiceError(f"the service did not start: {process.stderr.read().strip().removeprefix('error: ')}")
+            # Its log may stand before its mistake.
+            mistake = process.stderr.read().strip().rpartition("error: ")[2]
+            raise ServiceError(f"the service did not start: {mistake}")
     finally:
         process.terminate()
         process.communicate()
