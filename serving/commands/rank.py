@@ -8,11 +8,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from seriatim_errors import BundleError, ServiceError
+from serving.commands.connecting import connect, connecting
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -24,7 +25,8 @@ READY_LINE = "serving seriatim.v1.RankingService on "
 
 
 @click.command()
-@click.option("--target", default="127.0.0.1:8500", show_default=True, help="Address of the service.")
+@click.argument("request_file", required=False, type=click.Path(path_type=Path), metavar="[REQUEST.json]")
+@connecting
 @click.option("--serve", "own_service", is_flag=True, help="Start a service for this one call instead.")
 @click.option(
     "--bundles",
@@ -33,28 +35,29 @@ READY_LINE = "serving seriatim.v1.RankingService on "
     show_default=True,
     help="Where --serve and the default request find a bundle.",
 )
-@click.option("--request", "request_file", type=click.Path(path_type=Path), help="Request as JSON.")
+@click.option("--request", "also_request_file", type=click.Path(path_type=Path), help="The same as REQUEST.json.")
 @click.option("--slate-size", type=int, help="Items to place, in place of the request's.")
 @click.option("--explore", type=float, metavar="TEMPERATURE", help="Sample the slate at this temperature.")
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 def rank(
-    target: str,
+    request_file: Path | None,
     own_service: bool,
     bundles: Path,
-    request_file: Path | None,
+    also_request_file: Path | None,
     slate_size: int | None,
     explore: float | None,
     as_json: bool,
+    **connection: Any,
 ) -> None:
     """Send one request, by default the newest bundle's first golden request, and print the slate."""
-    from serving.client import RankingClient
     from serving.commands.request_file import read_request
 
-    request = read_request(request_file) if request_file is not None else golden_request(bundles)
+    given = request_file if request_file is not None else also_request_file
+    request = read_request(given) if given is not None else golden_request(bundles)
     with contextlib.ExitStack() as stack:
         if own_service:
-            target = stack.enter_context(started_service(bundles))
-        client = stack.enter_context(RankingClient(target))
+            connection["target"] = stack.enter_context(started_service(bundles))
+        client = stack.enter_context(connect(**connection))
         slate = client.rank(
             request.request_id,
             request.item_ids,
@@ -64,6 +67,8 @@ def rank(
             feature_names=request.feature_names,
             context_names=request.context_names,
             temperature=explore,
+            bundle_version=request.bundle_version,
+            user_id=request.user_id,
         )
     if as_json:
         import dataclasses

@@ -17,20 +17,21 @@ class RankRequest(BaseModel):
 
     request_id: str
     item_ids: list[str]
-    features: list[list[float]]
+    features: list[list[float]] | None = None
     context: list[float] = Field(default_factory=list)
     slate_size: int
     feature_names: list[str] = Field(default_factory=list)
     context_names: list[str] = Field(default_factory=list)
+    bundle_version: str = ""
+    user_id: str = ""
 
     @field_validator("features")
     @classmethod
-    def _rows_are_equally_long(cls, rows: list[list[float]]) -> list[list[float]]:
-        for place, row in enumerate(rows):
-            if len(row) != len(rows[0]):
-                raise ValueError(
-                    f"row {place} has {len(row)} numbers, row 0 has {len(rows[0])}; give a number a feature"
-                )
+    def _rows_are_equally_long(cls, rows: list[list[float]] | None) -> list[list[float]] | None:
+        for place, row in enumerate(rows or ()):
+            first = len(rows[0]) if rows else 0
+            if len(row) != first:
+                raise ValueError(f"row {place} has {len(row)} numbers, row 0 has {first}; give a number a feature")
         return rows
 
 

@@ -18,7 +18,13 @@ def written(folder, content):
 
 def test_a_request_is_read_with_its_optional_parts_empty(tmp_path):
     request = read_request(written(tmp_path, REQUEST))
-    assert request.model_dump() == {**REQUEST, "context": [], "feature_names": [], "context_names": []}
+    empty = {"context": [], "feature_names": [], "context_names": [], "bundle_version": "", "user_id": ""}
+    assert request.model_dump() == {**REQUEST, **empty}
+
+
+def test_a_request_may_leave_the_features_to_the_service(tmp_path):
+    without = {name: value for name, value in REQUEST.items() if name != "features"}
+    assert read_request(written(tmp_path, without)).features is None
 
 
 @pytest.mark.parametrize(
@@ -27,8 +33,8 @@ def test_a_request_is_read_with_its_optional_parts_empty(tmp_path):
         ("{", "is not JSON"),
         ("[]", "the file: Input should be a valid dictionary"),
         ({**REQUEST, "colour": 1}, "unknown field 'colour'; known are request_id, item_ids"),
-        ({name: value for name, value in REQUEST.items() if name != "features"}, "field 'features' is missing"),
-        ({**REQUEST, "features": None}, "features: Input should be a valid list"),
+        ({name: value for name, value in REQUEST.items() if name != "item_ids"}, "field 'item_ids' is missing"),
+        ({**REQUEST, "features": 1}, "features: Input should be a valid list"),
         ({**REQUEST, "features": [[1, 2], [1]]}, "features: row 1 has 1 numbers, row 0 has 2"),
         ({**REQUEST, "features": [["x", 1], [1, 2]]}, r"features.0.0: Input should be a valid number"),
         ({**REQUEST, "request_id": 1}, "request_id: Input should be a valid string"),
