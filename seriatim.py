@@ -26,6 +26,7 @@ SUBCOMMANDS = {
     "serve": Subcommand("serving.commands.serve:serve", "Answer slate requests over gRPC."),
     "features": Subcommand("serving.commands.features:features", "Look at item features, copy them into Redis."),
     "models": Subcommand("serving.commands.models:models", "List a service's versions, set their traffic, go back."),
+    "health": Subcommand("serving.commands.health:health", "Ask a service whether it takes traffic."),
     "token": Subcommand("serving.commands.token:token", "Make tokens for the service's callers."),
     "rank": Subcommand("serving.commands.rank:rank", "Ask a running service for one slate."),
 }

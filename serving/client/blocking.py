@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 from serving.client.calls import (
     Call,
     Recorded,
+    health_call,
     list_call,
     rank_call,
     rank_many_call,
@@ -194,6 +195,14 @@ class RankingClient:
             ServiceError: there is nothing to go back to, or as for `list_models`.
         """
         return self._ask(traffic_call(None), timeout)
+
+    def healthy(self, service: str = "", timeout: float | None = None) -> bool:
+        """Whether the service takes traffic; `service` asks for one of its gRPC services by its full name.
+
+        Raises:
+            ServiceError: it cannot be reached, or knows no such service.
+        """
+        return self._ask(health_call(service), timeout)
 
     def close(self) -> None:
         """Close the channel."""

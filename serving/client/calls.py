@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
 
 from serving.client.errors import RefusedError, refusal_of
 from serving.client.messages import (
@@ -103,4 +104,14 @@ def traffic_call(traffic: models_pb2.Traffic | None) -> Call[models_pb2.Traffic]
         request,
         models_pb2.SetTrafficResponse,
         lambda response: response.traffic,
+    )
+
+
+def health_call(service: str) -> Call[bool]:
+    """The standard health service: whether it takes traffic."""
+    return Call(
+        "/grpc.health.v1.Health/Check",
+        health_pb2.HealthCheckRequest(service=service),
+        health_pb2.HealthCheckResponse,
+        lambda response: response.status == health_pb2.HealthCheckResponse.SERVING,
     )

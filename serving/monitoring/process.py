@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,13 @@ if TYPE_CHECKING:
     from serving.images import StageRun
     from serving.monitoring.http import HttpServer
     from serving.monitoring.metrics import Metrics
+    from serving.monitoring.tracing import Tracing
+    from serving.runtime.query import Slate
     from serving.shared_ports import SharedPorts
 
 
 class Monitoring:
-    """Metrics where there is HTTP to show them, and calls in the log.
+    """Metrics where there is HTTP to show them, calls in the log, and traces.
 
     Args:
         config: section `monitoring`.
@@ -47,13 +50,19 @@ class Monitoring:
             self.metrics = Metrics(deciles_of)
             port = config.port if ports is None or ports.http is None else ports.http
             self.http = HttpServer(self.metrics, not_ready, config.host, port, ports is not None)
-        self._calls = CallObserver(self.metrics, config.log_calls)
-        self._observes_calls = self.metrics is not None or config.log_calls != "none"
+        self.tracing: Tracing | None = None
+        if config.traces != "none":
+            from serving.monitoring.tracing import Tracing, exporter_of
+
+            self.tracing = Tracing(exporter_of(config.traces), config.trace_share)
+        span = None if self.tracing is None else self.tracing.call
+        self._calls = CallObserver(self.metrics, config.log_calls, span)
+        self._observes_calls = self.metrics is not None or self.tracing is not None or config.log_calls != "none"
 
     @property
     def observer(self) -> Observer:
         """For the services."""
-        return NoObserver() if self.metrics is None else self.metrics
+        return _Both(self.metrics or NoObserver(), self.tracing)
 
     @property
     def wraps(self) -> Sequence[Wrap]:
@@ -95,6 +104,21 @@ class Monitoring:
             await self.http.start()
 
     async def stop(self) -> None:
-        """Close its port."""
+        """Close the port of HTTP, and send what is left of the traces."""
         if self.http is not None:
             await self.http.stop()
+        if self.tracing is not None:
+            await asyncio.to_thread(self.tracing.close)
+
+
+class _Both:
+    """Metrics are told of what happens, and traces of what was ranked."""
+
+    def __init__(self, metrics: Metrics | NoObserver, tracing: Tracing | None) -> None:
+        self.shed, self.looked_up, self.events = metrics.shed, metrics.looked_up, metrics.events
+        self._tracing = tracing
+
+    def ranked(self, slate: Slate) -> None:
+        """A request of the current call was ranked."""
+        if self._tracing is not None:
+            self._tracing.ranked(slate)

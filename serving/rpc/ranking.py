@@ -130,6 +130,7 @@ class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):
         except DeadlinePassedError:
             self._observer.shed("deadline")
             raise
+        self._observer.ranked(slate)
         logged = self._events is not None and await self._log(request, query, slate, model.ranker.features, unknown)
         shadow = self._models.shadow(request.request_id)
         if shadow is not None:

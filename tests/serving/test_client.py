@@ -337,3 +337,10 @@ def test_a_slate_is_a_value(client):
     answers = {client.rank(*dataclasses.astuple(request_of(query))) for _ in range(2)}
     assert len(answers) == 1
     assert isinstance(answers.pop(), RankedSlate)
+
+
+def test_health_is_that_of_the_service_and_of_each_of_its_services(client):
+    assert client.healthy()
+    assert client.healthy("seriatim.v1.RankingService")
+    with pytest.raises(ServiceError, match="NOT_FOUND"):
+        client.healthy("seriatim.v1.Other")
