@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from serving.batching import Batcher
@@ -36,6 +36,8 @@ from serving.server import GrpcServer, Register
 from serving.shared_ports import SharedPorts
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from serving.images import CascadeRuntime
 
 EVENTS = events_pb2.DESCRIPTOR.services_by_name["EventService"].full_name
@@ -79,8 +81,8 @@ class Service:
             from serving.images import load_cascade
 
             self.cascade = load_cascade(config.images.cascade, config.images, self.monitoring.cascade)
-        tokens = config.listen.tokens
-        interceptors = [] if tokens is None else [AuthenticationInterceptor(TokenFile(tokens))]
+        self._tokens = None if config.listen.tokens is None else TokenFile(config.listen.tokens)
+        interceptors = [] if self._tokens is None else [AuthenticationInterceptor(self._tokens)]
         self.server = GrpcServer(
             self._services(),
             host=config.listen.host,
@@ -104,7 +106,7 @@ class Service:
         """
         self._loop = asyncio.get_running_loop()
         await asyncio.to_thread(self.models.start)
-        await self.monitoring.start()
+        await self.monitoring.start(self._pages())
         self.monitoring.torn(0 if self.events is None else self.events.torn_bytes)
         port = await self.server.start()
         await self.server.set_serving(True)
@@ -131,6 +133,18 @@ class Service:
         if self.shared_features is not None:
             await self.shared_features.close()
         await self.monitoring.stop()
+
+    def _pages(self) -> Mapping[str, web.Application]:
+        """What is served over HTTP besides what monitoring serves."""
+        if self.config.monitoring.port is None:
+            return {}
+        from serving.explorer import explorer_application
+
+        authorise = None if self._tokens is None else self._opens
+        return {"/explorer": explorer_application(self.models, self.batcher, self.config.limits, authorise)}
+
+    def _opens(self, token: str) -> bool:
+        return self._tokens is not None and self._tokens.role_of(token) is not None
 
     def _not_ready(self) -> str:
         if self._stopping:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from serving.client import RankedSlate
-    from serving.commands.request_file import RankRequest
+    from serving.request_file import RankRequest
 
 READY_LINE = "serving seriatim.v1.RankingService on "
 
@@ -50,7 +50,7 @@ def rank(
     **connection: Any,
 ) -> None:
     """Send one request, by default the newest bundle's first golden request, and print the slate."""
-    from serving.commands.request_file import read_request
+    from serving.request_file import read_request
 
     given = request_file if request_file is not None else also_request_file
     request = read_request(given) if given is not None else golden_request(bundles)
@@ -85,7 +85,7 @@ def golden_request(bundles: Path) -> RankRequest:
         BundleError: there is no bundle, or it has no golden requests.
     """
     from serving.bundle import newest_bundle
-    from serving.commands.request_file import RankRequest
+    from serving.request_file import RankRequest
 
     bundle = newest_bundle(bundles)
     golden = bundle.golden()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
@@ -13,7 +13,7 @@ MOST_BODY_BYTES = 1 << 20
 PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 # Nothing is loaded from elsewhere, no page of ours is framed, and no file is taken for another kind than it says.
 HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    "Content-Security-Policy": "default-src 'self'; img-src 'self' data:; frame-ancestors 'none'; base-uri 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -52,6 +52,8 @@ class HttpServer:
             ]
         )
         for path, part in (mounted or {}).items():
+            # A page's own files lie beside it.
+            application.router.add_get(path, _redirect(f"{path}/"))
             application.add_subapp(path, part)
         self._runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
 
@@ -89,6 +91,13 @@ class HttpServer:
         if reason:
             return web.json_response({"ready": False, "reason": reason}, status=503)
         return web.json_response({"ready": True})
+
+
+def _redirect(path: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:
+    async def redirect(request: web.Request) -> web.StreamResponse:
+        raise web.HTTPMovedPermanently(path)
+
+    return redirect
 
 
 async def _alive(request: web.Request) -> web.Response:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from serving.config import MonitoringConfig
@@ -12,6 +12,8 @@ from serving.rpc.observer import NoObserver, Observer
 from serving.rpc.registration import Wrap
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from serving.batching.batcher import Batch
     from serving.images import StageRun
     from serving.monitoring.http import HttpServer
@@ -40,16 +42,14 @@ class Monitoring:
         waiting: Callable[[], int],
         ports: SharedPorts | None = None,
     ) -> None:
+        self._config, self._not_ready, self._ports = config, not_ready, ports
         self._waiting = waiting
         self.metrics: Metrics | None = None
         self.http: HttpServer | None = None
         if config.port is not None:
-            from serving.monitoring.http import HttpServer
             from serving.monitoring.metrics import Metrics
 
             self.metrics = Metrics(deciles_of)
-            port = config.port if ports is None or ports.http is None else ports.http
-            self.http = HttpServer(self.metrics, not_ready, config.host, port, ports is not None)
         self.tracing: Tracing | None = None
         if config.traces != "none":
             from serving.monitoring.tracing import Tracing, exporter_of
@@ -94,13 +94,18 @@ class Monitoring:
         if self.metrics is not None:
             self.metrics.in_service(version)
 
-    async def start(self) -> None:
-        """Serve HTTP.
+    async def start(self, mounted: Mapping[str, web.Application]) -> None:
+        """Serve HTTP, with applications by the path they are under.
 
         Raises:
             ServiceError: the address is in use or not this machine's.
         """
-        if self.http is not None:
+        if self.metrics is not None and self._config.port is not None:
+            from serving.monitoring.http import HttpServer
+
+            shared = self._ports is not None and self._ports.http is not None
+            port = self._ports.http if self._ports is not None and self._ports.http is not None else self._config.port
+            self.http = HttpServer(self.metrics, self._not_ready, self._config.host, port, shared, mounted)
             await self.http.start()
 
     async def stop(self) -> None:

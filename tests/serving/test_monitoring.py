@@ -21,6 +21,7 @@ from serving.monitoring.metrics import Metrics
 from serving.proto.seriatim.v1 import events_pb2, events_pb2_grpc, ranking_pb2_grpc
 from serving.runtime import Decoding, Slate
 from tests.serving.running import RunningService
+from tests.serving.served_process import until
 from tests.serving.small_bundles import make_query
 from tests.serving.test_ranking_service import message_of
 
@@ -56,6 +57,12 @@ def samples(text):
     }
 
 
+def until_counted(service, sample):
+    """The samples, once one of them is there: a refused call is counted after its answer is sent."""
+    until(lambda: sample in samples(page(service, "/metrics")))
+    return samples(page(service, "/metrics"))
+
+
 def rank(service, *queries, **options):
     with grpc.insecure_channel(service.target) as channel:
         stub = ranking_pb2_grpc.RankingServiceStub(channel)
@@ -67,7 +74,7 @@ def test_requests_are_counted_and_timed_by_method_status_version_and_stage(start
     rank(service, make_query(seed=1), make_query(seed=2))
     with pytest.raises(grpc.RpcError):
         rank(service, make_query(seed=3, slate_size=1000))
-    seen = samples(page(service, "/metrics"))
+    seen = until_counted(service, ("seriatim_call_seconds_count", "INVALID_ARGUMENT", "RankSlate"))
     version = bundle.manifest.version
     assert seen["seriatim_call_seconds_count", "OK", "RankSlate"] == 2
     assert seen["seriatim_call_seconds_count", "INVALID_ARGUMENT", "RankSlate"] == 1
@@ -87,8 +94,7 @@ def test_what_a_caller_sends_wrongly_is_counted_too(start):
         call = channel.unary_unary("/seriatim.v1.RankingService/RankSlate")
         with pytest.raises(grpc.RpcError):
             call(b"\xff\xff", timeout=20)
-    seen = samples(page(service, "/metrics"))
-    assert seen["seriatim_call_seconds_count", "INVALID_ARGUMENT", "RankSlate"] == 1
+    until_counted(service, ("seriatim_call_seconds_count", "INVALID_ARGUMENT", "RankSlate"))
 
 
 def test_events_and_explored_slates_are_counted(start, tmp_path):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from seriatim_errors import DataError
-from serving.commands.request_file import read_request
+from serving.request_file import read_request
 
 REQUEST = {"request_id": "r1", "item_ids": ["a", "b"], "features": [[0, 1.5], [2, 1]], "slate_size": 2}
 

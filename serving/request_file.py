@@ -1,4 +1,4 @@
-"""A slate request as a JSON file."""
+"""A slate request as JSON: a file of the command line, or what the explorer sends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from seriatim_errors import DataError
 
 
 class RankRequest(BaseModel):
-    """The parts of a request as a JSON file gives them; see docs/serving.md."""
+    """The parts of a request as a JSON file gives them; see docs/client.md."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -50,10 +50,11 @@ def read_request(path: Path) -> RankRequest:
     try:
         return RankRequest.model_validate(values)
     except ValidationError as error:
-        raise DataError(f"request {path}: {_first_mistake(error)}") from None
+        raise DataError(f"request {path}: {first_mistake(error)}") from None
 
 
-def _first_mistake(error: ValidationError) -> str:
+def first_mistake(error: ValidationError) -> str:
+    """The first of a request's mistakes as `field: what is wrong`."""
     mistake = error.errors()[0]
     field = ".".join(map(str, mistake["loc"])) or "the file"
     if mistake["type"] == "missing":
