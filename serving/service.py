@@ -60,7 +60,7 @@ class Service:
         self.monitoring = Monitoring(
             config.monitoring, self._not_ready, self._score_deciles, lambda: self.batcher.waiting, ports
         )
-        self._rotating: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[None]] = []
         self.shared_features: FeatureStore | None = None
         if config.features.store == "redis":
             from serving.features.redis_store import RedisStore
@@ -111,7 +111,7 @@ class Service:
         port = await self.server.start()
         await self.server.set_serving(True)
         self._serving = True
-        self._rotating = asyncio.create_task(self._rotate_events())
+        self._watching = [asyncio.create_task(work()) for work in (self._rotate_events, self._follow_models)]
         return port
 
     @property
@@ -123,8 +123,8 @@ class Service:
         """Finish the calls in flight and let go of everything."""
         self._stopping = True
         await self.server.stop(self.config.listen.grace_seconds)
-        if self._rotating is not None:
-            self._rotating.cancel()
+        for task in self._watching:
+            task.cancel()
         if self.cascade is not None:
             await self.cascade.close()
         if self.events is not None:
@@ -169,6 +169,16 @@ class Service:
                 await asyncio.to_thread(self.events.rotate_if_due)
             except EventLogError as error:
                 logger.error("%s", error)
+
+    async def _follow_models(self) -> None:
+        """Answer health checks for every version by its name: whether it is in memory."""
+        known: set[str] = set()
+        while True:
+            loaded = set(self.models.loaded)
+            for version in loaded ^ known:
+                await self.server.set_serving(version in loaded, version)
+            known = loaded
+            await asyncio.sleep(self.config.models.poll_seconds)
 
     def _services(self) -> dict[str, Register]:
         events = self.events if self.config.events.impressions else None

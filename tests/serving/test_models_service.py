@@ -8,11 +8,13 @@ from click.testing import CliRunner
 from google.rpc import code_pb2, error_details_pb2
 from grpc_status import rpc_status
 
+from seriatim_errors import ServiceError
 from serving.client import RankingClient
 from serving.commands.models import models
 from serving.config import ServiceConfig
 from serving.proto.seriatim.v1 import models_pb2, models_pb2_grpc
 from tests.serving.running import RunningService
+from tests.serving.served_process import until
 from tests.serving.small_bundles import make_bundle, make_query
 
 V1, V2, V3 = (f"2024010{day}T000000Z-00000000" for day in (1, 2, 3))
@@ -109,3 +111,25 @@ def test_the_command_names_its_mistakes(service):
     assert "version 'absent' is not under" in str(result.exception)
     result = CliRunner().invoke(models, ["list", "--target", "127.0.0.1:1"])
     assert "no service answers at 127.0.0.1:1" in str(result.exception)
+
+
+def test_health_is_answered_for_every_version_in_memory(made, tmp_path):
+    root = tmp_path / "bundles"
+    shutil.copytree(made[V1], root / V1)
+    config = {"models": {"root": root, "poll_seconds": 0.02}, "listen": {"port": 0}}
+    running = RunningService(ServiceConfig.model_validate(config))
+    try:
+        with RankingClient(running.target) as client:
+            until(lambda: _healthy(client, V1))
+            assert not _healthy(client, V2)
+            shutil.copytree(made[V2], root / V2)
+            until(lambda: _healthy(client, V2))
+    finally:
+        running.stop()
+
+
+def _healthy(client, version):
+    try:
+        return client.healthy(version)
+    except ServiceError:
+        return False
