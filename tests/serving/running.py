@@ -68,12 +68,20 @@ class RunningService:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._thread.start()
-        self.service = self.run(self._start(config))
+        try:
+            self.service = self.run(self._start(config))
+        except BaseException:
+            self._end()
+            raise
         self.target = f"127.0.0.1:{self.service.server.port}"
 
     async def _start(self, config):
         service = Service(config)
-        await service.start()
+        try:
+            await service.start()
+        except BaseException:
+            await service.stop()
+            raise
         return service
 
     def run(self, coroutine):
@@ -82,6 +90,9 @@ class RunningService:
 
     def stop(self):
         self.run(self.service.stop())
+        self._end()
+
+    def _end(self):
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join(20)
         self._loop.close()
