@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from serving.client.errors import RefusedError
 from serving.client.messages import RankedSlate, RankRequest
 from serving.runtime.query import InvalidRequestError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SLATE_COLUMNS = ("position", "base_score", "gate_score", "passed_gate", "probability")
 ANSWER_COLUMNS = ("propensity", "decoding", "bundle_version")
@@ -59,6 +61,9 @@ def table_of(answers: Sequence[RankedSlate | RefusedError], request_id: str, ite
     Raises:
         InvalidRequestError, ServiceError: the first of those among the answers.
     """
+    # Not part of the serving extra: who has a table has it.
+    import pandas as pd
+
     rows = []
     for answer in answers:
         if not isinstance(answer, RankedSlate):
