@@ -70,7 +70,11 @@ def _print_models(answer: models_pb2.ListModelsResponse) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("version", "state", "requests", "made", "why refused", title=_in_words(answer.traffic))
+    table = Table(title=_in_words(answer.traffic))
+    # Whole, however narrow the terminal: it is what one types next.
+    table.add_column("version", no_wrap=True)
+    for heading in ("state", "requests", "made", "why refused"):
+        table.add_column(heading, overflow="fold")
     for model in answer.models:
         table.add_row(model.version, STATES[model.state], str(model.requests), model.created, model.refusal or "-")
     Console(markup=False).print(table)

@@ -70,7 +70,9 @@ def _stop(stop: Callable[[], None]) -> None:
 
 def _say_ready(config: ServiceConfig, ports: SharedPorts) -> None:
     if ports.http is not None:
-        click.echo(f"metrics on http://{config.monitoring.host}:{ports.http}/metrics")
+        address = f"http://{config.monitoring.host}:{ports.http}"
+        click.echo(f"metrics on {address}/metrics")
+        click.echo(f"explorer on {address}/explorer")
     # The line a caller may wait for: without the flush it would stay in the pipe.
     click.echo(f"serving seriatim.v1.RankingService on {config.listen.host}:{ports.grpc}; stop with Ctrl-C")
     sys.stdout.flush()

@@ -133,3 +133,9 @@ def _healthy(client, version):
         return client.healthy(version)
     except ServiceError:
         return False
+
+
+def test_a_version_is_listed_whole_in_a_narrow_terminal(service, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "70")
+    result = CliRunner().invoke(models, ["list", "--target", service.target])
+    assert all(version in result.output for version in (V1, V2, V3))
