@@ -10,6 +10,7 @@ from seriatim_errors import ServiceError
 from serving.monitoring.metrics import Metrics
 
 MOST_BODY_BYTES = 1 << 20
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 PROMETHEUS_TEXT = "text/plain; version=0.0.4; charset=utf-8"
 # Nothing is loaded from elsewhere, no page of ours is framed, and no file is taken for another kind than it says.
 HEADERS = {
@@ -42,7 +43,8 @@ class HttpServer:
     ) -> None:
         self._metrics, self._not_ready = metrics, not_ready
         self.host, self.port, self._share_port = host, port, share_port
-        application = web.Application(client_max_size=MOST_BODY_BYTES)
+        guards = [_own_names_only] if host in LOOPBACK else []
+        application = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=guards)
         application.on_response_prepare.append(_with_headers)
         application.add_routes(
             [
@@ -91,6 +93,16 @@ class HttpServer:
         if reason:
             return web.json_response({"ready": False, "reason": reason}, status=503)
         return web.json_response({"ready": True})
+
+
+@web.middleware
+async def _own_names_only(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """Refuse other names for this machine: a stranger's page may give its own name the address of loopback."""
+    if request.url.host not in LOOPBACK:
+        raise web.HTTPMisdirectedRequest(text=f"this service is reached as {', '.join(sorted(LOOPBACK))}")
+    return await handler(request)
 
 
 def _redirect(path: str) -> Callable[[web.Request], Awaitable[web.StreamResponse]]:

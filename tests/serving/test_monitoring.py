@@ -130,6 +130,20 @@ def test_health_and_readiness_answer_over_http_with_safe_headers(start):
     connection.close()
 
 
+@pytest.mark.parametrize(
+    ("name", "status"), [("localhost:1", 200), ("stranger.example", 421), ("127.0.0.1.example", 421)]
+)
+def test_on_loopback_no_other_name_is_answered(start, name, status):
+    """Else a page from elsewhere could give its name this address, and read what is meant for this machine's user."""
+    connection = http.client.HTTPConnection("127.0.0.1", start().service.ports.http, timeout=20)
+    for path in ("/metrics", "/explorer/api/requests"):
+        connection.request("GET", path, headers={"Host": name})
+        answer = connection.getresponse()
+        answer.read()
+        assert answer.status == status
+    connection.close()
+
+
 def test_a_service_that_stops_is_not_ready_and_says_why(start):
     service = start()
     service.service._stopping = True
