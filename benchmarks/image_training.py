@@ -1,0 +1,120 @@
+"""How the image benchmarks train: shifted and mirrored images, stochastic gradient descent, one cycle of its rate."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from benchmarks.cifar10 import Images
+
+BATCH, PEAK_RATE, WEIGHT_DECAY, SHIFT = 128, 0.15, 1e-3, 4
+WARM_UP = 0.2
+Loss = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+
+
+def trained(
+    model: tf.keras.Model,
+    data: Images,
+    epochs: int,
+    seed: int,
+    sides: tuple[int, ...] = (),
+    loss: Loss | None = None,
+    peak_rate: float = PEAK_RATE,
+) -> float:
+    """Train a model that answers with logits; returns the seconds that the steps took.
+
+    Args:
+        model: reads pixels of 0 to 255.
+        data: what to train on.
+        epochs: passes over it.
+        seed: of shuffling, shifting and mirroring.
+        sides: batches are resized to these in turn; empty for as they are.
+        loss: of images, classes and logits; cross-entropy where None.
+        peak_rate: highest learning rate.
+    """
+    steps = epochs * (len(data) // BATCH)
+    optimizer = tf.keras.optimizers.SGD(one_cycle(steps, peak_rate), 0.9, nesterov=True, weight_decay=WEIGHT_DECAY)
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias", "scale"])
+    measure = loss or cross_entropy
+    optimizer.build(model.trainable_variables)
+
+    @tf.function(reduce_retracing=True)
+    def step(images: tf.Tensor, classes: tf.Tensor) -> None:
+        images = tf.cast(images, tf.float32)
+        with tf.GradientTape() as tape:
+            value = measure(images, classes, model(images, training=True))
+        variables = model.trainable_variables
+        optimizer.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
+
+    begun = time.perf_counter()
+    for place, (images, classes) in enumerate(batches(data, epochs, seed)):
+        pixels = tf.constant(images)
+        if sides:
+            side = sides[place % len(sides)]
+            pixels = tf.image.resize(pixels, (side, side), antialias=True)
+        step(pixels, tf.constant(classes))
+    return time.perf_counter() - begun
+
+
+def one_cycle(steps: int, peak: float) -> Callable[[], tf.Tensor]:
+    """A rate that rises linearly over the first fifth of the steps and falls along a cosine to nothing."""
+
+    class OneCycle(tf.keras.optimizers.schedules.LearningRateSchedule):
+        def __call__(self, step: tf.Tensor) -> tf.Tensor:
+            share = tf.cast(step, tf.float32) / max(steps, 1)
+            falling = 0.5 * (1 + tf.cos(math.pi * (share - WARM_UP) / (1 - WARM_UP)))
+            return peak * tf.where(share < WARM_UP, share / WARM_UP + 1e-3, falling)
+
+        def get_config(self) -> dict[str, float]:
+            return {"steps": steps, "peak": peak}
+
+    return OneCycle()
+
+
+def batches(data: Images, epochs: int, seed: int) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:
+    """Batches of images, each image mirrored half the time and shifted by up to four pixels."""
+    rng = np.random.default_rng(seed)
+    for _ in range(epochs):
+        order = rng.permutation(len(data))
+        for start in range(0, len(data) - BATCH + 1, BATCH):
+            rows = order[start : start + BATCH]
+            yield augmented(data.pixels[rows], rng), data.classes[rows]
+
+
+def augmented(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Each image of `[rows, side, side, 3]` mirrored with chance one half and shifted, its edges mirrored."""
+    rows, side = len(pixels), pixels.shape[1]
+    padded = np.pad(pixels, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), mode="reflect")
+    down, right = rng.integers(2 * SHIFT + 1, size=(2, rows))
+    across = np.where(rng.integers(2, size=rows)[:, np.newaxis] == 1, np.arange(side)[::-1], np.arange(side))
+    lines = down[:, np.newaxis] + np.arange(side)
+    return padded[
+        np.arange(rows)[:, np.newaxis, np.newaxis],
+        lines[:, :, np.newaxis],
+        (right[:, np.newaxis] + across)[:, np.newaxis, :],
+    ]
+
+
+def cross_entropy(images: tf.Tensor, classes: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
+    """Mean cross-entropy of the logits."""
+    return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(classes, logits))
+
+
+def predicted(model: tf.keras.Model, pixels: NDArray[np.uint8], side: int | None = None) -> NDArray[np.float32]:
+    """Probabilities `[rows, classes]` of a model's logits, images resized to `side` where given."""
+    answers = []
+    run = tf.function(lambda images: tf.nn.softmax(model(images, training=False)), reduce_retracing=True)
+    for start in range(0, len(pixels), 500):
+        images = tf.cast(pixels[start : start + 500], tf.float32)
+        answers.append(run(images if side is None else tf.image.resize(images, (side, side), antialias=True)))
+    return np.concatenate([answer.numpy() for answer in answers])
+
+
+def accuracy(model: tf.keras.Model, data: Images) -> float:
+    """Share of the images that a model's largest logit names rightly."""
+    return float((predicted(model, data.pixels).argmax(axis=1) == data.classes).mean())
