@@ -86,7 +86,7 @@ class Cascade(tf.keras.Model):
         if batch_size < 1:
             raise DataError(f"batch_size {batch_size}; give 1 or more")
         rows = len(images)
-        coming, totals = np.arange(rows), np.zeros((rows, self._classes), np.float32)
+        coming, totals = np.arange(rows), np.zeros((rows, self.classes), np.float32)
         routed = Routed(np.zeros_like(totals), np.zeros(rows, np.int64), np.zeros(rows, np.float32))
         for place, compiled in enumerate(self._compiled):
             own = self._read(compiled, images, coming, batch_size)
@@ -128,7 +128,8 @@ class Cascade(tf.keras.Model):
         return cls(**{**config, "stages": stages})
 
     @property
-    def _classes(self) -> int:
+    def classes(self) -> int:
+        """Number of classes."""
         output = self.models[0].output
         return int((output["logits"] if isinstance(output, dict) else output).shape[-1])
 
@@ -140,7 +141,7 @@ class Cascade(tf.keras.Model):
         batch_size: int,
     ) -> NDArray[np.float32]:
         """A stage's probabilities for some rows; no stage ever sees an empty batch, which oneDNN may refuse."""
-        answers = [np.zeros((0, self._classes), np.float32)]
+        answers = [np.zeros((0, self.classes), np.float32)]
         for start in range(0, len(rows), batch_size):
             chosen = rows[start : start + batch_size]
             size = min(batch_size, 1 << (len(chosen) - 1).bit_length())

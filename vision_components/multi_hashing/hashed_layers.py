@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -75,12 +76,12 @@ class _Hashed:
     def generated(self, kind: str) -> tf.Tensor:
         """The weight, float32."""
         sizes, factor = self._generated[kind]
-        weight = self.pool.weights_at(self.offsets[kind], math.prod(sizes)) * self.initial_scale(kind)
+        weight = self.pool.weights_at(self.offsets[kind], math.prod(sizes)) * self.initial_scale()
         return tf.reshape(weight if factor is None else weight * factor, sizes)
 
-    def initial_scale(self, kind: str) -> float:
+    @abstractmethod
+    def initial_scale(self) -> float:
         """s: as for an initialisation by the fan-out of the kernel; a bias has its kernel's."""
-        raise NotImplementedError
 
     def plain_config(self) -> dict[str, Any]:
         """Configuration of the plain layer."""
@@ -117,7 +118,7 @@ class HashedConv2D(_Hashed, tf.keras.layers.Conv2D):
 
     kernel, bias = _Generated("kernel"), _Generated("bias")
 
-    def initial_scale(self, kind: str) -> float:
+    def initial_scale(self) -> float:
         """`sqrt(2 / (height width filters))`."""
         return math.sqrt(2 / (math.prod(self.kernel_size) * self.filters))
 
@@ -128,7 +129,7 @@ class HashedDepthwiseConv2D(_Hashed, tf.keras.layers.DepthwiseConv2D):
 
     depthwise_kernel, bias = _Generated("kernel"), _Generated("bias")
 
-    def initial_scale(self, kind: str) -> float:
+    def initial_scale(self) -> float:
         """`sqrt(2 / (height width multiplier))`: every input channel has outputs of its own."""
         return math.sqrt(2 / (math.prod(self.kernel_size) * self.depth_multiplier))
 
@@ -139,6 +140,6 @@ class HashedDense(_Hashed, tf.keras.layers.Dense):
 
     kernel, bias = _Generated("kernel"), _Generated("bias")
 
-    def initial_scale(self, kind: str) -> float:
+    def initial_scale(self) -> float:
         """`1 / sqrt(units)`."""
         return 1 / math.sqrt(self.units)

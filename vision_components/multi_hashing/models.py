@@ -120,6 +120,11 @@ def materialize(model: tf.keras.Model) -> tf.keras.Model:
     return copy
 
 
+def is_hashed(model: tf.keras.Model) -> bool:
+    """Whether any layer takes its weights from a pool."""
+    return any(type(layer) in PLAIN for layer in _layers(model))
+
+
 def pool_of(model: tf.keras.Model) -> WeightPool:
     """The pool that a model's hashed layers share.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Any
 
 import tensorflow as tf
@@ -39,9 +40,9 @@ class WeightPool(tf.keras.layers.Layer):
         self.taken += size
         return self.taken - size
 
+    @abstractmethod
     def weights_at(self, offset: int, size: int) -> tf.Tensor:
         """The weights from `offset` on, float32 `[size]`, about normal with standard deviation 1 at first."""
-        raise NotImplementedError
 
     def get_config(self) -> dict[str, Any]:
         """What the pool is made from; layers keep their own offsets."""
