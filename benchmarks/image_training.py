@@ -11,6 +11,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from benchmarks.cifar10 import Images
+from vision_components.backbones.augmentation import shifted
 
 BATCH, PEAK_RATE, WEIGHT_DECAY, SHIFT = 128, 0.15, 1e-3, 4
 WARM_UP = 0.2
@@ -83,21 +84,7 @@ def batches(data: Images, epochs: int, seed: int) -> Iterator[tuple[NDArray[np.u
         order = rng.permutation(len(data))
         for start in range(0, len(data) - BATCH + 1, BATCH):
             rows = order[start : start + BATCH]
-            yield augmented(data.pixels[rows], rng), data.classes[rows]
-
-
-def augmented(pixels: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Each image of `[rows, side, side, 3]` mirrored with chance one half and shifted, its edges mirrored."""
-    rows, side = len(pixels), pixels.shape[1]
-    padded = np.pad(pixels, ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0)), mode="reflect")
-    down, right = rng.integers(2 * SHIFT + 1, size=(2, rows))
-    across = np.where(rng.integers(2, size=rows)[:, np.newaxis] == 1, np.arange(side)[::-1], np.arange(side))
-    lines = down[:, np.newaxis] + np.arange(side)
-    return padded[
-        np.arange(rows)[:, np.newaxis, np.newaxis],
-        lines[:, :, np.newaxis],
-        (right[:, np.newaxis] + across)[:, np.newaxis, :],
-    ]
+            yield shifted(data.pixels[rows], SHIFT, rng, mirror=True), data.classes[rows]
 
 
 def cross_entropy(images: tf.Tensor, classes: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
+from pipelines.images_config import ImagesConfig
 from seriatim_config import Section, read_config
 
 LogFormat = Literal["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit", "event_log"]
@@ -32,7 +33,7 @@ class DataConfig(Section):
     max_bad_share: float = Field(0.01, ge=0, le=1, description="A run stops above this share of bad rows.")
     click_action: str = Field("click", min_length=1, description="Action of an event log that counts as a click.")
     click_window: float = Field(3600.0, gt=0, description="Seconds after a slate within which a click counts.")
-    items: Path | None = Field(None, description="Item catalogue that the labeller learns from.")
+    items: Path | None = Field(None, description="Item catalogue: tags for the labeller, thumbnails for `images`.")
     simulate: SimulationConfig | None = Field(None, description="Make the log at `path` when it is absent.")
 
 
@@ -163,6 +164,7 @@ class PipelineConfig(Section):
     gate: GateConfig | None = GateConfig()
     seq2slate: Seq2SlateConfig | None = Seq2SlateConfig()
     labeller: LabellerConfig | None = None
+    images: ImagesConfig | None = None
     evaluation: EvaluationConfig = EvaluationConfig()
     serving: ServingConfig = ServingConfig()
     run_root: Path = Field(Path("runs"), description="Folder of runs.")
@@ -186,6 +188,10 @@ class PipelineConfig(Section):
             raise ValueError(
                 "labeller needs data.items: it learns the tags of a catalogue; name one, or set it to null"
             )
+        if self.images is not None and self.data.items is None:
+            raise ValueError("images needs data.items: it reads a catalogue's thumbnails; name one, or set it to null")
+        if self.images is not None and self.evaluation.off_policy:
+            raise ValueError("evaluation.off_policy judges the log's own features; set images to null")
         if self.gate is None and self.base_ranker is None:
             raise ValueError("nothing to train: configure base_ranker, gate or both")
         return self

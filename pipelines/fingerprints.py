@@ -11,7 +11,9 @@ from typing import Any
 import ranking
 import serving
 import structured
+import vision_components
 from pipelines.config import PipelineConfig
+from pipelines.images_of_run import RunImages
 from pipelines.ingest import PreparedLog
 from pipelines.item_catalogue import ItemCatalogue
 
@@ -20,9 +22,11 @@ CODE_FILES = (
     "click_log.py",
     "examples.py",
     "hashed_split.py",
+    "image_features.py",
     "item_catalogue.py",
     "items_in_common.py",
     "log_columns.py",
+    "thumbnails.py",
 )
 # What shapes the bundle's file of item features; the rest of that package only reads.
 FEATURE_FILES = ("item_keys.py", "lmdb_file.py", "schema.py")
@@ -35,15 +39,17 @@ def fingerprint(values: Any) -> str:
 
 def settings_of(config: PipelineConfig) -> str:
     """All of the configuration that shapes results, as JSON: where files lie does not, so it is levelled."""
-    items = None if config.labeller is None else Path("items")
+    items = None if config.labeller is None and config.images is None else Path("items")
     data = config.data.model_copy(update={"path": Path("log"), "simulate": None, "items": items})
-    places = {"run_root": Path("runs"), "bundle_root": Path("bundles"), "beam_options": ()}
+    images = None if config.images is None else config.images.model_copy(update={"cache_root": Path("cache")})
+    places = {"images": images, "run_root": Path("runs"), "bundle_root": Path("bundles"), "beam_options": ()}
     return config.model_copy(update={"data": data, **places}).model_dump_json()
 
 
-def data_fingerprint(log: PreparedLog, catalogue: ItemCatalogue | None) -> str:
-    """Fingerprint of all data that a bundle is made from, 16 hex digits: the log's own without a catalogue."""
-    return log.fingerprint if catalogue is None else fingerprint([log.fingerprint, catalogue.fingerprint])
+def data_fingerprint(log: PreparedLog, catalogue: ItemCatalogue | None, images: RunImages | None) -> str:
+    """Fingerprint of all data that a bundle is made from, 16 hex digits: the log's own without tags and thumbnails."""
+    parts = [log.fingerprint, *(part.fingerprint for part in (catalogue, images) if part is not None)]
+    return log.fingerprint if len(parts) == 1 else fingerprint(parts)
 
 
 @functools.cache
@@ -51,9 +57,9 @@ def code_fingerprint() -> str:
     """Fingerprint of the code that trains, evaluates and bundles: another release trains anew."""
     here = Path(__file__).parent
     folders = [here / name for name in CODE_FOLDERS]
-    folders += [Path(ranking.__file__).parent, Path(structured.__file__).parent]
-    folders += [Path(serving.__file__).parent / "bundle"]
-    folders += [Path(serving.__file__).parent / "runtime"]
+    for package in (ranking, structured, vision_components):
+        folders += map(Path, package.__path__)
+    folders += [Path(serving.__file__).parent / name for name in ("bundle", "images", "runtime")]
     files = sorted(file for folder in folders for file in folder.rglob("*.py"))
     files += [here / name for name in CODE_FILES]
     files += [Path(serving.__file__).parent / "features" / name for name in FEATURE_FILES]

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tfx.components.example_validator.component import ExampleValidator
 from tfx.components.schema_gen.component import SchemaGen
 from tfx.components.statistics_gen.component import StatisticsGen
 from tfx.components.transform.component import Transform
 from tfx.dsl.components.base.base_node import BaseNode
+from tfx.types.channel import Channel
 
 from pipelines.click_log import FeatureColumns
 from pipelines.components.catalogue_gen import ItemCatalogueGen
 from pipelines.components.example_gen import ClickLogExampleGen
+from pipelines.components.images import CascadeTrainer, ThumbnailScorer
 from pipelines.components.publishers import BundleBuilder, BundleEvaluator, BundlePusher, ServingValidator
 from pipelines.components.trainers import (
     BaseRanker,
@@ -25,6 +28,7 @@ from pipelines.components.trainers import (
 )
 from pipelines.config import PipelineConfig
 from pipelines.fingerprints import code_fingerprint, data_fingerprint, settings_of
+from pipelines.images_of_run import RunImages, with_image_features
 from pipelines.ingest import PreparedLog
 from pipelines.item_catalogue import ItemCatalogue
 from pipelines.simulation import planted_edges
@@ -41,12 +45,14 @@ class PipelineInputs:
         config: the whole configuration.
         log: the prepared log.
         catalogue: the items' tags; None without a labeller.
+        images: the items' thumbnails; None where none are read.
         baseline: folder of the bundle that the new one must not fall behind; None for the first.
     """
 
     config: PipelineConfig
     log: PreparedLog
     catalogue: ItemCatalogue | None
+    images: RunImages | None
     baseline: Path | None
 
 
@@ -54,11 +60,13 @@ def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
     """The components in order; stages that the configuration leaves out have none."""
     config, log = inputs.config, inputs.log
     log1p = config.transform.kind == "log1p_standardise"
-    shared = {"columns": columns_to_json(log.columns), "code": code_fingerprint()}
+    columns = with_image_features(log.columns, inputs.images)
+    shared = {"columns": columns_to_json(columns), "code": code_fingerprint()}
     trained = {**shared, "seed": config.seed}
     standardised = {**trained, "log1p": log1p}
 
-    example_gen = ClickLogExampleGen(log_folder=str(log.folder.resolve()), fingerprint=log.fingerprint)
+    image_components, pictures = _image_components(inputs, shared["code"])
+    example_gen = ClickLogExampleGen(log_folder=str(log.folder.resolve()), fingerprint=log.fingerprint, **pictures)
     examples = example_gen.outputs["examples"]
     statistics = StatisticsGen(examples=examples)
     # Item lists differ in length from request to request, so a feature has no fixed shape.
@@ -70,21 +78,27 @@ def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
         schema=schema.outputs["schema"],
         preprocessing_fn=PREPROCESSING,
         custom_config={
-            "context": list(log.columns.context),
-            "candidate": list(log.columns.candidate),
+            "context": list(columns.context),
+            "candidate": list(columns.candidate),
             "log1p": log1p,
         },
         materialize=False,
         disable_statistics=True,
     )
     graph = transform.outputs["transform_graph"]
-    components: list[BaseNode] = [example_gen, statistics, schema, validator, transform]
+    components: list[BaseNode] = [*image_components, example_gen, statistics, schema, validator, transform]
     stages, clicks = {}, {}
 
     if config.base_ranker is not None:
         base_ranker = BaseRanker(examples=examples, settings=config.base_ranker.model_dump_json(), **trained)
         stages["base_ranker"] = base_ranker.outputs["model"]
         components.append(base_ranker)
+        if inputs.images is not None:
+            own = {**trained, "columns": columns_to_json(log.columns)}
+            settings = config.base_ranker.model_dump_json()
+            without = BaseRanker(examples=examples, settings=settings, **own).with_id("BaseRankerWithoutImages")
+            pictures["without_images"] = without.outputs["model"]
+            components.append(without)
     if config.clicks.source == "simulate":
         simulator = ClickSimulator(
             examples=examples,
@@ -128,7 +142,7 @@ def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
         labeller = LabellerTrainer(
             examples=examples,
             catalogue=catalogue_gen.outputs["catalogue"],
-            item_columns=columns_to_json(FeatureColumns((), log.columns.of_item)),
+            item_columns=columns_to_json(FeatureColumns((), columns.of_item)),
             settings=config.labeller.model_dump_json(),
             seed=config.seed,
             code=shared["code"],
@@ -143,6 +157,7 @@ def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
         log_path=str(config.data.path.resolve()) if config.evaluation.off_policy else "",
         **stages,
         **clicks,
+        **pictures,
         **described,
     )
     builder = BundleBuilder(examples=examples, evaluation=evaluator.outputs["evaluation"], **stages, **described)
@@ -157,12 +172,45 @@ def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
     return [*components, evaluator, builder, serving_validator, pusher]
 
 
+def _image_components(inputs: PipelineInputs, code: str) -> tuple[list[BaseNode], dict[str, Channel]]:
+    """What reads the thumbnails, and the channels of what it finds."""
+    config, images = inputs.config, inputs.images
+    if config.images is None or config.data.items is None or images is None:
+        return [], {}
+    catalogue = str(config.data.items.resolve())
+    names, components, source = images.names.to_json(), list[BaseNode](), dict[str, Any]()
+    if config.images.cascade is None:
+        trainer = CascadeTrainer(
+            catalogue=catalogue,
+            names=names,
+            settings=config.images.model_dump_json(exclude={"cache_root"}),
+            fingerprint=images.fingerprint,
+            seed=config.seed,
+            code=code,
+        )
+        components.append(trainer)
+        source["cascade"] = trainer.outputs["cascade"]
+    else:
+        source["folder"] = str(config.images.cascade.resolve())
+    scorer = ThumbnailScorer(
+        catalogue=catalogue,
+        column=config.images.column,
+        names=names,
+        fingerprint=images.fingerprint,
+        max_bad_share=config.data.max_bad_share,
+        cache=str(config.images.cache_root.resolve()),
+        code=code,
+        **source,
+    )
+    return [*components, scorer], {"image_features": scorer.outputs["features"]}
+
+
 def _described(inputs: PipelineInputs) -> str:
     """The summary of log and catalogue as it goes into the metrics file and the manifest."""
     log, items = inputs.log, inputs.config.data.items
     return json.dumps(
         {
-            "fingerprint": data_fingerprint(log, inputs.catalogue),
+            "fingerprint": data_fingerprint(log, inputs.catalogue, inputs.images),
             "planted_edges": None if items is None or inputs.catalogue is None else planted_edges(items),
             "counts": {
                 "requests": log.requests,
@@ -170,7 +218,7 @@ def _described(inputs: PipelineInputs) -> str:
                 "clicks": log.clicks,
                 "quarantined": sum(log.quarantined.values()),
                 "quarantine_reasons": log.quarantined,
-                "features": len(log.columns.names),
+                "features": len(with_image_features(log.columns, inputs.images).names),
             },
         },
         sort_keys=True,

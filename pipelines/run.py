@@ -12,6 +12,7 @@ from pipelines.anomalies import read_anomalies
 from pipelines.catalogue_of_run import catalogue_of_run
 from pipelines.config import PipelineConfig
 from pipelines.fingerprints import code_fingerprint, data_fingerprint, fingerprint, settings_of
+from pipelines.images_of_run import images_of_run
 from pipelines.ingest import PreparedLog, prepare_log
 from pipelines.labels import require_labels
 from pipelines.quiet import errors_to
@@ -61,6 +62,7 @@ def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
     progress.say(_describe(log))
     require_labels(config, log.labels)
     catalogue = catalogue_of_run(config, log, progress.say)
+    images = images_of_run(config, log, progress.say)
     folder.mkdir(parents=True, exist_ok=True)
     resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
     (folder / CONFIG_FILE).write_text(resolved, encoding="utf-8")
@@ -70,8 +72,8 @@ def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
         from pipelines.pipeline import PipelineInputs, build_pipeline
         from pipelines.runner import run_pipeline
 
-    baseline = baseline_bundle(config, data_fingerprint(log, catalogue))
-    components = build_pipeline(PipelineInputs(config, log, catalogue, baseline))
+    baseline = baseline_bundle(config, data_fingerprint(log, catalogue, images))
+    components = build_pipeline(PipelineInputs(config, log, catalogue, images, baseline))
     progress.plan([component.id for component in components])
     runs = run_pipeline(
         components,

@@ -7,6 +7,7 @@ import apache_beam as beam
 import tensorflow as tf
 from tfx.dsl.component.experimental.annotations import (
     BeamComponentParameter,
+    InputArtifact,
     OutputArtifact,
     Parameter,
 )
@@ -14,7 +15,9 @@ from tfx.dsl.component.experimental.decorators import component
 from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import Examples
 
+from pipelines.components.artifacts import ItemImageFeatures
 from pipelines.components.request_examples import request_examples, row_groups
+from pipelines.image_features import FEATURES_FILE
 from pipelines.ingest import EVALUATION, TRAIN
 
 
@@ -23,12 +26,15 @@ def ClickLogExampleGen(  # noqa: N802  (components are named like classes)
     examples: OutputArtifact[Examples],
     log_folder: Parameter[str],
     fingerprint: Parameter[str],
+    image_features: InputArtifact[ItemImageFeatures] = None,
     beam_pipeline: BeamComponentParameter[beam.Pipeline] = None,
 ) -> None:
     """Write the prepared log in `log_folder` as examples with the splits `train` and `eval`.
 
-    `fingerprint` is part of the cache key: an unchanged log is not read again, a changed one always is.
+    `fingerprint` is part of the cache key: an unchanged log is not read again, a changed one always is. Features of
+    items from their thumbnails, where there are any, become columns of their own.
     """
+    images = "" if image_features is None else f"{image_features.uri}/{FEATURES_FILE}"
     examples.split_names = artifact_utils.encode_split_names([TRAIN, EVALUATION])
     examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
     examples.set_string_custom_property("fingerprint", fingerprint)
@@ -39,7 +45,7 @@ def ClickLogExampleGen(  # noqa: N802  (components are named like classes)
                 pipeline
                 | f"RowGroups[{split}]" >> beam.Create(row_groups(path))
                 | f"Spread[{split}]" >> beam.Reshuffle()
-                | f"Examples[{split}]" >> beam.FlatMap(request_examples)
+                | f"Examples[{split}]" >> beam.FlatMap(request_examples, images)
                 | f"Write[{split}]"
                 >> beam.io.WriteToTFRecord(
                     f"{examples.uri}/Split-{split}/data_tfrecord",

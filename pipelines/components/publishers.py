@@ -18,11 +18,13 @@ from tfx.types.standard_artifacts import (
     PushedModel,
 )
 
-from pipelines.components.artifacts import SimulatedClicks
+from pipelines.components.artifacts import ItemImageFeatures, SimulatedClicks
 from pipelines.components.trainers import made, training_data
 from pipelines.config import PipelineConfig
 from pipelines.evaluation.evaluate import EvaluationInput, evaluate, flat_metrics
+from pipelines.evaluation.images import image_metrics
 from pipelines.fingerprints import fingerprint
+from pipelines.report.image_metrics import ImageMetrics
 from pipelines.report.metrics_file import METRICS_FILE, DataSummary, RunSummary, load_metrics
 from pipelines.stages.bundle import Provenance, TrainedStages, build_bundle, draft_bundle
 from pipelines.stages.item_features import latest_features, with_item_features
@@ -50,6 +52,8 @@ def BundleEvaluator(  # noqa: N802  (components are named like classes)
     seq2slate: InputArtifact[Model] = None,
     labeller: InputArtifact[Model] = None,
     clicks: InputArtifact[SimulatedClicks] = None,
+    image_features: InputArtifact[ItemImageFeatures] = None,
+    without_images: InputArtifact[Model] = None,
 ) -> None:
     """Evaluate the trained stages in the serving runtime and bless them by the configured rule.
 
@@ -63,6 +67,8 @@ def BundleEvaluator(  # noqa: N802  (components are named like classes)
         log_path: the log itself, for off-policy evaluation, or empty.
         base_ranker, gate, seq2slate, labeller: trained stages, as configured.
         clicks: simulated clicks, when configured.
+        image_features: of the items' thumbnails, when configured.
+        without_images: the base ranker that reads the log's features alone, to compare with.
     """
     settings = PipelineConfig.model_validate_json(config)
     lists = training_data(examples, columns, clicks)
@@ -89,6 +95,8 @@ def BundleEvaluator(  # noqa: N802  (components are named like classes)
                 data=DataSummary.model_validate(summary["counts"]),
                 planted_edges=summary["planted_edges"],
                 log_path=Path(log_path) if log_path else None,
+                images=_images(image_features),
+                without_images=None if without_images is None else Path(without_images.uri),
             )
         )
     metrics.save(made(evaluation.uri) / METRICS_FILE)
@@ -184,6 +192,12 @@ def _trained(
     return TrainedStages(
         *(None if artifact is None else Path(artifact.uri) for artifact in (base_ranker, gate, seq2slate, labeller))
     )
+
+
+def _images(features: ItemImageFeatures | None) -> ImageMetrics | None:
+    if features is None:
+        return None
+    return image_metrics(Path(features.uri), Path(features.get_string_custom_property("cascade")))
 
 
 def _provenance(summary: dict, code: str, config: str, created: datetime) -> Provenance:

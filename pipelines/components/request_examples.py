@@ -12,6 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipelines.click_log import CONTEXT_PREFIX, TAG_PREFIX
+from pipelines.image_features import joined_image_features
 
 # Of the request: one value, taken from its first row. All other columns are lists over the items.
 REQUEST_COLUMNS = ("request_id", "timestamp", "user_id")
@@ -29,10 +30,17 @@ def row_groups(path: str) -> list[RowGroup]:
     return [RowGroup(path, index) for index in range(pa.parquet.ParquetFile(path).num_row_groups)]
 
 
-def request_examples(group: RowGroup) -> Iterator[tf.train.Example]:
-    """The examples of one row group: its columns become arrays once, each request takes slices of them."""
+def request_examples(group: RowGroup, image_features: str = "") -> Iterator[tf.train.Example]:
+    """The examples of one row group: its columns become arrays once, each request takes slices of them.
+
+    Args:
+        group: of the prepared log.
+        image_features: file of `item_id` and the features of its thumbnail, which become columns too; or empty.
+    """
     table = pa.parquet.ParquetFile(group.path).read_row_group(group.number)
     columns = {name: _values(table[name]) for name in table.column_names if not name.startswith(TAG_PREFIX)}
+    if image_features:
+        columns |= joined_image_features(image_features, table["item_id"].to_pylist())
     request_ids = columns["request_id"]
     starts = np.flatnonzero(np.concatenate([[True], request_ids[1:] != request_ids[:-1]]))
     for start, end in zip(starts, [*starts[1:], len(request_ids)], strict=True):

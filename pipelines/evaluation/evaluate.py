@@ -15,6 +15,7 @@ from pipelines.evaluation.blessing import bless
 from pipelines.evaluation.labeller import labeller_metrics
 from pipelines.evaluation.off_policy import evaluate_gate_policies
 from pipelines.evaluation.policies import TITLES, query_of, seq2slate_scores, served_scores
+from pipelines.report.image_metrics import ImageMetrics
 from pipelines.report.metrics_file import (
     Blessing,
     DataSummary,
@@ -64,6 +65,8 @@ class EvaluationInput:
         config: the pipeline's configuration.
         run, data, planted_edges: go into the metrics file as they are.
         log_path: the log, for off-policy evaluation on single impressions; None elsewhere.
+        images: what became of the thumbnails; None where none are read.
+        without_images: folder of the base ranker that reads the log's features alone; None where there is none.
     """
 
     train: RankingLists
@@ -76,6 +79,8 @@ class EvaluationInput:
     data: DataSummary
     log_path: Path | None = None
     planted_edges: tuple[tuple[str, str], ...] | None = None
+    images: ImageMetrics | None = None
+    without_images: Path | None = None
 
 
 def evaluate(given: EvaluationInput) -> Metrics:
@@ -107,6 +112,7 @@ def evaluate(given: EvaluationInput) -> Metrics:
         differences=tuple(differences),
         gate=_gate_metrics(given),
         labeller=_labeller_metrics(given),
+        images=given.images,
         item_features=_item_features(given),
         off_policy=_off_policy(given),
         training=_histories(given.stages),
@@ -166,10 +172,12 @@ def _policy_rows(
 def _difference_rows(
     given: EvaluationInput, kind: str, per_request: dict[str, dict[str, NDArray[np.float64]]], reference: str
 ) -> list[PolicyDifference]:
-    """Every policy minus the reference and the base order, and what the gate costs: served minus seq2slate."""
+    """Every policy minus the reference and the base order, what the gate costs, and what image features add."""
     pairs = [(name, against) for against in sorted({reference, "base"} & set(per_request)) for name in per_request]
     if "seq2slate" in per_request:
         pairs.append(("served", "seq2slate"))
+    if "base_without_images" in per_request:
+        pairs.append(("base", "base_without_images"))
     rows = []
     for name, against in pairs:
         if name == against:
@@ -191,6 +199,8 @@ def _rankings(given: EvaluationInput, ranker: SlateRanker) -> dict[str, NDArray[
     if given.stages.base_ranker is not None:
         base = base_ranker.read_scores(given.stages.base_ranker, "eval")
         rankings["base"] = base
+        if given.without_images is not None:
+            rankings["base_without_images"] = base_ranker.read_scores(given.without_images, "eval")
         if config.clicks.source == "simulate" and config.base_ranker is not None:
             rankings["lambdamart_clicks"] = _lambdamart_on_clicks(given)
         rankings |= seq2slate_scores(given.draft, lists, base)

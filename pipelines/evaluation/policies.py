@@ -15,6 +15,7 @@ from serving.runtime.seq2slate import Seq2Slate
 TITLES = {
     "logged": "Order as logged",
     "base": "Base ranker (LambdaMART)",
+    "base_without_images": "Base ranker without image features",
     "lambdamart_clicks": "LambdaMART trained on the clicks",
     "seq2slate": "seq2slate, greedy",
     "seq2slate_one_step": "seq2slate, one step",

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from pipelines.report.image_metrics import ImageMetrics
 from pipelines.report.labeller_metrics import LabellerMetrics
 from pipelines.report.metrics_parts import Count, Finite, Interval, OptionalFinite, Part, Share
 from seriatim_errors import DataError
@@ -195,6 +196,7 @@ class Metrics(Part):
     differences: tuple[PolicyDifference, ...] = ()
     gate: GateMetrics | None = None
     labeller: LabellerMetrics | None = None
+    images: ImageMetrics | None = None
     item_features: ItemFeatureVariation | None = None
     off_policy: tuple[OffPolicyMetrics, ...] = ()
     training: Mapping[str, tuple[Mapping[str, OptionalFinite], ...]] = {}

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from pipelines.report import wording
 from pipelines.report.cautions import cautions
 from pipelines.report.comparison import compare, deciding_row
+from pipelines.report.image_section import image_section
 from pipelines.report.label_section import labeller_section
 from pipelines.report.labeller_metrics import LOWER_IS_BETTER
 from pipelines.report.metrics_file import Metrics
@@ -85,6 +86,7 @@ def render(metrics: Metrics) -> str:
     parts = {
         "gate": ("Gate", metrics.gate),
         "labels": ("Labels", metrics.labeller),
+        "images": ("Images", metrics.images),
         "off_policy": ("Off-policy", metrics.off_policy),
         "positions": ("Positions", positions),
         "slate": ("Example slate", metrics.slate_example),
@@ -118,6 +120,7 @@ def render(metrics: Metrics) -> str:
             label_sections=rankings,
             gate_plot=gate_plot(metrics),
             labeller_section=labeller_section(metrics.labeller),
+            image_section=image_section(metrics),
             label_readings=LABEL_READINGS,
             lower_is_better=LOWER_IS_BETTER,
             off_policy_intervals=off_policy,

@@ -14,6 +14,8 @@ TAG_TREE = (
 )  # fmt: skip
 STYLES, CATEGORIES = 4, 6
 UNKNOWN_TAG_SHARE = 0.1
+# Of every so many items one has a thumbnail of unknown class.
+UNLABELLED_EVERY = 3
 # How much a thumbnail's class adds to appeal: a value a digit, mean zero.
 DIGIT_APPEAL = np.array([0.9, -0.6, 0.3, -0.3, 0.0, 0.6, -0.9, -0.1, 0.5, -0.4])
 
@@ -29,6 +31,7 @@ class Catalogue:
         quality, freshness: float `[items]` in [0, 1].
         thumbnails: uint8 `[items, 8, 8]`, 0 to 255.
         digit: int `[items]`, the thumbnail's class, which no feature shows directly.
+        digit_known: bool `[items]`: where the catalogue says what the thumbnail shows.
         tags: int8 `[items, 8]`: 1 or 0, as they truly are.
         tags_known: bool `[items, 8]`: where the catalogue says what the tag is.
         tag_fields: float `[4, 8]`, the effect of style on the tags.
@@ -41,6 +44,7 @@ class Catalogue:
     freshness: NDArray[np.float64]
     thumbnails: NDArray[np.uint8]
     digit: NDArray[np.int64]
+    digit_known: NDArray[np.bool_]
     tags: NDArray[np.int8]
     tags_known: NDArray[np.bool_]
     tag_fields: NDArray[np.float64]
@@ -72,6 +76,7 @@ def make_catalogue(items: int, rng: np.random.Generator) -> Catalogue:
         freshness=freshness,
         thumbnails=np.rint(digits.images[picture] * (255 / 16)).astype(np.uint8),
         digit=digits.target[picture],
+        digit_known=np.arange(items) % UNLABELLED_EVERY != 0,
         tags=tags,
         tags_known=rng.uniform(size=tags.shape) >= UNKNOWN_TAG_SHARE,
         tag_fields=tag_fields,

@@ -92,10 +92,13 @@ def simulated_format(log: Path) -> SimulatedFormat:
 
 
 def catalogue_table(catalogue: Catalogue) -> pa.Table:
-    """The item catalogue: item_id, thumbnail (PNG bytes) and `tag_*` (1, 0, or null where unknown)."""
+    """The item catalogue: item_id, thumbnail (PNG bytes), its class and `tag_*` (null where unknown)."""
     columns: dict[str, pa.Array] = {
         "item_id": _item_ids(catalogue),
         "thumbnail": pa.array([_png(image) for image in catalogue.thumbnails], pa.binary()),
+        "thumbnail_class": pa.array(
+            [f"digit {digit}" for digit in catalogue.digit], pa.string(), mask=~catalogue.digit_known
+        ),
     }
     for index, tag in enumerate(TAGS):
         columns[f"tag_{tag}"] = pa.array(catalogue.tags[:, index], mask=~catalogue.tags_known[:, index])

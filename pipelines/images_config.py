@@ -1,0 +1,56 @@
+"""The configuration's section on thumbnails."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from seriatim_config import Section
+
+
+class BackboneConfig(Section):
+    """One backbone of the pool that a cascade is chosen from."""
+
+    kind: Literal["resnet", "mobilenet", "efficientnet"] = Field("resnet", description="Family of the network.")
+    depth: int = Field(8, ge=8, description="Layers of a resnet: 8, 14, 20, 32, 56; other kinds have one depth.")
+    width: float = Field(1.0, gt=0, description="Multiplies the family's channels.")
+
+    @model_validator(mode="after")
+    def _depth_exists(self) -> BackboneConfig:
+        if (self.depth - 2) % 6:
+            raise ValueError(f"depth {self.depth} is no resnet's; choose 6 n + 2, such as 8, 20, 32 or 56")
+        return self
+
+
+class ImagesConfig(Section):
+    """Thumbnails of the catalogue, read by a cascade of backbones: what it says becomes features of the items."""
+
+    column: str = Field("thumbnail", min_length=1, description="Column of `data.items` with the image files' bytes.")
+    cascade: Path | None = Field(None, description="Folder of an exported cascade; null: one is trained.")
+    class_column: str = Field(
+        "thumbnail_class", min_length=1, description="Column with the classes to train it on; null where unknown."
+    )
+    backbones: Annotated[tuple[BackboneConfig, ...], Field(min_length=1, max_length=6)] = Field(
+        (BackboneConfig(width=0.5), BackboneConfig()), description="The pool that the cascade is chosen from."
+    )
+    image_size: int = Field(16, ge=8, le=512, description="Side in pixels that images are resized to.")
+    embedding_width: int = Field(8, ge=1, le=256, description="Of the embedding that all backbones share.")
+    epochs: int = Field(60, ge=1, description="Passes over the labelled thumbnails, for each backbone.")
+    batch_size: int = Field(64, ge=1, description="Images in a batch.")
+    learning_rate: float = Field(3e-3, gt=0, description="Of Adam, falling along a cosine to nothing.")
+    mirror: bool = Field(False, description="Learn mirrored images too; not where sides matter, as in writing.")
+    held_out_share: float = Field(0.3, gt=0, lt=1, description="Labelled thumbnails that thresholds are set by.")
+    confidence: Literal["max_probability", "margin", "entropy"] = Field(
+        "max_probability", description="What is compared with the thresholds."
+    )
+    combine: Literal["mean", "last"] = Field("mean", description="What a stage answers with.")
+    cache_root: Path = Field(Path("image_cache"), description="Folder of what cascades have said about images.")
+
+    @model_validator(mode="after")
+    def _backbones_differ(self) -> ImagesConfig:
+        for place, backbone in enumerate(self.backbones):
+            if backbone in self.backbones[:place]:
+                raise ValueError(f"backbones.{place} stands twice in the pool; keep each once")
+        return self
