@@ -53,5 +53,5 @@ bench: setup ## run the benchmarks that keep a time budget, three minutes each, 
 proto: setup ## generate the protocol code from serving/proto/
 	.venv/bin/python -m grpc_tools.protoc -I. -I.venv/lib/python3.10/site-packages --python_out=. --grpc_python_out=. serving/proto/seriatim/v1/*.proto
 
-clean: ## remove the environment and caches; runs/, bundles/ and data/ stay
+clean: ## remove the environment and caches; runs/, bundles/, data/ and image_cache/ stay
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -9,19 +9,7 @@ from pydantic import Field, model_validator
 
 from seriatim_config import Section
 
-
-class BackboneConfig(Section):
-    """One backbone of the pool that a cascade is chosen from."""
-
-    kind: Literal["resnet", "mobilenet", "efficientnet"] = Field("resnet", description="Family of the network.")
-    depth: int = Field(8, ge=8, description="Layers of a resnet: 8, 14, 20, 32, 56; other kinds have one depth.")
-    width: float = Field(1.0, gt=0, description="Multiplies the family's channels.")
-
-    @model_validator(mode="after")
-    def _depth_exists(self) -> BackboneConfig:
-        if (self.depth - 2) % 6:
-            raise ValueError(f"depth {self.depth} is no resnet's; choose 6 n + 2, such as 8, 20, 32 or 56")
-        return self
+BACKBONE = r"^(resnet\d+_\d+|(mobilenet|efficientnet)_\d*\.?\d+)$"
 
 
 class ImagesConfig(Section):
@@ -32,8 +20,11 @@ class ImagesConfig(Section):
     class_column: str = Field(
         "thumbnail_class", min_length=1, description="Column with the classes to train it on; null where unknown."
     )
-    backbones: Annotated[tuple[BackboneConfig, ...], Field(min_length=1, max_length=6)] = Field(
-        (BackboneConfig(width=0.5), BackboneConfig()), description="The pool that the cascade is chosen from."
+    backbones: tuple[Annotated[str, Field(pattern=BACKBONE)], ...] = Field(
+        ("resnet8_8", "resnet8_16"),
+        min_length=1,
+        max_length=6,
+        description="The pool that the cascade is chosen from, by name.",
     )
     image_size: int = Field(16, ge=8, le=512, description="Side in pixels that images are resized to.")
     embedding_width: int = Field(8, ge=1, le=256, description="Of the embedding that all backbones share.")

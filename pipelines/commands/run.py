@@ -42,9 +42,9 @@ def run(config_path: Path, data: Path | None, items: Path | None, name: str | No
         overrides["name"] = name
     config = load_config(config_path, overrides)
     shown = _Progress()
-    if data is not None and items is None and tags_are_simulated(load_config(config_path), data):
-        config = config.model_copy(update={"labeller": None})
-        shown.say("no labeller: the config's catalogue is that of the simulated log; name this log's with --items")
+    if data is not None and items is None and catalogue_is_simulated(load_config(config_path), data):
+        config = config.model_copy(update={"labeller": None, "images": None})
+        shown.say("no labels, no images: the config's catalogue is of the simulated log; name this log's with --items")
     try:
         finished = run_pipeline(config, RunProgress(shown.say, shown.plan, shown.start, shown.finish))
     finally:
@@ -55,9 +55,9 @@ def run(config_path: Path, data: Path | None, items: Path | None, name: str | No
         click.echo(f"bundle: {finished.bundle}")
 
 
-def tags_are_simulated(config: PipelineConfig, data: Path) -> bool:
+def catalogue_is_simulated(config: PipelineConfig, data: Path) -> bool:
     """Whether the configured catalogue is made with the configured log, in whose place `data` stands."""
-    made = config.data.simulate is not None and config.labeller is not None
+    made = config.data.simulate is not None and not (config.labeller is None and config.images is None)
     return made and data.resolve() != config.data.path.resolve()
 
 

@@ -12,13 +12,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from pipelines.hashed_split import identifier_hash
-from pipelines.images_config import BackboneConfig, ImagesConfig
+from pipelines.images_config import ImagesConfig
 from pipelines.thumbnails import class_places, read_thumbnails
 from seriatim_errors import TrainingError
 from serving.images.decoding import prepared
 from serving.images.manifest import InputSize
 from serving.runtime.query import InvalidRequestError
-from vision_components.backbones import efficientnet, mobilenet, resnet
+from vision_components.backbones import backbone_named
 from vision_components.backbones.augmentation import shifted
 from vision_components.backbones.training import BackboneTraining
 from vision_components.committees import CascadePlan, CascadeSearch
@@ -59,15 +59,15 @@ def train_cascade(
         TrainingError: no image is left to judge by.
     """
     train, held_out = _parts(path, class_names, config, seed)
-    backbones = sorted(config.backbones, key=lambda backbone: count_macs(_model(backbone, 2, config), _shape(config)))
+    backbones = sorted(config.backbones, key=lambda name: count_macs(_model(name, 2, config)))
     models, teacher = {}, None
-    for place, backbone in reversed(list(enumerate(backbones))):
+    for place, name in reversed(list(enumerate(backbones))):
         tf.keras.utils.set_random_seed(seed + place)
-        model = _model(backbone, len(class_names), config)
+        model = _model(name, len(class_names), config)
         _fit(model, teacher, train, config, seed + place)
-        models[model.name], teacher = model, teacher or model
+        models[name], teacher = model, teacher or model
     predictions = {name: _probabilities(model, held_out.pixels) for name, model in models.items()}
-    costs = {name: count_macs(model, _shape(config)) for name, model in models.items()}
+    costs = {name: count_macs(model) for name, model in models.items()}
     singles = {name: float((one.argmax(axis=1) == held_out.classes).mean()) for name, one in predictions.items()}
     search = CascadeSearch(config.confidence, config.combine).fit(predictions, held_out.classes, costs)
     plan = search.best(min_accuracy=max(singles.values()))
@@ -105,13 +105,8 @@ def _parts(
     return LabelledImages(stacked[~judged], places[~judged]), LabelledImages(stacked[judged], places[judged])
 
 
-def _model(backbone: BackboneConfig, classes: int, config: ImagesConfig) -> tf.keras.Model:
-    shape, embedding = _shape(config), config.embedding_width
-    if backbone.kind == "resnet":
-        width = max(1, round(16 * backbone.width))
-        return resnet(backbone.depth, classes, width=width, input_shape=shape, embedding_width=embedding)
-    build = mobilenet if backbone.kind == "mobilenet" else efficientnet
-    return build(classes, width=backbone.width, input_shape=shape, embedding_width=embedding)
+def _model(name: str, classes: int, config: ImagesConfig) -> tf.keras.Model:
+    return backbone_named(name, classes, input_shape=_shape(config), embedding_width=config.embedding_width)
 
 
 def _shape(config: ImagesConfig) -> tuple[int, int, int]:

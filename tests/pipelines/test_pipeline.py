@@ -62,14 +62,14 @@ def test_a_first_run_makes_everything_and_pushes_a_sound_bundle(root, first):
 def test_the_metrics_file_holds_every_policy_with_intervals(root, first):
     metrics = load_metrics(root / "runs" / "small" / "metrics.json")
     assert [policy.policy for policy in metrics.policies] == [
-        "logged", "base", "seq2slate", "seq2slate_one_step", "served",
+        "logged", "base", "base_without_images", "seq2slate", "seq2slate_one_step", "served",
     ]  # fmt: skip
     for policy in metrics.policies:
         interval = policy.metrics["ndcg_at_10"]
         assert 0 <= interval.low <= interval.value <= interval.high <= 1
     assert metrics.gate is not None
     assert metrics.run.bundle_version is not None
-    assert len(metrics.components) == 14
+    assert len(metrics.components) == 17
     assert set(metrics.training) == {"base_ranker", "gate", "seq2slate", "labeller"}
 
 
@@ -238,6 +238,8 @@ def test_a_bundle_that_is_not_blessed_is_not_pushed(root, first):
 
 # Each component with the name under which it calls the function that does its work.
 WORK = {
+    "CascadeTrainer": "pipelines.stages.image_cascade.train_cascade",
+    "ThumbnailScorer": "pipelines.components.images.write_item_features",
     "ClickLogExampleGen": "pipelines.components.example_gen.request_examples",
     "StatisticsGen": "tfx.components.statistics_gen.executor.Executor.Do",
     "Transform": "tfx.components.transform.executor.Executor.Do",

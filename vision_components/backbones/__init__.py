@@ -5,8 +5,9 @@ embedding's width is given, with a dictionary of `logits` and `embedding`. The l
 `block_1`, `block_2` and so on.
 """
 
+from vision_components.backbones.by_name import backbone_named
 from vision_components.backbones.efficientnet import efficientnet
 from vision_components.backbones.mobilenet import mobilenet
 from vision_components.backbones.resnet import resnet
 
-__all__ = ["efficientnet", "mobilenet", "resnet"]
+__all__ = ["backbone_named", "efficientnet", "mobilenet", "resnet"]
