@@ -45,6 +45,7 @@ POOL = (
     Member(14, 16),
     Member(14, 16, seed=1),
     Member(14, 32),
+    Member(14, 32, seed=1),
     Member(20, 32),
 )
 SELF = Member(14, 16, sides=(20, 32))

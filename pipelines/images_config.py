@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -40,8 +41,11 @@ class ImagesConfig(Section):
     cache_root: Path = Field(Path("image_cache"), description="Folder of what cascades have said about images.")
 
     @model_validator(mode="after")
-    def _backbones_differ(self) -> ImagesConfig:
+    def _backbones_exist_and_differ(self) -> ImagesConfig:
         for place, backbone in enumerate(self.backbones):
+            depth = re.match(r"resnet(\d+)", backbone)
+            if depth is not None and (int(depth[1]) < 8 or (int(depth[1]) - 2) % 6):
+                raise ValueError(f"backbones.{place} is {backbone}; residual networks have 8, 14, 20, 32, 56 layers")
             if backbone in self.backbones[:place]:
                 raise ValueError(f"backbones.{place} stands twice in the pool; keep each once")
         return self

@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
 
-from pipelines.commands.run import tags_are_simulated
+from pipelines.commands.run import catalogue_is_simulated
 from pipelines.commands.simulate import simulate
 from pipelines.commands.validate import validate
 from pipelines.config import PipelineConfig
@@ -188,7 +188,7 @@ name: demo
 data: {path: clicks.parquet, items: items.parquet, max_bad_share: 0.5, evaluation_share: 0.5, simulate: {requests: 10}}
 labeller: {}
 """
-NO_LABELLER = "no labeller: the config's catalogue is that of the simulated log; name this log's with --items"
+NO_LABELLER = "no labels, no images: the config's catalogue is of the simulated log; name this log's with --items"
 
 
 def test_a_catalogue_of_the_simulated_log_is_not_taken_for_one_of_another_log(tmp_path):
@@ -212,7 +212,7 @@ def test_a_catalogue_of_the_simulated_log_is_not_taken_for_one_of_another_log(tm
         ({}, None, "mine.csv", False),
     ],
 )
-def test_tags_are_simulated_where_the_configured_log_is_and_another_is_given(labeller, simulate, data, made):
+def test_a_catalogue_is_simulated_where_the_configured_log_is_and_another_is_given(labeller, simulate, data, made):
     source = {"path": "clicks.parquet", "items": "items.parquet", "simulate": simulate}
     config = PipelineConfig(name="demo", data=source, labeller=labeller)
-    assert tags_are_simulated(config, Path(data)) is made
+    assert catalogue_is_simulated(config, Path(data)) is made

@@ -18,8 +18,10 @@ from onnx import numpy_helper
 
 from pipelines.click_log import FeatureColumns
 from pipelines.examples import read_lists, read_serialised, read_standardisation, transform_outputs
+from pipelines.image_features import IMAGE_PREFIX
 from pipelines.item_catalogue import read_catalogue
 from pipelines.report.metrics_file import load_metrics
+from pipelines.report.page import write_report
 from pipelines.stages.labelled_items import hold_out, labelled_items
 from seriatim_errors import PipelineError
 from serving.bundle import bundle_versions, open_bundle
@@ -77,7 +79,9 @@ def test_the_bundle_holds_the_items_of_the_whole_log_as_they_were_last(root, fir
     bundle = open_bundle(first[0].bundle)
     features = bundle.manifest.features
     log = pq.read_table(root / "market" / "clicks.parquet").to_pandas().sort_values("timestamp", kind="stable")
-    last = log.groupby("item_id")[list(features.item)].last()
+    last = log.groupby("item_id")[[name for name in features.item if not name.startswith(IMAGE_PREFIX)]].last()
+    pictures = pq.read_table(artifact(root, "ThumbnailScorer", "features") / "features.parquet").to_pandas()
+    last = last.join(pictures.set_index("item_id"))[list(features.item)]
     assert bundle.manifest.item_features.items == len(last)
     store = bundle_features(bundle)
     found = asyncio.run(store.lookup([*last.index, "unheard of"], features))
@@ -85,6 +89,22 @@ def test_the_bundle_holds_the_items_of_the_whole_log_as_they_were_last(root, fir
     np.testing.assert_array_equal(found.matrix[:-1], last.to_numpy(np.float32))
     assert found.known.tolist() == [True] * len(last) + [False]
     assert found.matrix[-1].tolist() == [np.float32(features.defaults[name]) for name in features.item]
+
+
+def test_thumbnails_are_read_once_and_their_part_of_the_quality_is_told(root, first):
+    images = first[0].metrics.images
+    assert (images.items, images.without, images.unreadable) == (600, 0, 0)
+    assert len(images.class_names) == 10
+    assert images.features == 10 + 3 + 1 + 2
+    assert images.training.trained_images + images.training.held_out_images == 400
+    assert [backbone.name for backbone in images.training.backbones] == ["resnet8_2", "resnet8_4"]
+    pairs = [(row.policy, row.against) for row in first[0].metrics.differences]
+    assert ("base", "base_without_images") in pairs
+    [cache] = (root / "cache").iterdir()
+    pictures = {bytes(one) for one in pq.read_table(root / "market" / "items.parquet")["thumbnail"].to_pylist()}
+    assert pq.ParquetFile(cache).metadata.num_rows == len(pictures) < 600
+    page = (write_report(first[0].metrics, first[0].folder)).read_text()
+    assert "what thumbnails add" in page
 
 
 def test_the_metrics_say_which_features_a_lookup_cannot_know(root, first):
