@@ -1,0 +1,192 @@
+"""Structured multi-hashing on CIFAR-10 beside narrower networks and plain hashing of the same size.
+
+Equal size is by all trainable variables: pool, scales, batch normalisation and biases. Every method and size is trained
+from scratch with the same batches for each seed, for as many epochs as `--budget` minutes allow, and what was trained
+is kept in `--work`. Step times of hashed and dense networks are measured in turns within one run.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from scipy import stats
+
+from benchmarks.cifar10 import Images, read_cifar10
+from benchmarks.harness import parse_options, report
+from benchmarks.image_training import BATCH, accuracy, trained
+from benchmarks.step_times import step_time_ratio
+from vision_components.backbones import resnet
+from vision_components.multi_hashing import hash_model, sizes_of
+
+SHARES = (0.5, 0.25, 0.1)
+STRUCTURED, NARROWER, PLAIN, DENSE = "structured multi-hashing", "narrower network", "plain hashing", "dense"
+METHODS = (STRUCTURED, NARROWER, PLAIN)
+CLASSES, WIDTH, SPARE, CONFIDENCE = 10, 16, 0.85, 0.95
+
+
+@dataclass(frozen=True)
+class Trial:
+    """A network to train: a method, its share of the dense network's variables, and a seed."""
+
+    method: str
+    share: float
+    seed: int
+
+    @property
+    def key(self) -> str:
+        """As results are kept under."""
+        return f"{self.method} {self.share:g} {self.seed}"
+
+
+def main() -> None:
+    options = parse_options(
+        "multi_hashing",
+        __doc__ or "",
+        ("--data", {"type": Path, "default": Path("../shared/data/cifar10"), "help": "folder of CIFAR-10's tar files"}),
+        ("--work", {"type": Path, "default": Path("runs/multi_hashing"), "help": "folder of results so far"}),
+        ("--depth", {"type": int, "default": 20, "help": "layers of the residual network"}),
+        ("--images", {"type": int, "default": 15000, "help": "training images"}),
+        ("--seeds", {"type": int, "default": 3, "help": "trainings of each"}),
+        ("--epochs", {"type": int, "help": "passes over the images, in place of the budget"}),
+    )
+    given = options.extra
+    data = read_cifar10(given.data)
+    train = data.train.take(np.arange(given.images))
+    trials = [Trial(DENSE, 1.0, seed) for seed in range(given.seeds)]
+    trials += [Trial(m, share, seed) for seed in range(given.seeds) for share in SHARES for m in METHODS]
+    epochs = given.epochs or _epochs(given.work, trials, train, given.depth, options.budget)
+    results = {trial: _result(trial, train, data.test, given.depth, epochs, given.work) for trial in trials}
+    rows, figures = summary(results)
+    dense = resnet(given.depth, CLASSES, width=WIDTH)
+    for share in (1.0, *SHARES):
+        hashed = hash_model(dense, fraction=share)
+        figures[f"step_time_ratio_at_{share:g}"] = step_time_ratio(hashed, dense, train)
+    settings = {
+        "network": f"resnet{given.depth}_{WIDTH}",
+        "training_images": len(train),
+        "test_images": len(data.test),
+        "epochs": epochs,
+        "seeds": given.seeds,
+    }
+    report(options, settings, figures, rows)
+
+
+def network(trial: Trial, depth: int, width: int = WIDTH) -> tf.keras.Model:
+    """The untrained network of a trial, within its share of the dense network's variables.
+
+    A narrower network has the most channels that the share allows, and the hashed ones have its number of variables.
+    """
+    tf.keras.utils.set_random_seed(trial.seed)
+    dense = resnet(depth, CLASSES, width=width)
+    if trial.method == DENSE:
+        return dense
+    most = trial.share * resnet_variables(depth, width)
+    narrow = max((one for one in range(1, width) if resnet_variables(depth, one) <= most), default=1)
+    tf.keras.utils.set_random_seed(trial.seed)
+    if trial.method == NARROWER:
+        return resnet(depth, CLASSES, width=narrow)
+    target = resnet_variables(depth, narrow)
+    plain = 1 if trial.method == PLAIN else None
+    own = sizes_of(hash_model(dense, fraction=0.5, plain_hashes=plain))
+    return hash_model(dense, budget=target - own.scales - own.unhashed, plain_hashes=plain, seed=trial.seed)
+
+
+@functools.cache
+def resnet_variables(depth: int, width: int) -> int:
+    """Trainable numbers of a residual network."""
+    return variables(resnet(depth, CLASSES, width=width))
+
+
+def variables(model: tf.keras.Model) -> int:
+    """Trainable numbers."""
+    return sum(int(tf.size(weight)) for weight in model.trainable_weights)
+
+
+def summary(results: dict[Trial, dict[str, float]]) -> tuple[list[dict[str, Any]], dict[str, float]]:
+    """A row for each method and size, and by how much structured multi-hashing is more accurate, paired by seed."""
+    rows: list[dict[str, Any]] = []
+    figures: dict[str, float] = {}
+    for method, share in dict.fromkeys((trial.method, trial.share) for trial in results):
+        own = [result for trial, result in results.items() if (trial.method, trial.share) == (method, share)]
+        reached = np.array([result["accuracy"] for result in own])
+        row = {
+            "size": f"{100 * share:g} %",
+            "method": method,
+            "variables": int(own[0]["variables"]),
+            "checkpoint kB": own[0]["bytes"] / 1000,
+            "test accuracy": float(reached.mean()),
+            "standard error": float(reached.std(ddof=1) / np.sqrt(len(reached))) if len(reached) > 1 else "",
+            "structured minus this": "",
+            "low": "",
+            "high": "",
+        }
+        if method in (NARROWER, PLAIN):
+            ours = [results[Trial(STRUCTURED, share, trial.seed)]["accuracy"] for trial in results
+                    if (trial.method, trial.share) == (method, share)]  # fmt: skip
+            value, low, high = paired_interval(np.array(ours) - reached)
+            row |= {"structured minus this": value, "low": low, "high": high}
+            figures[f"structured_minus_{method.split()[0]}_at_{share:g}"] = value
+            figures[f"structured_minus_{method.split()[0]}_at_{share:g}_low"] = low
+        rows.append(row)
+    return rows, figures
+
+
+def paired_interval(differences: np.ndarray) -> tuple[float, float, float]:
+    """Mean of the differences and its 95 % interval by Student's t; the interval is not a number for one seed."""
+    value, count = float(differences.mean()), len(differences)
+    if count < 2:
+        return value, float("nan"), float("nan")
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * differences.std(ddof=1) / np.sqrt(count)
+    return value, value - float(half), value + float(half)
+
+
+def _epochs(work: Path, trials: list[Trial], train: Images, depth: int, minutes: float) -> int:
+    """Fixed once for a folder of work: by the seconds that some steps of each method take."""
+    work.mkdir(parents=True, exist_ok=True)
+    plan = work / "plan.json"
+    if not plan.exists():
+        methods = {(trial.method, trial.share): trial for trial in trials}
+        seconds = {key: _epoch_seconds(lambda one=one: network(one, depth), train) for key, one in methods.items()}
+        every = sum(seconds[trial.method, trial.share] for trial in trials)
+        plan.write_text(json.dumps({"epochs": max(1, int(SPARE * 60 * minutes / every))}), encoding="utf-8")
+    return int(json.loads(plan.read_text(encoding="utf-8"))["epochs"])
+
+
+def _epoch_seconds(build: Callable[[], tf.keras.Model], train: Images, steps: tuple[int, int] = (3, 11)) -> float:
+    """From the difference of two short trainings, so that what building the graph takes falls out."""
+    few, more = (trained(build(), train.take(np.arange(count * BATCH)), 1, 0) for count in steps)
+    return (more - few) / (steps[1] - steps[0]) * (len(train) / BATCH)
+
+
+def _result(trial: Trial, train: Images, test: Images, depth: int, epochs: int, work: Path) -> dict[str, float]:
+    path = work / "results.jsonl"
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
+        row = json.loads(line)
+        if row["key"] == trial.key:
+            return row["result"]
+    model = network(trial, depth)
+    trained(model, train, epochs, trial.seed)
+    weights = work / f"checkpoint-{os.getpid()}.weights.h5"
+    model.save_weights(weights)
+    result = {
+        "accuracy": accuracy(model, test),
+        "variables": variables(model),
+        "bytes": float(weights.stat().st_size),
+    }
+    weights.unlink()
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"key": trial.key, "result": result}) + "\n")
+    print(f"{trial.key}: {result['accuracy']:.4f}", flush=True)
+    return result
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""The benchmark of multi-hashing compares networks of one size and counts what it says."""
+
+import numpy as np
+import pytest
+
+from benchmarks import multi_hashing
+from benchmarks.cifar10 import Images
+from benchmarks.multi_hashing import DENSE, METHODS, NARROWER, PLAIN, STRUCTURED, Trial, network, summary, variables
+from benchmarks.step_times import step_time_ratio
+from vision_components.backbones import resnet
+
+
+def noise(rows, seed=0):
+    rng = np.random.default_rng(seed)
+    return Images(rng.integers(256, size=(rows, 32, 32, 3), dtype=np.uint8), rng.integers(10, size=rows))
+
+
+@pytest.mark.parametrize("share", [0.5, 0.25, 0.1])
+def test_networks_of_one_size_have_as_many_variables(share):
+    counts = {method: variables(network(Trial(method, share, 0), 8)) for method in METHODS}
+    dense = variables(network(Trial(DENSE, 1.0, 0), 8))
+    assert all(count <= share * dense for count in counts.values())
+    assert counts[NARROWER] > 0.6 * share * dense
+    for method in (STRUCTURED, PLAIN):
+        assert counts[NARROWER] * 0.9 < counts[method] <= counts[NARROWER]
+
+
+def test_results_that_are_there_are_not_made_again(tmp_path, monkeypatch):
+    trial, data = Trial(STRUCTURED, 0.5, 0), noise(256)
+    first = multi_hashing._result(trial, data, noise(50, 1), 8, 1, tmp_path)
+    assert first["variables"] == variables(network(trial, 8))
+    monkeypatch.setattr(multi_hashing, "trained", lambda *arguments: pytest.fail("trained again"))
+    assert multi_hashing._result(trial, data, noise(50, 1), 8, 1, tmp_path) == first
+
+
+def test_differences_are_paired_by_seed():
+    made = {STRUCTURED: (0.80, 0.70, 0.75), NARROWER: (0.78, 0.66, 0.69), PLAIN: (0.70, 0.60, 0.65)}
+    results = {
+        Trial(method, 0.1, seed): {"accuracy": value, "variables": 10, "bytes": 1000.0}
+        for method, values in made.items()
+        for seed, value in enumerate(values)
+    }
+    rows, figures = summary(results)
+    # Differences 0.02, 0.04, 0.06; Student's t for two degrees of freedom is 4.3027.
+    half = 4.3027 * 0.02 / np.sqrt(3)
+    [narrow] = [row for row in rows if row["method"] == NARROWER]
+    assert narrow["structured minus this"] == pytest.approx(0.04)
+    assert (narrow["low"], narrow["high"]) == pytest.approx((0.04 - half, 0.04 + half), abs=1e-5)
+    assert figures["structured_minus_plain_at_0.1"] == pytest.approx(0.1)
+
+
+def test_step_times_are_compared_in_turns():
+    small, large = (resnet(8, 10, width=width) for width in (2, 4))
+    assert step_time_ratio(small, large, noise(128)) > 0
