@@ -6,13 +6,14 @@ import math
 from typing import Any
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, GAP = 900, 360, 56, 16, 52, 44, 64
+FRONT = "on the front"
 COLOURS = {
     "single": "#4a5568",
     "ensemble": "#b7791f",
     "cascade": "#2b6cb0",
     "guarded cascade": "#6b46c1",
     "self-cascade": "#2f855a",
-    "on the front": "#90cdf4",
+    FRONT: "#90cdf4",
 }
 COST, SPEED = "expected million multiply-adds", "images/s"
 
@@ -53,9 +54,9 @@ def cascade_plot(rows: list[dict[str, Any]]) -> str:
                 f'<text x="{across(tick):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{tick:g}</text>'
             )
         parts.append(f'<text x="{left + panel}" y="{HEIGHT - 8}" text-anchor="end">{title}</text>')
-        for row in sorted(shown, key=lambda row: row["kind"] != "on the front"):
+        for row in sorted(shown, key=lambda row: row["kind"] != FRONT):
             words = f"{row['kind']}: {row['members']}, {100 * row['test accuracy']:.1f} %, {cost(row):.3g}"
-            small = row["kind"] == "on the front"
+            small = row["kind"] == FRONT
             parts.append(
                 f'<circle cx="{across(cost(row)):.1f}" cy="{_down(100 * row["test accuracy"], low, high):.1f}" '
                 f'r="{2.5 if small else 5}" fill="{COLOURS[row["kind"]]}"><title>{words}</title></circle>'

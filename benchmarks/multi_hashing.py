@@ -58,6 +58,7 @@ def main() -> None:
         ("--epochs", {"type": int, "help": "passes over the images, in place of the budget"}),
     )
     given = options.extra
+    given.work.mkdir(parents=True, exist_ok=True)
     data = read_cifar10(given.data)
     train = data.train.take(np.arange(given.images))
     trials = [Trial(DENSE, 1.0, seed) for seed in range(given.seeds)]
@@ -150,7 +151,6 @@ def paired_interval(differences: np.ndarray) -> tuple[float, float, float]:
 
 def _epochs(work: Path, trials: list[Trial], train: Images, depth: int, minutes: float) -> int:
     """Fixed once for a folder of work: by the seconds that some steps of each method take."""
-    work.mkdir(parents=True, exist_ok=True)
     plan = work / "plan.json"
     if not plan.exists():
         methods = {(trial.method, trial.share): trial for trial in trials}

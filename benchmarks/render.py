@@ -6,17 +6,24 @@ import json
 from pathlib import Path
 from typing import Any
 
+from benchmarks.cascade_plot import FRONT, cascade_plot
 from benchmarks.harness import RESULTS
 from benchmarks.prediction_plot import prediction_plot
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-PICTURE = Path(__file__).parents[1] / "docs" / "images" / "prediction_time.svg"
+PICTURES = Path(__file__).parents[1] / "docs" / "images"
+# Result, its picture, and what draws it from the rows.
+DRAWN = (
+    ("structured_prediction", "prediction_time.svg", prediction_plot),
+    ("cascades", "cascades.svg", cascade_plot),
+)
 INTRODUCTION = """# Benchmarks
 
 Made by `python -m benchmarks.render` from `benchmarks/results/*.json`; each is written by the script of its name.
 Machines are shared and noisy: read ratios within one table rather than times across tables. `make bench` runs those
-that keep a time budget; `ranking` takes about two hours on four cores, `structured` one hour, `rate_constraints` half
-an hour, `structured_trees` ten minutes, and `seq2slate_training` wants a Python with PyTorch.
+that keep a time budget; `ranking` and `multi_hashing` take about two hours on four cores, `cascades` five quarters of an
+hour, `structured` one hour, `rate_constraints` half an hour, `structured_trees` ten minutes, and `seq2slate_training`
+wants a Python with PyTorch.
 """
 
 
@@ -24,10 +31,11 @@ def main() -> None:
     """Render every result file into the page."""
     sections = [_section(path) for path in sorted(RESULTS.glob("*.json"))]
     PAGE.write_text("\n".join([INTRODUCTION, *sections]), encoding="utf-8")
-    timed = RESULTS / "structured_prediction.json"
-    if timed.exists():
-        rows = json.loads(timed.read_text(encoding="utf-8"))["rows"]
-        PICTURE.write_text(prediction_plot(rows), encoding="utf-8")
+    for name, picture, draw in DRAWN:
+        path = RESULTS / f"{name}.json"
+        if path.exists():
+            rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
+            (PICTURES / picture).write_text(draw(rows), encoding="utf-8")
 
 
 def _section(path: Path) -> str:
@@ -40,7 +48,8 @@ def _section(path: Path) -> str:
         "",
         f"`python -m benchmarks.{path.stem}` ([source](../{script}))",
         "",
-        _table(result["rows"]),
+        # Of the search's front only the picture is of use.
+        _table([row for row in result["rows"] if row.get("kind") != FRONT]),
         "",
         "Figures: " + ", ".join(f"{name} {_shown(value)}" for name, value in result["figures"].items()) + ".",
         "",
