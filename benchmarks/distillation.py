@@ -1,0 +1,193 @@
+"""Neighbourhood distillation on CIFAR-10 beside distilling the same student end to end, and without images.
+
+A trained ResNet-14 is the teacher; the students have half the channels between the two convolutions of each block, and
+the stem stays. End to end the assembled student, freshly initialised, learns from labels and teacher in trainings of
+different lengths. Seconds are of one machine: with a machine for each part, neighbourhood distillation takes as long as
+the longest of them. The teacher is kept in `--work`; how long all takes follows from the numbers of epochs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from benchmarks.cifar10 import Cifar10, Images, read_cifar10
+from benchmarks.harness import parse_options, report
+from benchmarks.image_training import accuracy, trained
+from vision_components.backbones import resnet
+from vision_components.distillation import (
+    NeighbourhoodDistiller,
+    Split,
+    fine_tune,
+    measured_moments,
+    moments_from_normalisation,
+    residual_student,
+    split,
+)
+from vision_components.multiply_adds import count_macs
+
+DEPTH, WIDTH, CLASSES, BATCH, RATE, MIDDLE = 14, 32, 10, 128, 2e-3, 0.5
+NAME = f"resnet{DEPTH}_{WIDTH}"
+# Lengths of the end-to-end trainings, in epochs, each with a learning rate of its own that ends at nothing.
+LENGTHS = (1, 2, 3, 5, 8)
+TUNED = (0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Reached:
+    """An accuracy on test images, and the seconds that it took."""
+
+    accuracy: float
+    seconds: float
+
+
+def main() -> None:
+    options = parse_options(
+        "distillation",
+        __doc__ or "",
+        ("--data", {"type": Path, "default": Path("../shared/data/cifar10"), "help": "folder of CIFAR-10's tar files"}),
+        ("--work", {"type": Path, "default": Path("runs/distillation"), "help": "folder with the teacher's weights"}),
+        ("--images", {"type": int, "default": 20000, "help": "images that students learn from"}),
+        ("--epochs", {"type": int, "default": 3, "help": "passes over them, for each part"}),
+        ("--teacher-epochs", {"type": int, "default": 10, "help": "passes over the training images, for the teacher"}),
+    )
+    given = options.extra
+    data = read_cifar10(given.data)
+    teacher = trained_teacher(given.work, data, given.teacher_epochs)
+    train = data.train.take(np.arange(given.images))
+    figures, rows = compared(teacher, train, data.test, given.epochs, LENGTHS)
+    settings = {"teacher": NAME, "images": len(train), "epochs": given.epochs, "batch": BATCH, "middle": MIDDLE}
+    report(options, settings, figures, rows)
+
+
+def trained_teacher(work: Path, data: Cifar10, epochs: int) -> tf.keras.Model:
+    """The teacher, trained where the folder has no weights of it."""
+    work.mkdir(parents=True, exist_ok=True)
+    tf.keras.utils.set_random_seed(0)
+    model = resnet(DEPTH, CLASSES, width=WIDTH, input_shape=(32, 32, 3), name=NAME)
+    path = work / f"{NAME}.weights.h5"
+    if path.exists():
+        model.load_weights(path)
+    else:
+        trained(model, data.train, epochs, seed=0)
+        model.save_weights(path)
+    return model
+
+
+def compared(
+    teacher: tf.keras.Model, train: Images, test: Images, epochs: int, lengths: Sequence[int]
+) -> tuple[dict[str, float], list[dict[str, Any]]]:
+    """All figures, and a row for every network that was made."""
+    parts = split(teacher)
+    rows = [_row("teacher", accuracy(teacher, test), 0, teacher)]
+    students = fresh_students(parts, 0)
+    distiller = NeighbourhoodDistiller(parts, students, lambda: cosine_adam(epochs * (len(train) // BATCH)))
+    learned = distiller.fit(train.pixels, epochs, BATCH, "separate")
+    times, figures = learned.times, {}
+    tuned: list[Reached] = []
+    for more in TUNED:
+        network = copied(parts.compose(students))
+        seconds = tune(network, teacher, train, more)
+        tuned.append(Reached(accuracy(network, test), seconds))
+        name = f"parts, {more} epochs together" if more else "parts put together"
+        rows.append(_row(name, tuned[-1].accuracy, times.total + seconds, network))
+        figures[f"accuracy_after_{more}_epochs_together"] = tuned[-1].accuracy
+    ends: list[Reached] = []
+    for length in lengths:
+        network = parts.compose(fresh_students(parts, 1))
+        seconds = tune(network, teacher, train, length)
+        ends.append(Reached(accuracy(network, test), seconds))
+        rows.append(_row(f"end to end, {length} epochs", ends[-1].accuracy, seconds, network))
+    rows += [_without_images(parts, train, test, epochs, name) for name in ("gaussian", "matched", "measured")]
+    slowest = max(times.seconds.values())
+    figures |= {f"relative_error_{name}": error for name, error in learned.relative_error.items()}
+    figures |= {"seconds_of_all_parts": times.total, "seconds_of_the_slowest_part": slowest}
+    for more, reached in zip(TUNED, tuned, strict=True):
+        equal = seconds_to_reach(ends, reached.accuracy)
+        if equal is not None:
+            figures[f"parallel_speed_up_with_{more}_epochs_together"] = equal / (slowest + reached.seconds)
+            figures[f"compute_ratio_with_{more}_epochs_together"] = equal / (times.total + reached.seconds)
+    return figures, rows
+
+
+def fresh_students(parts: Split, seed: int) -> dict[str, tf.keras.Model]:
+    """Untrained thin blocks for all parts but the stem."""
+    tf.keras.utils.set_random_seed(seed)
+    return {part.name: residual_student(part, MIDDLE) for part in parts.neighbourhoods if part.name != "stem"}
+
+
+def seconds_to_reach(trainings: Sequence[Reached], wanted: float) -> float | None:
+    """Seconds of the shortest training that is as accurate, between two lengths in proportion; None where none is."""
+    ordered = sorted(trainings, key=lambda one: one.seconds)
+    before: Reached | None = None
+    for one in ordered:
+        if one.accuracy >= wanted:
+            if before is None:
+                return one.seconds
+            share = (wanted - before.accuracy) / (one.accuracy - before.accuracy)
+            return before.seconds + share * (one.seconds - before.seconds)
+        if before is None or one.accuracy > before.accuracy:
+            before = one
+    return None
+
+
+def tune(network: tf.keras.Model, teacher: tf.keras.Model, train: Images, epochs: int) -> float:
+    """Train end to end from labels and teacher; returns the seconds, those of building the graph among them."""
+    begun = perf_counter()
+    optimizer = cosine_adam(max(1, epochs) * (len(train) // BATCH))
+    settings = {"labels": train.classes, "teacher": teacher, "optimizer": optimizer, "batch_size": BATCH}
+    fine_tune(network, train.pixels, epochs, **settings)
+    return perf_counter() - begun if epochs else 0.0
+
+
+def cosine_adam(steps: int) -> tf.keras.optimizers.Optimizer:
+    """Adam with a rate that falls along a cosine to nothing."""
+    return tf.keras.optimizers.Adam(tf.keras.optimizers.schedules.CosineDecay(RATE, steps))
+
+
+def copied(network: tf.keras.Model) -> tf.keras.Model:
+    """A network of its own with the same weights."""
+    copy = tf.keras.models.clone_model(network)
+    copy.set_weights(network.get_weights())
+    return copy
+
+
+def _without_images(parts: Split, train: Images, test: Images, epochs: int, kind: str) -> dict[str, Any]:
+    """The same students from noise; then statistics of real images in their normalisation layers, without learning."""
+    moments = {
+        "gaussian": lambda: None,
+        "matched": lambda: moments_from_normalisation(parts),
+        "measured": lambda: measured_moments(parts, train.pixels[:500]),
+    }[kind]()
+    students = fresh_students(parts, 0)
+    inputs = "gaussian" if moments is None else "matched_gaussian"
+    steps = epochs * (len(train) // BATCH)
+    distiller = NeighbourhoodDistiller(parts, students, lambda: cosine_adam(steps), inputs=inputs, moments=moments)
+    seconds = distiller.fit(train.pixels, epochs, BATCH).times.total
+    network = parts.compose(students)
+    alone = accuracy(network, test)
+    for start in range(0, min(len(train), 30 * BATCH), BATCH):
+        network(tf.cast(train.pixels[start : start + BATCH], tf.float32), training=True)
+    row = _row(f"parts from {kind} noise", alone, seconds, network)
+    return {**row, "with real statistics": accuracy(network, test)}
+
+
+def _row(name: str, reached: float, seconds: float, network: tf.keras.Model) -> dict[str, Any]:
+    return {
+        "network": name,
+        "test accuracy": reached,
+        "with real statistics": "",
+        "seconds": seconds,
+        "million multiply-adds": count_macs(network, (32, 32, 3)) / 1e6,
+        "parameters": network.count_params(),
+    }
+
+
+if __name__ == "__main__":
+    main()

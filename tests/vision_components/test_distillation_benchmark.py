@@ -1,0 +1,42 @@
+"""The benchmark of distillation counts parallel time by the slowest part and compares at equal accuracy."""
+
+import numpy as np
+import pytest
+
+from benchmarks import distillation
+from benchmarks.cifar10 import Images
+from benchmarks.distillation import Reached, compared, seconds_to_reach
+from vision_components.backbones import resnet
+
+
+def noise(rows, seed=0):
+    rng = np.random.default_rng(seed)
+    return Images(rng.integers(256, size=(rows, 32, 32, 3), dtype=np.uint8), rng.integers(10, size=rows))
+
+
+TRAININGS = [Reached(0.5, 10.0), Reached(0.7, 20.0), Reached(0.65, 30.0), Reached(0.8, 60.0)]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seconds"), [(0.4, 10.0), (0.5, 10.0), (0.6, 15.0), (0.7, 20.0), (0.75, 40.0), (0.81, None)]
+)
+def test_seconds_at_equal_accuracy_lie_between_the_lengths(wanted, seconds):
+    found = seconds_to_reach(TRAININGS, wanted)
+    assert found is None if seconds is None else found == pytest.approx(seconds)
+
+
+@pytest.mark.slow
+def test_everything_is_compared(monkeypatch):
+    monkeypatch.setattr(distillation, "BATCH", 32)
+    monkeypatch.setattr(distillation, "TUNED", (0, 1))
+    teacher = resnet(8, 10, width=4, input_shape=(32, 32, 3))
+    before = teacher.get_weights()
+    figures, rows = compared(teacher, noise(64), noise(40, 1), 1, (1,))
+    names = [row["network"] for row in rows]
+    assert names[:4] == ["teacher", "parts put together", "parts, 1 epochs together", "end to end, 1 epochs"]
+    assert names[4:] == [f"parts from {kind} noise" for kind in ("gaussian", "matched", "measured")]
+    assert 0 < figures["seconds_of_the_slowest_part"] < figures["seconds_of_all_parts"]
+    assert {"relative_error_block_1", "relative_error_block_3"} <= set(figures)
+    assert rows[1]["million multiply-adds"] < rows[0]["million multiply-adds"]
+    for old, new in zip(before, teacher.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
