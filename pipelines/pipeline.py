@@ -27,7 +27,7 @@ from pipelines.components.trainers import (
     Seq2SlateTrainer,
 )
 from pipelines.config import PipelineConfig
-from pipelines.fingerprints import code_fingerprint, data_fingerprint, settings_of
+from pipelines.fingerprints import code_fingerprint, data_fingerprint, fingerprint, settings_of
 from pipelines.images_of_run import RunImages, with_image_features
 from pipelines.ingest import PreparedLog
 from pipelines.item_catalogue import ItemCatalogue
@@ -180,11 +180,12 @@ def _image_components(inputs: PipelineInputs, code: str) -> tuple[list[BaseNode]
     catalogue = str(config.data.items.resolve())
     names, components, source = images.names.to_json(), list[BaseNode](), dict[str, Any]()
     if config.images.cascade is None:
+        settings = config.images.model_dump_json(exclude={"cache_root"})
         trainer = CascadeTrainer(
             catalogue=catalogue,
             names=names,
-            settings=config.images.model_dump_json(exclude={"cache_root"}),
-            fingerprint=images.fingerprint,
+            settings=settings,
+            version=fingerprint([images.fingerprint, settings, config.seed, code]),
             seed=config.seed,
             code=code,
         )

@@ -35,21 +35,21 @@ def CascadeTrainer(  # noqa: N802  (components are named like classes)
     catalogue: Parameter[str],
     names: Parameter[str],
     settings: Parameter[str],
-    fingerprint: Parameter[str],
+    version: Parameter[str],
     seed: Parameter[int],
     code: Parameter[str],
 ) -> None:
     """Train backbones on thumbnails of known class and export the best cascade of them.
 
-    Its version is the `fingerprint` of the thumbnails. `code` is part of the cache key alone, here and below.
+    `version` stands for all that it is made from. `code` is part of the cache key alone, here and below.
     """
     # Imports TensorFlow, which the component below does without.
     from pipelines.stages.image_cascade import train_cascade
 
-    cascade.set_string_custom_property("version", fingerprint)
+    cascade.set_string_custom_property("version", version)
     class_names = ImageFeatureNames.from_json(names).class_names
     config = ImagesConfig.model_validate_json(settings)
-    train_cascade(Path(catalogue), class_names, fingerprint, config, seed, made(cascade.uri))
+    train_cascade(Path(catalogue), class_names, version, config, seed, made(cascade.uri))
 
 
 @component(use_beam=True)
