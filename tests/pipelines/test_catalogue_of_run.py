@@ -57,12 +57,12 @@ def test_a_catalogue_of_another_shop_is_refused(tmp_path):
 def test_the_catalogue_is_part_of_the_data_but_not_of_the_log(tmp_path):
     config, log = prepared(tmp_path)
     catalogue = catalogue_of_run(config, log, str)
-    assert data_fingerprint(log, None) == log.fingerprint
-    first = data_fingerprint(log, catalogue)
+    assert data_fingerprint(log, None, None) == log.fingerprint
+    first = data_fingerprint(log, catalogue, None)
     pa.parquet.write_table(pa.table({"item_id": ["i0"], "tag_a": [0]}), tmp_path / "items.parquet")
     again = prepare_log(config.data, config.seed, tmp_path / "input")
     assert again.fingerprint == log.fingerprint
-    assert data_fingerprint(again, catalogue_of_run(config, again, str)) != first
+    assert data_fingerprint(again, catalogue_of_run(config, again, str), None) != first
 
 
 def test_where_the_catalogue_lies_shapes_no_result(tmp_path):
