@@ -21,7 +21,7 @@ from scipy import stats
 
 from benchmarks.cifar10 import Images, read_cifar10
 from benchmarks.harness import parse_options, report
-from benchmarks.image_training import BATCH, accuracy, trained
+from benchmarks.image_training import BATCH, PRECISION, accuracy, precision, trained
 from benchmarks.step_times import step_time_ratio
 from vision_components.backbones import resnet
 from vision_components.multi_hashing import hash_model, sizes_of
@@ -56,6 +56,7 @@ def main() -> None:
         ("--images", {"type": int, "default": 15000, "help": "training images"}),
         ("--seeds", {"type": int, "default": 3, "help": "trainings of each"}),
         ("--epochs", {"type": int, "help": "passes over the images, in place of the budget"}),
+        PRECISION,
     )
     given = options.extra
     given.work.mkdir(parents=True, exist_ok=True)
@@ -63,8 +64,10 @@ def main() -> None:
     train = data.train.take(np.arange(given.images))
     trials = [Trial(DENSE, 1.0, seed) for seed in range(given.seeds)]
     trials += [Trial(m, share, seed) for seed in range(given.seeds) for share in SHARES for m in METHODS]
-    epochs = given.epochs or _epochs(given.work, trials, train, given.depth, options.budget)
-    results = {trial: _result(trial, train, data.test, given.depth, epochs, given.work) for trial in trials}
+    epochs = given.epochs or _epochs(given.work, trials, train, given.depth, options.budget, given.precision)
+    results = {
+        trial: _result(trial, train, data.test, given.depth, epochs, given.work, given.precision) for trial in trials
+    }
     rows, figures = summary(results)
     dense = resnet(given.depth, CLASSES, width=WIDTH)
     for share in (1.0, *SHARES):
@@ -76,6 +79,7 @@ def main() -> None:
         "test_images": len(data.test),
         "epochs": epochs,
         "seeds": given.seeds,
+        "precision": given.precision,
     }
     report(options, settings, figures, rows)
 
@@ -149,12 +153,13 @@ def paired_interval(differences: np.ndarray) -> tuple[float, float, float]:
     return value, value - float(half), value + float(half)
 
 
-def _epochs(work: Path, trials: list[Trial], train: Images, depth: int, minutes: float) -> int:
+def _epochs(work: Path, trials: list[Trial], train: Images, depth: int, minutes: float, policy: str) -> int:
     """Fixed once for a folder of work: by the seconds that some steps of each method take."""
     plan = work / "plan.json"
     if not plan.exists():
         methods = {(trial.method, trial.share): trial for trial in trials}
-        seconds = {key: _epoch_seconds(lambda one=one: network(one, depth), train) for key, one in methods.items()}
+        with precision(policy):
+            seconds = {key: _epoch_seconds(lambda one=one: network(one, depth), train) for key, one in methods.items()}
         every = sum(seconds[trial.method, trial.share] for trial in trials)
         plan.write_text(json.dumps({"epochs": max(1, int(SPARE * 60 * minutes / every))}), encoding="utf-8")
     return int(json.loads(plan.read_text(encoding="utf-8"))["epochs"])
@@ -166,14 +171,19 @@ def _epoch_seconds(build: Callable[[], tf.keras.Model], train: Images, steps: tu
     return (more - few) / (steps[1] - steps[0]) * (len(train) / BATCH)
 
 
-def _result(trial: Trial, train: Images, test: Images, depth: int, epochs: int, work: Path) -> dict[str, float]:
+def _result(
+    trial: Trial, train: Images, test: Images, depth: int, epochs: int, work: Path, policy: str
+) -> dict[str, float]:
     path = work / "results.jsonl"
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         row = json.loads(line)
         if row["key"] == trial.key:
             return row["result"]
+    with precision(policy):
+        learner = network(trial, depth)
+        trained(learner, train, epochs, trial.seed)
     model = network(trial, depth)
-    trained(model, train, epochs, trial.seed)
+    model.set_weights(learner.get_weights())
     weights = work / f"checkpoint-{os.getpid()}.weights.h5"
     model.save_weights(weights)
     result = {

@@ -27,10 +27,10 @@ def test_networks_of_one_size_have_as_many_variables(share):
 
 def test_results_that_are_there_are_not_made_again(tmp_path, monkeypatch):
     trial, data = Trial(STRUCTURED, 0.5, 0), noise(256)
-    first = multi_hashing._result(trial, data, noise(50, 1), 8, 1, tmp_path)
+    first = multi_hashing._result(trial, data, noise(50, 1), 8, 1, tmp_path, "mixed_bfloat16")
     assert first["variables"] == variables(network(trial, 8))
     monkeypatch.setattr(multi_hashing, "trained", lambda *arguments: pytest.fail("trained again"))
-    assert multi_hashing._result(trial, data, noise(50, 1), 8, 1, tmp_path) == first
+    assert multi_hashing._result(trial, data, noise(50, 1), 8, 1, tmp_path, "mixed_bfloat16") == first
 
 
 def test_differences_are_paired_by_seed():
