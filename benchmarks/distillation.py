@@ -2,8 +2,9 @@
 
 A trained ResNet-14 is the teacher; the students have half the channels between the two convolutions of each block, and
 the stem stays. End to end the assembled student, freshly initialised, learns from labels and teacher in trainings of
-different lengths. Seconds are of one machine: with a machine for each part, neighbourhood distillation takes as long as
-the longest of them. The teacher is kept in `--work`; how long all takes follows from the numbers of epochs.
+different lengths. Seconds are numbers of steps times what a step takes, measured for all kinds of steps in turns: with
+a machine for each part, neighbourhood distillation takes as long as the longest, and then the epochs together.
+The teacher is kept in `--work`; how long all takes follows from the numbers of epochs.
 """
 
 from __future__ import annotations
@@ -11,15 +12,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from benchmarks.cifar10 import Cifar10, Images, read_cifar10
+from benchmarks.distillation_times import StepCosts, step_costs
 from benchmarks.harness import parse_options, report
-from benchmarks.image_training import accuracy, trained
+from benchmarks.image_training import PRECISION, accuracy, precision, trained
 from vision_components.backbones import resnet
 from vision_components.distillation import (
     NeighbourhoodDistiller,
@@ -36,7 +37,9 @@ DEPTH, WIDTH, CLASSES, BATCH, RATE, MIDDLE = 14, 32, 10, 128, 2e-3, 0.5
 NAME = f"resnet{DEPTH}_{WIDTH}"
 # Lengths of the end-to-end trainings, in epochs, each with a learning rate of its own that ends at nothing.
 LENGTHS = (1, 2, 3, 5, 8)
-TUNED = (0, 1, 2)
+# Epochs together after the parts are assembled; parts of an epoch are one pass over as large a part of the images.
+TUNED = (0.0, 0.25, 0.5, 1.0, 2.0)
+STATISTICS_BATCHES = 30
 
 
 @dataclass(frozen=True)
@@ -56,27 +59,36 @@ def main() -> None:
         ("--images", {"type": int, "default": 20000, "help": "images that students learn from"}),
         ("--epochs", {"type": int, "default": 3, "help": "passes over them, for each part"}),
         ("--teacher-epochs", {"type": int, "default": 10, "help": "passes over the training images, for the teacher"}),
+        PRECISION,
     )
     given = options.extra
     data = read_cifar10(given.data)
-    teacher = trained_teacher(given.work, data, given.teacher_epochs)
+    teacher = trained_teacher(given.work, data, given.teacher_epochs, given.precision)
     train = data.train.take(np.arange(given.images))
     figures, rows = compared(teacher, train, data.test, given.epochs, LENGTHS)
-    settings = {"teacher": NAME, "images": len(train), "epochs": given.epochs, "batch": BATCH, "middle": MIDDLE}
+    settings = {
+        "teacher": NAME,
+        "teacher_epochs": given.teacher_epochs,
+        "teacher_precision": given.precision,
+        "images": len(train),
+        "epochs": given.epochs,
+        "batch": BATCH,
+        "middle": MIDDLE,
+    }
     report(options, settings, figures, rows)
 
 
-def trained_teacher(work: Path, data: Cifar10, epochs: int) -> tf.keras.Model:
+def trained_teacher(work: Path, data: Cifar10, epochs: int, policy: str) -> tf.keras.Model:
     """The teacher, trained where the folder has no weights of it."""
     work.mkdir(parents=True, exist_ok=True)
-    tf.keras.utils.set_random_seed(0)
-    model = resnet(DEPTH, CLASSES, width=WIDTH, input_shape=(32, 32, 3), name=NAME)
     path = work / f"{NAME}.weights.h5"
-    if path.exists():
-        model.load_weights(path)
-    else:
-        trained(model, data.train, epochs, seed=0)
-        model.save_weights(path)
+    if not path.exists():
+        with precision(policy):
+            learner = _untrained_teacher()
+            trained(learner, data.train, epochs, seed=0)
+        learner.save_weights(path)
+    model = _untrained_teacher()
+    model.load_weights(path)
     return model
 
 
@@ -85,34 +97,44 @@ def compared(
 ) -> tuple[dict[str, float], list[dict[str, Any]]]:
     """All figures, and a row for every network that was made."""
     parts = split(teacher)
+    costs = step_costs(parts, fresh_students(parts, 0), train, BATCH, lambda: cosine_adam(1))
+    steps = len(train) // BATCH
+    whole = costs.whole * steps
+    running, cached = costs.running(epochs * steps), costs.cached(epochs * steps, epochs)
     rows = [_row("teacher", accuracy(teacher, test), 0, teacher)]
     students = fresh_students(parts, 0)
-    distiller = NeighbourhoodDistiller(parts, students, lambda: cosine_adam(epochs * (len(train) // BATCH)))
-    learned = distiller.fit(train.pixels, epochs, BATCH, "separate")
-    times, figures = learned.times, {}
+    learned = NeighbourhoodDistiller(parts, students, lambda: cosine_adam(epochs * steps)).fit(
+        train.pixels, epochs, BATCH
+    )
     tuned: list[Reached] = []
     for more in TUNED:
         network = copied(parts.compose(students))
-        seconds = tune(network, teacher, train, more)
-        tuned.append(Reached(accuracy(network, test), seconds))
-        name = f"parts, {more} epochs together" if more else "parts put together"
-        rows.append(_row(name, tuned[-1].accuracy, times.total + seconds, network))
-        figures[f"accuracy_after_{more}_epochs_together"] = tuned[-1].accuracy
+        statistics_of(network, train)
+        tune(network, teacher, train, more)
+        tuned.append(Reached(accuracy(network, test), more * whole))
+        name = f"parts, {more:g} epochs together" if more else "parts put together"
+        rows.append(_row(name, tuned[-1].accuracy, sum(cached.values()) + more * whole, network))
     ends: list[Reached] = []
     for length in lengths:
         network = parts.compose(fresh_students(parts, 1))
-        seconds = tune(network, teacher, train, length)
-        ends.append(Reached(accuracy(network, test), seconds))
-        rows.append(_row(f"end to end, {length} epochs", ends[-1].accuracy, seconds, network))
-    rows += [_without_images(parts, train, test, epochs, name) for name in ("gaussian", "matched", "measured")]
-    slowest = max(times.seconds.values())
-    figures |= {f"relative_error_{name}": error for name, error in learned.relative_error.items()}
-    figures |= {"seconds_of_all_parts": times.total, "seconds_of_the_slowest_part": slowest}
+        tune(network, teacher, train, length)
+        ends.append(Reached(accuracy(network, test), length * whole))
+        rows.append(_row(f"end to end, {length} epochs", ends[-1].accuracy, length * whole, network))
+    rows += [_without_images(parts, costs, train, test, epochs, name) for name in ("gaussian", "matched", "measured")]
+    figures = {f"relative_error_{name}": error for name, error in learned.relative_error.items()}
+    figures |= {"seconds_of_an_epoch_end_to_end": whole}
+    for kind, seconds in (("running", running), ("cached", cached)):
+        figures[f"seconds_of_all_parts_teacher_{kind}"] = sum(seconds.values())
+        figures[f"seconds_of_the_slowest_part_teacher_{kind}"] = max(seconds.values())
     for more, reached in zip(TUNED, tuned, strict=True):
+        figures[f"accuracy_after_{more:g}_epochs_together"] = reached.accuracy
         equal = seconds_to_reach(ends, reached.accuracy)
-        if equal is not None:
-            figures[f"parallel_speed_up_with_{more}_epochs_together"] = equal / (slowest + reached.seconds)
-            figures[f"compute_ratio_with_{more}_epochs_together"] = equal / (times.total + reached.seconds)
+        if equal is None:
+            continue
+        for kind, seconds in (("running", running), ("cached", cached)):
+            key = f"teacher_{kind}_{more:g}_epochs_together"
+            figures[f"parallel_speed_up_{key}"] = equal / (max(seconds.values()) + reached.seconds)
+            figures[f"compute_ratio_{key}"] = equal / (sum(seconds.values()) + reached.seconds)
     return figures, rows
 
 
@@ -137,13 +159,21 @@ def seconds_to_reach(trainings: Sequence[Reached], wanted: float) -> float | Non
     return None
 
 
-def tune(network: tf.keras.Model, teacher: tf.keras.Model, train: Images, epochs: int) -> float:
-    """Train end to end from labels and teacher; returns the seconds, those of building the graph among them."""
-    begun = perf_counter()
-    optimizer = cosine_adam(max(1, epochs) * (len(train) // BATCH))
-    settings = {"labels": train.classes, "teacher": teacher, "optimizer": optimizer, "batch_size": BATCH}
-    fine_tune(network, train.pixels, epochs, **settings)
-    return perf_counter() - begun if epochs else 0.0
+def tune(network: tf.keras.Model, teacher: tf.keras.Model, train: Images, epochs: float) -> None:
+    """Train end to end from labels and teacher; less than an epoch is one pass over as large a part of the images."""
+    if epochs == 0:
+        return
+    passes = max(1, int(epochs))
+    images = train.take(np.arange(int(len(train) * epochs / passes)))
+    optimizer = cosine_adam(passes * (len(images) // BATCH))
+    settings = {"labels": images.classes, "teacher": teacher, "optimizer": optimizer, "batch_size": BATCH}
+    fine_tune(network, images.pixels, passes, **settings)
+
+
+def statistics_of(network: tf.keras.Model, train: Images) -> None:
+    """Have normalisation layers follow real images, without learning: students no longer read what the teacher did."""
+    for start in range(0, min(len(train), STATISTICS_BATCHES * BATCH), BATCH):
+        network(tf.cast(train.pixels[start : start + BATCH], tf.float32), training=True)
 
 
 def cosine_adam(steps: int) -> tf.keras.optimizers.Optimizer:
@@ -158,7 +188,9 @@ def copied(network: tf.keras.Model) -> tf.keras.Model:
     return copy
 
 
-def _without_images(parts: Split, train: Images, test: Images, epochs: int, kind: str) -> dict[str, Any]:
+def _without_images(
+    parts: Split, costs: StepCosts, train: Images, test: Images, epochs: int, kind: str
+) -> dict[str, Any]:
     """The same students from noise; then statistics of real images in their normalisation layers, without learning."""
     moments = {
         "gaussian": lambda: None,
@@ -169,13 +201,17 @@ def _without_images(parts: Split, train: Images, test: Images, epochs: int, kind
     inputs = "gaussian" if moments is None else "matched_gaussian"
     steps = epochs * (len(train) // BATCH)
     distiller = NeighbourhoodDistiller(parts, students, lambda: cosine_adam(steps), inputs=inputs, moments=moments)
-    seconds = distiller.fit(train.pixels, epochs, BATCH).times.total
+    distiller.fit(train.pixels, epochs, BATCH)
     network = parts.compose(students)
     alone = accuracy(network, test)
-    for start in range(0, min(len(train), 30 * BATCH), BATCH):
-        network(tf.cast(train.pixels[start : start + BATCH], tf.float32), training=True)
-    row = _row(f"parts from {kind} noise", alone, seconds, network)
+    statistics_of(network, train)
+    row = _row(f"parts from {kind} noise", alone, sum(costs.student.values()) * steps, network)
     return {**row, "with real statistics": accuracy(network, test)}
+
+
+def _untrained_teacher() -> tf.keras.Model:
+    tf.keras.utils.set_random_seed(0)
+    return resnet(DEPTH, CLASSES, width=WIDTH, input_shape=(32, 32, 3), name=NAME)
 
 
 def _row(name: str, reached: float, seconds: float, network: tf.keras.Model) -> dict[str, Any]:
