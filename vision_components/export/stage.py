@@ -65,13 +65,24 @@ def export_stage(stage: CascadeStage, path: Path, images: NDArray[np.uint8], wit
         return found
 
     said = answer(tf.constant(images))
-    _convert(answer, images.shape[1:], path, model.name)
+    convert(answer, images.shape[1:], path, model.name)
     _compare(said, _run(path, images, list(said)), path, model.name)
     empty = np.empty((len(images), 0), np.float32)
     return StageAnswers(said[PROBABILITIES].numpy(), said[EMBEDDING].numpy() if with_embedding else empty)
 
 
-def _convert(answer: object, shape: tuple[int, ...], path: Path, name: str) -> None:
+def convert(answer: object, shape: tuple[int, ...], path: Path, name: str) -> None:
+    """Write a function of `images` uint8 `[batch, *shape]`, which answers with a dictionary, as the graph at `path`.
+
+    Args:
+        answer: of TensorFlow operations; the dictionary's keys become the names of the outputs.
+        shape: of one image.
+        path: of the file.
+        name: of what is converted, for messages.
+
+    Raises:
+        DataError: it cannot be converted.
+    """
     # Takes seconds to import, which whoever trains need not wait for.
     import tf2onnx
 

@@ -1,0 +1,71 @@
+"""The four networks of a codec as Keras models that read pictures of any size divisible by 64."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import tensorflow as tf
+
+from vision_components.codec.design import PICTURE_CHANNELS, CodecDesign
+from vision_components.codec.gdn import activation
+
+
+def analysis(design: CodecDesign) -> tf.keras.Model:
+    """Pictures float `[batch, height, width, 3]` of 0 to 1 to latents `[batch, height / 16, width / 16, latents]`."""
+    picture = tf.keras.Input((None, None, PICTURE_CHANNELS), name="picture")
+    values = picture
+    for place, width in enumerate(design.encoder):
+        values = _down(width, f"down_{place}")(values)
+        values = activation(design.encoder_activation, name=f"normalise_{place}")(values)
+    return tf.keras.Model(picture, _down(design.latents, "latents")(values), name="analysis")
+
+
+def hyper_analysis(design: CodecDesign) -> tf.keras.Model:
+    """Latents to hyper-latents `[batch, height / 64, width / 64, hyper_encoder[-1]]`."""
+    latents = tf.keras.Input((None, None, design.latents), name="latents")
+    first, second, last = design.hyper_encoder
+    values = _conv(first, 3, 1, "conv_0", "relu")(latents)
+    values = _conv(second, 5, 2, "conv_1", "relu")(values)
+    return tf.keras.Model(latents, _conv(last, 5, 2, "hyper_latents")(values), name="hyper_analysis")
+
+
+def hyper_synthesis(design: CodecDesign) -> tf.keras.Model:
+    """Hyper-latents to `[batch, height / 16, width / 16, 2 * latents]`: means, then what scales are made of."""
+    hyper = tf.keras.Input((None, None, design.hyper_encoder[-1]), name="hyper_latents")
+    values = hyper
+    for place, width in enumerate(design.hyper_decoder):
+        values = _up(width, f"up_{place}", "relu")(values)
+    return tf.keras.Model(hyper, _conv(2 * design.latents, 3, 1, "parameters")(values), name="hyper_synthesis")
+
+
+def synthesis(latents: int, widths: Sequence[int], activation_name: str = "gdn1") -> tf.keras.Model:
+    """Latents `[batch, height, width, latents]` to pictures `[batch, 16 height, 16 width, 3]`, about 0 to 1.
+
+    Args:
+        latents: channels that it reads.
+        widths: of its three inner layers.
+        activation_name: `gdn`, `gdn1` or `relu`.
+    """
+    read = tf.keras.Input((None, None, latents), name="latents")
+    values = read
+    for place, width in enumerate(widths):
+        values = _up(width, f"up_{place}")(values)
+        values = activation(activation_name, inverse=True, name=f"normalise_{place}")(values)
+    return tf.keras.Model(read, _up(PICTURE_CHANNELS, "picture")(values), name="synthesis")
+
+
+def _down(width: int, name: str) -> tf.keras.layers.Layer:
+    return _conv(width, 5, 2, name)
+
+
+def _conv(width: int, size: int, strides: int, name: str, kind: str | None = None) -> tf.keras.layers.Layer:
+    return tf.keras.layers.Conv2D(width, size, strides, **_settings(name, kind))
+
+
+def _up(width: int, name: str, kind: str | None = None) -> tf.keras.layers.Layer:
+    return tf.keras.layers.Conv2DTranspose(width, 5, 2, **_settings(name, kind))
+
+
+def _settings(name: str, kind: str | None) -> dict[str, Any]:
+    return {"padding": "same", "activation": kind, "name": name}
