@@ -26,6 +26,8 @@ CODE_FILES = (
     "item_catalogue.py",
     "items_in_common.py",
     "log_columns.py",
+    "picture_opening.py",
+    "pictures.py",
     "thumbnails.py",
 )
 # What shapes the bundle's file of item features; the rest of that package only reads.

@@ -18,6 +18,8 @@ from pipelines.click_log import ITEM_PREFIX
 
 IMAGE_PREFIX = ITEM_PREFIX + "image_"
 FEATURES_FILE = "features.parquet"
+SKY_COLUMNS = ("sky_share", "sky_confidence", "darkness")
+NO_SKY = np.zeros(0, np.float32)
 
 
 @dataclass(frozen=True)
@@ -30,43 +32,51 @@ class ImageFeatureNames:
         class_names: of the cascade.
         embedding_width: of the embedding; 0 for none.
         stages: most stages that an image can leave at.
+        sky: whether there are features of skies.
     """
 
     class_names: tuple[str, ...]
     embedding_width: int
     stages: int
+    sky: bool = False
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """`item_image_class_*`, `item_image_embedding_*`, `item_image_confidence`, `item_image_exit_*`."""
+        """`item_image_class_*`, `_embedding_*`, `_confidence`, `_exit_*`, and of a sky `SKY_COLUMNS`."""
         return (
             *(f"{IMAGE_PREFIX}class_{name}" for name in _words(self.class_names)),
             *(f"{IMAGE_PREFIX}embedding_{place}" for place in range(self.embedding_width)),
             f"{IMAGE_PREFIX}confidence",
             *(f"{IMAGE_PREFIX}exit_{place}" for place in range(self.stages)),
+            *(f"{IMAGE_PREFIX}{name}" for name in SKY_COLUMNS if self.sky),
         )
 
     def row(
-        self, probabilities: NDArray[np.float32], embedding: NDArray[np.float32], confidence: float, exit_stage: int
+        self,
+        probabilities: NDArray[np.float32],
+        embedding: NDArray[np.float32],
+        confidence: float,
+        exit_stage: int,
+        sky: NDArray[np.float32] = NO_SKY,
     ) -> NDArray[np.float32]:
-        """Features of one image, float32 `[columns]`."""
+        """Features of one image, float32 `[columns]`; `sky` is empty where there are none of skies."""
         exits = np.zeros(self.stages, np.float32)
         exits[exit_stage] = 1
-        return np.concatenate([probabilities, embedding, np.array([confidence]), exits]).astype(np.float32)
+        return np.concatenate([probabilities, embedding, np.array([confidence]), exits, sky]).astype(np.float32)
 
     def to_json(self) -> str:
         """As the text that travels in a component's parameters."""
-        return json.dumps([self.class_names, self.embedding_width, self.stages])
+        return json.dumps([self.class_names, self.embedding_width, self.stages, self.sky])
 
     @classmethod
     def from_json(cls, text: str) -> ImageFeatureNames:
         """The inverse of `to_json`."""
-        names, width, stages = json.loads(text)
-        return cls(tuple(names), width, stages)
+        names, width, stages, sky = json.loads(text)
+        return cls(tuple(names), width, stages, sky)
 
     @classmethod
-    def of_cascade(cls, folder: Path) -> ImageFeatureNames:
-        """Those of a cascade on disk.
+    def of_cascade(cls, folder: Path, sky: bool = False) -> ImageFeatureNames:
+        """Those of a cascade on disk, with or without skies.
 
         Raises:
             BundleError: the folder holds no sound cascade.
@@ -75,7 +85,7 @@ class ImageFeatureNames:
         from serving.images.reader import open_cascade
 
         manifest = open_cascade(folder).manifest
-        return cls(manifest.class_names, manifest.embedding_width, len(manifest.stages))
+        return cls(manifest.class_names, manifest.embedding_width, len(manifest.stages), sky)
 
 
 def joined_image_features(path: str, item_ids: Sequence[str]) -> dict[str, NDArray[np.float32]]:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipelines.picture_opening import PictureOpening
 from seriatim_config import Section
 
 BACKBONE = r"^(resnet\d+_\d+|(mobilenet|efficientnet)_\d*\.?\d+)$"
@@ -38,7 +39,21 @@ class ImagesConfig(Section):
         "max_probability", description="What is compared with the thresholds."
     )
     combine: Literal["mean", "last"] = Field("mean", description="What a stage answers with.")
+    codec: Path | None = Field(None, description="Folder of the codec that coded thumbnails are of; null: none are.")
+    sky: Path | None = Field(None, description="Folder of a sky network: skies become features; null: they do not.")
+    improve_sky: bool = Field(False, description="The cascade sees thumbnails with better skies.")
     cache_root: Path = Field(Path("image_cache"), description="Folder of what cascades have said about images.")
+
+    @property
+    def opening(self) -> PictureOpening:
+        """How thumbnails are opened."""
+        return PictureOpening(codec=self.codec, sky=self.sky, improve_sky=self.improve_sky)
+
+    @model_validator(mode="after")
+    def _skies_are_found_before_they_are_improved(self) -> ImagesConfig:
+        if self.improve_sky and self.sky is None:
+            raise ValueError("improve_sky is true and sky is null; name a sky network, or leave improve_sky out")
+        return self
 
     @model_validator(mode="after")
     def _backbones_exist_and_differ(self) -> ImagesConfig:

@@ -20,7 +20,8 @@ class RunImages:
 
     Attributes:
         names: of the features that they become.
-        fingerprint: of thumbnails, known classes and, where it is given, the cascade; 16 hex digits.
+        fingerprint: of thumbnails, how they are opened, known classes and, where it is given, the cascade; 16 hex
+            digits.
     """
 
     names: ImageFeatureNames
@@ -32,7 +33,7 @@ def images_of_run(config: PipelineConfig, log: PreparedLog, say: Callable[[str],
 
     Raises:
         DataError: the catalogue's thumbnails or classes break their contract, or the log has columns of the names
-            that image features have.
+            that image features have; or a folder of codec or sky network is none.
         BundleError: the configured cascade is not sound.
     """
     images = config.images
@@ -50,12 +51,13 @@ def images_of_run(config: PipelineConfig, log: PreparedLog, say: Callable[[str],
         f"thumbnails {summary.fingerprint}: of {summary.pictures} of {summary.items} items"
         + (f", {summary.labelled} of them of {len(summary.class_names)} known classes" if trained else "")
     )
+    sky, opened = images.sky is not None, images.opening.version()
     if images.cascade is None:
-        names = ImageFeatureNames(summary.class_names, images.embedding_width, len(images.backbones))
-        return RunImages(names, summary.fingerprint)
-    names = ImageFeatureNames.of_cascade(images.cascade)
+        names = ImageFeatureNames(summary.class_names, images.embedding_width, len(images.backbones), sky)
+        return RunImages(names, content_hash(f"{summary.fingerprint} {opened}".encode())[:16])
+    names = ImageFeatureNames.of_cascade(images.cascade, sky)
     cascade = (images.cascade / CASCADE_FILE).read_bytes()
-    return RunImages(names, content_hash(cascade + summary.fingerprint.encode())[:16])
+    return RunImages(names, content_hash(cascade + f"{summary.fingerprint} {opened}".encode())[:16])
 
 
 def with_image_features(columns: FeatureColumns, images: RunImages | None) -> FeatureColumns:

@@ -199,6 +199,7 @@ def _image_components(inputs: PipelineInputs, code: str) -> tuple[list[BaseNode]
         names=names,
         fingerprint=images.fingerprint,
         max_bad_share=config.data.max_bad_share,
+        opening=config.images.opening.model_dump_json(),
         cache=str(config.images.cache_root.resolve()),
         code=code,
         **source,

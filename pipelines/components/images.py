@@ -17,6 +17,7 @@ from pipelines.components.artifacts import ImageCascade, ItemImageFeatures
 from pipelines.components.trainers import made
 from pipelines.image_features import ImageFeatureNames
 from pipelines.images_config import ImagesConfig
+from pipelines.picture_opening import PictureOpening
 from pipelines.stages.thumbnail_scores import (
     SCORE_SCHEMA,
     Picture,
@@ -60,6 +61,7 @@ def ThumbnailScorer(  # noqa: N802
     names: Parameter[str],
     fingerprint: Parameter[str],
     max_bad_share: Parameter[float],
+    opening: Parameter[str],
     cache: Parameter[str],
     code: Parameter[str],
     folder: Parameter[str] = "",
@@ -69,7 +71,7 @@ def ThumbnailScorer(  # noqa: N802
     """Read every thumbnail once, except for those in the cache, with the cascade in `folder` or of the trainer."""
     source = Path(folder) if cascade is None else Path(cascade.uri) / cascade.get_string_custom_property("version")
     features.set_string_custom_property("cascade", str(source))
-    known = ScoreCache(Path(cache), source)
+    known = ScoreCache(Path(cache), source, PictureOpening.model_validate_json(opening).version())
     scratch = made(features.uri)
     with beam_pipeline as pipeline:
         _ = (
@@ -78,7 +80,7 @@ def ThumbnailScorer(  # noqa: N802
             | "Spread" >> beam.Reshuffle()
             | "Pictures" >> beam.FlatMap(unread_pictures, catalogue, column, frozenset(known.scores))
             | "Batch" >> beam.BatchElements(SMALLEST_BATCH, LARGEST_BATCH)
-            | "Score" >> beam.FlatMap(score_pictures, str(source), names)
+            | "Score" >> beam.FlatMap(score_pictures, str(source), names, opening)
             | "Write" >> beam.io.WriteToParquet(f"{scratch}/scores", SCORE_SCHEMA, file_name_suffix=".parquet")
         )
     known.add(scratch.glob("scores*.parquet"))
@@ -97,6 +99,6 @@ def unread_pictures(group: int, catalogue: str, column: str, known: frozenset[st
                 yield Picture(key, content)
 
 
-def score_pictures(pictures: list[Picture], folder: str, names: str) -> list[dict[str, Any]]:
+def score_pictures(pictures: list[Picture], folder: str, names: str, opening: str) -> list[dict[str, Any]]:
     """Scores of a batch, as rows of a file; the cascade is loaded once a worker."""
-    return [score.as_row() for score in picture_reader(folder, names).read(pictures)]
+    return [score.as_row() for score in picture_reader(folder, names, opening).read(pictures)]

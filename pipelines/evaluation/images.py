@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from pipelines.image_features import ImageFeatureNames
 from pipelines.report.image_metrics import CascadeStageUse, CascadeTraining, ImageMetrics
 from pipelines.stages.thumbnail_scores import SUMMARY_FILE
 from serving.images.reader import open_cascade
@@ -28,7 +27,6 @@ def image_metrics(features: Path, cascade: Path) -> ImageMetrics:
     return ImageMetrics(
         cascade=manifest.version,
         class_names=manifest.class_names,
-        features=len(ImageFeatureNames(manifest.class_names, manifest.embedding_width, len(exits)).columns),
         stages=tuple(
             CascadeStageUse(cost=stage.cost, exits=left)
             for stage, left in zip(manifest.stages, exits[: len(manifest.stages)], strict=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pipelines.hashed_split import identifier_hash
 from pipelines.images_config import ImagesConfig
+from pipelines.pictures import PictureOpener
 from pipelines.thumbnails import class_places, read_thumbnails
 from seriatim_errors import TrainingError
 from serving.images.decoding import prepared
@@ -81,14 +82,14 @@ def train_cascade(
 def _parts(
     path: Path, class_names: tuple[str, ...], config: ImagesConfig, seed: int
 ) -> tuple[LabelledImages, LabelledImages]:
-    items, pixels, classes = [], [], []
+    items, pixels, classes, opener = [], [], [], PictureOpener(config.opening)
     side = InputSize(height=config.image_size, width=config.image_size)
     for rows in read_thumbnails(path, config.column, config.class_column):
         for item, content, known in zip(rows.item_ids, rows.contents, rows.classes, strict=True):
             if content is None or known is None:
                 continue
             try:
-                [image] = prepared(content, [side], "thumbnail")
+                [image] = prepared(opener.open(content).source, [side], "thumbnail")
             except InvalidRequestError:
                 # Whoever scores all thumbnails counts those that cannot be read, and stops where they are many.
                 continue

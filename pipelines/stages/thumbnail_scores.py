@@ -16,6 +16,8 @@ import pyarrow.parquet
 from numpy.typing import NDArray
 
 from pipelines.image_features import FEATURES_FILE, ImageFeatureNames
+from pipelines.picture_opening import PictureOpening
+from pipelines.pictures import PictureOpener
 from pipelines.thumbnails import content_hash, read_thumbnails
 from seriatim_errors import DataError
 from serving.images.decoding import prepared
@@ -66,14 +68,15 @@ class PictureReader:
     Args:
         folder: of the cascade.
         names: of the features.
+        opener: of thumbnails; None where all are JPEG, PNG or WebP files and no sky is looked for.
 
     Raises:
         BundleError: the cascade is not sound, or does not say of its golden images what it promises.
     """
 
-    def __init__(self, folder: Path, names: ImageFeatureNames) -> None:
+    def __init__(self, folder: Path, names: ImageFeatureNames, opener: PictureOpener | None = None) -> None:
         cascade = open_cascade(folder)
-        self._manifest, self._names = cascade.manifest, names
+        self._manifest, self._names, self._opener = cascade.manifest, names, opener or PictureOpener(PictureOpening())
         self._graphs = load_stages(cascade.folder, cascade.manifest)
         self_test(cascade.manifest.version, self._graphs, cascade.golden())
 
@@ -81,19 +84,24 @@ class PictureReader:
         """Scores of some pictures, in their order; a picture that cannot be decoded has a reason instead."""
         sizes = [graph.size for graph in self._graphs]
         pixels: list[Sequence[NDArray[np.uint8]]] = []
+        skies: list[NDArray[np.float32]] = []
         scores: list[PictureScore | None] = []
         for picture in pictures:
             try:
-                pixels.append(prepared(picture.content, sizes, "thumbnail"))
+                opened = self._opener.open(picture.content)
+                pixels.append(prepared(opened.source, sizes, "thumbnail"))
+                skies.append(opened.sky)
                 scores.append(None)
             except InvalidRequestError as error:
                 scores.append(PictureScore(picture.key, np.zeros(0, np.float32), -1, str(error)))
         rows = [row for row, score in enumerate(scores) if score is None]
-        for place, answer in zip(rows, self._routed(pixels), strict=True):
+        for place, answer in zip(rows, self._routed(pixels, skies), strict=True):
             scores[place] = PictureScore(pictures[place].key, *answer)
         return [score for score in scores if score is not None]
 
-    def _routed(self, pixels: Sequence[Sequence[NDArray[np.uint8]]]) -> Iterator[tuple[NDArray[np.float32], int]]:
+    def _routed(
+        self, pixels: Sequence[Sequence[NDArray[np.uint8]]], skies: Sequence[NDArray[np.float32]]
+    ) -> Iterator[tuple[NDArray[np.float32], int]]:
         found: dict[int, tuple[NDArray[np.float32], int]] = {}
         coming, totals = list(range(len(pixels))), None
         for stage, graph in enumerate(self._graphs):
@@ -104,7 +112,7 @@ class PictureReader:
             leaving = np.array(verdict.leaving)
             for place in np.flatnonzero(leaving):
                 embedding, sure = answer.embeddings[place], float(verdict.confidences[place])
-                features = self._names.row(verdict.probabilities[place], embedding, sure, stage)
+                features = self._names.row(verdict.probabilities[place], embedding, sure, stage, skies[coming[place]])
                 found[coming[place]] = features, stage
             staying = np.flatnonzero(~leaving)
             totals = verdict.totals[staying]
@@ -113,22 +121,24 @@ class PictureReader:
 
 
 @lru_cache(maxsize=2)
-def picture_reader(folder: str, names: str) -> PictureReader:
+def picture_reader(folder: str, names: str, opening: str) -> PictureReader:
     """The reader of a cascade, loaded once in a process."""
-    return PictureReader(Path(folder), ImageFeatureNames.from_json(names))
+    opener = PictureOpener(PictureOpening.model_validate_json(opening))
+    return PictureReader(Path(folder), ImageFeatureNames.from_json(names), opener)
 
 
 class ScoreCache:
-    """Scores of pictures by their content, of one cascade: what was read once is not read again.
+    """Scores of pictures by their content, of one cascade and one way to open them: nothing is read twice.
 
     Args:
-        folder: of caches, one file a cascade, named after the checksum of its `cascade.json`, which holds those of its
-            graphs. Made when absent.
+        folder: of caches, one file a cascade and way, named after the checksum of `cascade.json`, which holds those of
+            its graphs, and the version of the way. Made when absent.
         cascade: folder of the cascade.
+        opened: version of how pictures are opened.
     """
 
-    def __init__(self, folder: Path, cascade: Path) -> None:
-        self._path = folder / f"{content_hash((cascade / CASCADE_FILE).read_bytes())}.parquet"
+    def __init__(self, folder: Path, cascade: Path, opened: str) -> None:
+        self._path = folder / f"{content_hash((cascade / CASCADE_FILE).read_bytes())}-{opened}.parquet"
         self.scores: dict[str, PictureScore] = {}
         if self._path.exists():
             self._read(self._path)
@@ -183,7 +193,13 @@ def write_item_features(
     pa.parquet.write_table(pa.table(columns), folder / FEATURES_FILE)
     reasons = {"item_id": [item for item, _ in unreadable], "reason": [reason for _, reason in unreadable]}
     pa.parquet.write_table(pa.table(reasons), folder / UNREADABLE_FILE)
-    summary = {"items": len(items), "without": missing, "unreadable": len(unreadable), "exits": exits.tolist()}
+    summary: dict[str, Any] = {
+        "items": len(items),
+        "without": missing,
+        "unreadable": len(unreadable),
+        "exits": exits.tolist(),
+    }
+    summary["features"] = len(names.columns)
     (folder / SUMMARY_FILE).write_text(json.dumps(summary), encoding="utf-8")
     if len(unreadable) > max_bad_share * (len(items) + len(unreadable)):
         item, reason = unreadable[0]

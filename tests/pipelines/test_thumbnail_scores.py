@@ -14,6 +14,7 @@ from PIL import Image
 
 from pipelines.components import images as component
 from pipelines.image_features import FEATURES_FILE, ImageFeatureNames
+from pipelines.picture_opening import PictureOpening
 from pipelines.stages.thumbnail_scores import (
     SCORE_SCHEMA,
     SUMMARY_FILE,
@@ -123,7 +124,7 @@ def test_workers_read_what_is_not_known_once_each(exported, tmp_path):
     path = catalogue(tmp_path, [*CONTENTS, None, CONTENTS[0]])
     folder = exported["some"]
     names = ImageFeatureNames.of_cascade(folder).to_json()
-    cache = ScoreCache(tmp_path / "cache", folder)
+    cache = ScoreCache(tmp_path / "cache", folder, "plain")
     for known in (0, 12):
         assert len(cache.scores) == known
         with BeamPipeline() as pipeline:
@@ -132,7 +133,7 @@ def test_workers_read_what_is_not_known_once_each(exported, tmp_path):
                 | beam.Create(component.thumbnail_groups(path))
                 | beam.FlatMap(component.unread_pictures, str(path), "thumbnail", frozenset(cache.scores))
                 | beam.BatchElements(4, 8)
-                | beam.FlatMap(component.score_pictures, str(folder), names)
+                | beam.FlatMap(component.score_pictures, str(folder), names, PictureOpening().model_dump_json())
                 | beam.io.WriteToParquet(f"{tmp_path}/{known}-scores", SCORE_SCHEMA, file_name_suffix=".parquet")
             )
         files = list(tmp_path.glob(f"{known}-scores*.parquet"))
@@ -140,18 +141,19 @@ def test_workers_read_what_is_not_known_once_each(exported, tmp_path):
         # The content that stands in two row groups is read in both: no worker waits for another.
         assert written == (13 if known == 0 else 0)
         cache.add(files)
-        cache = ScoreCache(tmp_path / "cache", folder)
+        cache = ScoreCache(tmp_path / "cache", folder, "plain")
     assert set(cache.scores) == {picture.key for picture in PICTURES}
     for score, direct in zip(reader(folder).read(PICTURES), map(cache.scores.get, cache.scores), strict=False):
         np.testing.assert_allclose(cache.scores[score.key].features, score.features, atol=1e-6)
         assert direct.features.dtype == np.float32
 
 
-def test_another_cascade_has_another_cache(exported, tmp_path):
-    first, second = (ScoreCache(tmp_path, exported[name]) for name in ("some", "all"))
+def test_another_cascade_or_another_opening_has_another_cache(exported, tmp_path):
+    first, second = (ScoreCache(tmp_path, exported[name], "plain") for name in ("some", "all"))
     first.add([])
     second.add([])
-    assert len(list(tmp_path.iterdir())) == 2
+    ScoreCache(tmp_path, exported["all"], "another").add([])
+    assert len(list(tmp_path.iterdir())) == 3
 
 
 def scored(exported, contents):
@@ -172,6 +174,7 @@ def test_items_get_the_features_of_their_pictures(exported, tmp_path):
     np.testing.assert_array_equal(rows.loc["i3"], scores[PICTURES[3].key].features)
     summary = json.loads((tmp_path / SUMMARY_FILE).read_text())
     assert summary["exits"] == rows[["item_image_exit_0", "item_image_exit_1"]].sum().astype(int).tolist()
+    assert summary["features"] == len(names.columns)
     assert (summary["items"], summary["without"], summary["unreadable"]) == (13, 1, 0)
 
 
