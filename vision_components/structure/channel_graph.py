@@ -262,7 +262,7 @@ class ChannelGraph:
             layers = tuple(dict.fromkeys(one for root in classes for one in makers[root]))
             self.groups[name] = Group(name, len(classes), layers)
             self._firsts[name] = len(position)
-            position.update((root, len(position) + place) for place, root in enumerate(classes))
+            position.update({root: self._firsts[name] + place for place, root in enumerate(classes)})
         self._fixed = len(position)
         self._index = np.array([position.get(int(root), self._fixed) for root in roots], np.int64)
 
