@@ -98,17 +98,23 @@ def test_without_training_open_gates_pass_and_shut_ones_do_not():
     np.testing.assert_allclose(soft[0, 0, 0], [sigmoid(1.0), 0, sigmoid(0.5), 0], atol=1e-6)
 
 
-def test_one_gate_of_a_kept_group_stays_open_whatever_the_logits():
-    model = gated([-30.0, -29.0, -29.0, -30.0, -31.0], [3, 2], keep=[True, False])
+def test_one_gate_of_a_floor_stays_open_whatever_the_logits():
+    model = gated([-30.0, -29.0, -29.0, -30.0, -31.0], [3, 2], floors=[0, -1])
     ones = np.ones((1, 3, 3, 5), np.float32)
     for training in (False, True):
         np.testing.assert_array_equal(model(ones, training=training).numpy()[0, 0, 0], [0, 1, 0, 0, 0])
     np.testing.assert_allclose(model.get_layer("gates").probabilities(), [0, 1, 0, 0, 0], atol=1e-6)
 
 
+def test_groups_may_share_a_floor():
+    gates = ChannelGates([2, 1, 2], floors=[0, 1, 0])
+    gates.logits.assign([-5.0, -4.0, -9.0, -3.0, -3.0])
+    np.testing.assert_array_equal(gates.kept(), [0, 0, 1, 1, 0])
+
+
 def test_training_draws_anew_at_each_step_and_all_places_see_one_draw():
     image = tf.keras.Input((2, 2, 3))
-    gates = ChannelGates([64], keep=[False], initial=0.0)
+    gates = ChannelGates([64], floors=[-1], initial=0.0)
     drawn = gates(image)
     wide = tf.keras.layers.Conv2D(64, 1, kernel_initializer="ones")(image)
     both = [GatedChannels(range(64))([wide, drawn]) for _ in range(2)]
@@ -122,7 +128,7 @@ def test_training_draws_anew_at_each_step_and_all_places_see_one_draw():
 
 def test_channels_without_a_gate_always_pass():
     image = tf.keras.Input((2, 2, 3))
-    gates = ChannelGates([1], keep=[False], initial=-20.0)
+    gates = ChannelGates([1], floors=[-1], initial=-20.0)
     model = tf.keras.Model(image, GatedChannels([-1, 0, -1])([image, gates(image)]))
     np.testing.assert_array_equal(model(np.ones((1, 2, 2, 3)), training=True).numpy()[0, 0, 0], [1, 0, 1])
 

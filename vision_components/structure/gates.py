@@ -15,7 +15,7 @@ from vision_components.structure.logistic_sigmoid import hard, logistic_noise, r
 # Log-odds at which a gate begins: open in 92 % of the steps.
 INITIAL = 2.5
 TEMPERATURE = 0.3
-ALWAYS = -1
+ALWAYS = NO_FLOOR = -1
 
 
 @tf.keras.saving.register_keras_serializable("seriatim")
@@ -24,12 +24,13 @@ class ChannelGates(tf.keras.layers.Layer):
 
     The layer is called on the network's input, which it does not read: so it is part of a functional model, and every
     place that is gated sees the same draw. In training the gates are drawn anew at each call; otherwise they are open
-    where the logit is above 0. In both the gate of a kept group's largest logit is open, so that no kept group is ever
-    shut. Logits, noise and gates are float32 whatever the policy.
+    where the logit is above 0. In both the gate with the largest logit of each floor is open, so that a network is
+    never cut in two. Logits, noise and gates are float32 whatever the policy.
 
     Args:
         sizes: gates of each group.
-        keep: for each group whether one gate stays open; all do where None.
+        floors: for each group the number of its floor, from 0 without gaps; of all groups of one floor together one
+            gate stays open, and -1 is for none. Each group has its own where None.
         initial: log-odds to begin with.
         temperature: of the relaxed gates, above 0; the variable `temperature` may be changed while training.
         exact: gates of 0 or 1 in training, with the gradient of relaxed ones (straight-through).
@@ -43,7 +44,7 @@ class ChannelGates(tf.keras.layers.Layer):
     def __init__(
         self,
         sizes: Sequence[int],
-        keep: Sequence[bool] | None = None,
+        floors: Sequence[int] | None = None,
         initial: float = INITIAL,
         temperature: float = TEMPERATURE,
         exact: bool = True,
@@ -58,7 +59,7 @@ class ChannelGates(tf.keras.layers.Layer):
         if not temperature > 0:
             raise DataError(f"temperature {temperature}; give one above 0")
         self.sizes = [int(size) for size in sizes]
-        self.keep = [True] * len(self.sizes) if keep is None else [bool(one) for one in keep]
+        self.floors = list(range(len(self.sizes))) if floors is None else [int(floor) for floor in floors]
         self.initial, self.first_temperature = float(initial), float(temperature)
         self.exact, self.soft_inference, self.seed = exact, soft_inference, int(seed)
         start = tf.keras.initializers.Constant
@@ -70,14 +71,14 @@ class ChannelGates(tf.keras.layers.Layer):
         self.step = self.add_weight(
             "step", (), tf.int64, initializer="zeros", trainable=False, aggregation=first_replica
         )
-        self.segments = np.repeat(np.arange(len(self.sizes)), self.sizes)
+        self._floor_of = np.repeat(np.array(self.floors, np.int64), self.sizes)
         self.built = True
 
     def call(self, inputs: tf.Tensor, training: bool | None = None) -> tf.Tensor:
         """Gates `[sum of sizes]` between 0 and 1; the input only connects the layer to a network."""
         if not training:
             return self.inference_gates()
-        noise = logistic_noise(len(self.segments), self.seed, self.step.read_value())
+        noise = logistic_noise(len(self._floor_of), self.seed, self.step.read_value())
         self.step.assign_add(1)
         drawn = straight_through if self.exact else relaxed
         gates = drawn(self.logits, noise, self.temperature)
@@ -95,22 +96,23 @@ class ChannelGates(tf.keras.layers.Layer):
         return tf.sigmoid(self.logits) * (1 - kept) + kept
 
     def kept(self) -> tf.Tensor:
-        """1 at the first largest logit of each group that is kept, else 0, `[sum of sizes]`."""
-        segments, groups = tf.constant(self.segments), len(self.sizes)
+        """1 at the first largest logit of each floor, else 0, `[sum of sizes]`."""
+        count = max(self.floors) + 1
+        # What has no floor is put behind all floors.
+        floor_of = tf.constant(np.where(self._floor_of == NO_FLOOR, count, self._floor_of))
         logits = tf.stop_gradient(tf.convert_to_tensor(self.logits))
-        largest = tf.gather(tf.math.segment_max(logits, segments), segments)
-        places = tf.range(len(self.segments))
-        candidates = tf.where(logits >= largest, places, len(self.segments))
-        first = tf.math.unsorted_segment_min(candidates, segments, groups)
-        wanted = tf.gather(tf.constant(self.keep), segments)
-        return tf.cast((places == tf.gather(first, segments)) & wanted, tf.float32)
+        largest = tf.gather(tf.math.unsorted_segment_max(logits, floor_of, count + 1), floor_of)
+        places = tf.range(len(self._floor_of))
+        candidates = tf.where(logits >= largest, places, len(self._floor_of))
+        first = tf.math.unsorted_segment_min(candidates, floor_of, count + 1)
+        return tf.cast((places == tf.gather(first, floor_of)) & (floor_of < count), tf.float32)
 
     def get_config(self) -> dict[str, Any]:
         """What the layer is made from."""
         return {
             **super().get_config(),
             "sizes": self.sizes,
-            "keep": self.keep,
+            "floors": self.floors,
             "initial": self.initial,
             "temperature": self.first_temperature,
             "exact": self.exact,
