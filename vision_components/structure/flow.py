@@ -115,7 +115,7 @@ def channelwise(
         channels = call.inputs[0]
         return Flow(
             (channels,),
-            {name: {axis: channels for axis in along} for name, along in axes.items()},
+            {name: dict.fromkeys(along, channels) for name, along in axes.items()},
             macs=(Macs(1, channels, channels),) if macs_of else (),
             keeps_zero=keeps_zero,
             per_channel=not mixes,

@@ -156,13 +156,39 @@ LAYER_RULES: dict[type, Rule] = {
     layers.ThresholdedReLU: passing(),
     **{
         getattr(layers, name): passing()
-        for name in (
-            "ReLU LeakyReLU ELU Dropout SpatialDropout1D SpatialDropout2D GaussianDropout ActivityRegularization "
-            "MaxPooling1D MaxPooling2D MaxPooling3D AveragePooling1D AveragePooling2D AveragePooling3D "
-            "GlobalAveragePooling1D GlobalAveragePooling2D GlobalAveragePooling3D GlobalMaxPooling1D "
-            "GlobalMaxPooling2D GlobalMaxPooling3D ZeroPadding1D ZeroPadding2D ZeroPadding3D Cropping1D Cropping2D "
-            "Cropping3D UpSampling1D UpSampling2D UpSampling3D Resizing CenterCrop"
-        ).split()
+        for name in [
+            "ReLU",
+            "LeakyReLU",
+            "ELU",
+            "Dropout",
+            "SpatialDropout1D",
+            "SpatialDropout2D",
+            "GaussianDropout",
+            "ActivityRegularization",
+            "MaxPooling1D",
+            "MaxPooling2D",
+            "MaxPooling3D",
+            "AveragePooling1D",
+            "AveragePooling2D",
+            "AveragePooling3D",
+            "GlobalAveragePooling1D",
+            "GlobalAveragePooling2D",
+            "GlobalAveragePooling3D",
+            "GlobalMaxPooling1D",
+            "GlobalMaxPooling2D",
+            "GlobalMaxPooling3D",
+            "ZeroPadding1D",
+            "ZeroPadding2D",
+            "ZeroPadding3D",
+            "Cropping1D",
+            "Cropping2D",
+            "Cropping3D",
+            "UpSampling1D",
+            "UpSampling2D",
+            "UpSampling3D",
+            "Resizing",
+            "CenterCrop",
+        ]
     },
     layers.GaussianNoise: passing(keeps_zero=False),
 }

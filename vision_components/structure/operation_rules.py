@@ -13,11 +13,37 @@ from vision_components.structure.flow import CallSite, Flow, Rule
 from vision_components.structure.layer_rules import elementwise, passing, reshaped
 
 _ZERO_KEPT = frozenset(
-    "nn.relu nn.relu6 nn.leaky_relu nn.elu nn.selu nn.silu nn.swish nn.gelu nn.softsign math.tanh tanh math.abs abs "
-    "math.negative math.sqrt math.square math.sign identity stop_gradient cast image.resize clip_by_value "
-    "nn.avg_pool nn.avg_pool2d nn.max_pool nn.max_pool2d nn.dropout ".split()
+    [
+        "nn.relu",
+        "nn.relu6",
+        "nn.leaky_relu",
+        "nn.elu",
+        "nn.selu",
+        "nn.silu",
+        "nn.swish",
+        "nn.gelu",
+        "nn.softsign",
+        "math.tanh",
+        "tanh",
+        "math.abs",
+        "abs",
+        "math.negative",
+        "math.sqrt",
+        "math.square",
+        "math.sign",
+        "identity",
+        "stop_gradient",
+        "cast",
+        "image.resize",
+        "clip_by_value",
+        "nn.avg_pool",
+        "nn.avg_pool2d",
+        "nn.max_pool",
+        "nn.max_pool2d",
+        "nn.dropout",
+    ]
 )
-_PER_CHANNEL = frozenset("math.sigmoid nn.sigmoid math.exp math.softplus nn.softplus math.rsqrt".split())
+_PER_CHANNEL = frozenset(["math.sigmoid", "nn.sigmoid", "math.exp", "math.softplus", "nn.softplus", "math.rsqrt"])
 _SUMS = frozenset({"__operators__.add", "math.add", "math.add_n"})
 _PRODUCTS = frozenset({"math.multiply", "math.truediv", "math.divide"})
 _JOINS = _SUMS | _PRODUCTS | {"math.subtract", "math.maximum", "math.minimum"}
