@@ -134,6 +134,18 @@ def _sum(call: CallSite) -> Flow:
     return elementwise(call, "sum")
 
 
+_PASSING = (
+    *(layers.ReLU, layers.LeakyReLU, layers.ELU, layers.ThresholdedReLU, layers.ActivityRegularization),
+    *(layers.Dropout, layers.SpatialDropout1D, layers.SpatialDropout2D, layers.GaussianDropout),
+    *(layers.MaxPooling1D, layers.MaxPooling2D, layers.MaxPooling3D),
+    *(layers.AveragePooling1D, layers.AveragePooling2D, layers.AveragePooling3D),
+    *(layers.GlobalAveragePooling1D, layers.GlobalAveragePooling2D, layers.GlobalAveragePooling3D),
+    *(layers.GlobalMaxPooling1D, layers.GlobalMaxPooling2D, layers.GlobalMaxPooling3D),
+    *(layers.ZeroPadding1D, layers.ZeroPadding2D, layers.ZeroPadding3D),
+    *(layers.Cropping1D, layers.Cropping2D, layers.Cropping3D, layers.CenterCrop),
+    *(layers.UpSampling1D, layers.UpSampling2D, layers.UpSampling3D, layers.Resizing),
+)
+
 LAYER_RULES: dict[type, Rule] = {
     layers.BatchNormalization: _batch_normalisation,
     layers.LayerNormalization: _mixing("normalises over channels"),
@@ -153,42 +165,6 @@ LAYER_RULES: dict[type, Rule] = {
     layers.Flatten: _flattened,
     layers.Reshape: _reshape,
     layers.Rescaling: _rescaling,
-    layers.ThresholdedReLU: passing(),
-    **{
-        getattr(layers, name): passing()
-        for name in [
-            "ReLU",
-            "LeakyReLU",
-            "ELU",
-            "Dropout",
-            "SpatialDropout1D",
-            "SpatialDropout2D",
-            "GaussianDropout",
-            "ActivityRegularization",
-            "MaxPooling1D",
-            "MaxPooling2D",
-            "MaxPooling3D",
-            "AveragePooling1D",
-            "AveragePooling2D",
-            "AveragePooling3D",
-            "GlobalAveragePooling1D",
-            "GlobalAveragePooling2D",
-            "GlobalAveragePooling3D",
-            "GlobalMaxPooling1D",
-            "GlobalMaxPooling2D",
-            "GlobalMaxPooling3D",
-            "ZeroPadding1D",
-            "ZeroPadding2D",
-            "ZeroPadding3D",
-            "Cropping1D",
-            "Cropping2D",
-            "Cropping3D",
-            "UpSampling1D",
-            "UpSampling2D",
-            "UpSampling3D",
-            "Resizing",
-            "CenterCrop",
-        ]
-    },
+    **dict.fromkeys(_PASSING, passing()),
     layers.GaussianNoise: passing(keeps_zero=False),
 }

@@ -13,40 +13,17 @@ from vision_components.structure.flow import CallSite, Flow, Rule
 from vision_components.structure.layer_rules import elementwise, passing, reshaped
 
 _ZERO_KEPT = frozenset(
-    [
-        "nn.relu",
-        "nn.relu6",
-        "nn.leaky_relu",
-        "nn.elu",
-        "nn.selu",
-        "nn.silu",
-        "nn.swish",
-        "nn.gelu",
-        "nn.softsign",
-        "math.tanh",
-        "tanh",
-        "math.abs",
-        "abs",
-        "math.negative",
-        "math.sqrt",
-        "math.square",
-        "math.sign",
-        "identity",
-        "stop_gradient",
-        "cast",
-        "image.resize",
-        "clip_by_value",
-        "nn.avg_pool",
-        "nn.avg_pool2d",
-        "nn.max_pool",
-        "nn.max_pool2d",
-        "nn.dropout",
-    ]
+    {
+        *("nn.relu", "nn.relu6", "nn.leaky_relu", "nn.elu", "nn.selu", "nn.silu", "nn.swish", "nn.gelu", "nn.softsign"),
+        *("math.tanh", "math.abs", "math.negative", "math.sqrt", "math.square", "math.sign"),
+        *("identity", "stop_gradient", "cast", "image.resize", "nn.dropout"),
+        *("nn.avg_pool", "nn.avg_pool2d", "nn.max_pool", "nn.max_pool2d"),
+    }
 )
-_PER_CHANNEL = frozenset(["math.sigmoid", "nn.sigmoid", "math.exp", "math.softplus", "nn.softplus", "math.rsqrt"])
+_PER_CHANNEL = frozenset({"math.sigmoid", "math.exp", "math.softplus", "clip_by_value"})
 _SUMS = frozenset({"__operators__.add", "math.add", "math.add_n"})
-_PRODUCTS = frozenset({"math.multiply", "math.truediv", "math.divide"})
-_JOINS = _SUMS | _PRODUCTS | {"math.subtract", "math.maximum", "math.minimum"}
+_QUOTIENTS = frozenset({"math.truediv", "math.divide"})
+_JOINS = _SUMS | _QUOTIENTS | {"math.multiply", "math.subtract", "math.maximum", "math.minimum"}
 _REDUCTIONS = frozenset(f"math.reduce_{what}" for what in ("mean", "max", "min", "sum"))
 
 
@@ -54,7 +31,7 @@ def operation_rule(layer: tf.keras.layers.Layer) -> Rule | None:
     """The rule of an operation's layer; None if there is none."""
     name = layer.get_config()["function"]
     if name in _PER_CHANNEL or name in _ZERO_KEPT:
-        return lambda call: _alone(call, name in _ZERO_KEPT and name != "clip_by_value")
+        return lambda call: _alone(call, name in _ZERO_KEPT)
     if name in _JOINS:
         return lambda call: _join(call, name)
     if name in _REDUCTIONS:
@@ -77,10 +54,12 @@ def _alone(call: CallSite, keeps_zero: bool) -> Flow:
 def _join(call: CallSite, name: str) -> Flow:
     if _constants_of_channels(call):
         return call.pinned("takes an array of its own")
+    if name in _QUOTIENTS and (len(call.inputs) > 1 or not isinstance(_argument(call, 0, "x"), Ref)):
+        # A masked channel would be divided by zero.
+        return call.pinned("divides by a tensor")
     if len(call.inputs) == 1:
-        # With a number; or with itself, which a rule for one input tells as well.
-        scales = name in _PRODUCTS and isinstance(_argument(call, 0, "x"), Ref)
-        return passing(keeps_zero=scales or not _has_numbers(call))(call)
+        is_scaled = name == "math.multiply" or name in _QUOTIENTS
+        return passing(keeps_zero=is_scaled or not _constants(call))(call)
     if any(len(shape) != len(call.output_shapes[0]) for shape in call.input_shapes):
         return call.pinned("joins tensors of different ranks")
     return elementwise(call, "sum" if name in _SUMS else "other")
@@ -149,10 +128,6 @@ def _constants_of_channels(call: CallSite) -> bool:
     return any(np.ndim(leaf) > 0 for leaf in _constants(call)) or any(
         isinstance(argument, (list, tuple))
         and not any(isinstance(one, Ref) for one in tf.nest.flatten(argument))
-        and call.layer.get_config()["function"] in _JOINS
+        and call.layer.get_config()["function"] in _JOINS | {"clip_by_value"}
         for argument in (*call.args, *call.kwargs.values())
     )
-
-
-def _has_numbers(call: CallSite) -> bool:
-    return bool(_constants(call))

@@ -95,11 +95,9 @@ def built(graph: ChannelGraph, widths: Mapping[str, int], removed: tuple[str, ..
 
 def difference(one: tf.keras.Model, other: tf.keras.Model, inputs: ArrayLike) -> float:
     """The largest difference between the outputs of two models, as a share of the second's largest, or of 1."""
-    pairs = zip(
-        tf.nest.flatten(one(inputs, training=False)), tf.nest.flatten(other(inputs, training=False)), strict=True
-    )
+    answers = [tf.nest.flatten(model(inputs, training=False)) for model in (one, other)]
     found = 0.0
-    for left, right in pairs:
+    for left, right in zip(*answers, strict=True):
         left, right = np.asarray(left, np.float64), np.asarray(right, np.float64)
         found = max(found, float(np.abs(left - right).max() / max(1.0, np.abs(right).max())))
     return found

@@ -49,7 +49,7 @@ class Resource:
         """
         if isinstance(what, Architecture):
             return self.of_widths(what.widths, what.removed)
-        if all(isinstance(one, np.ndarray) and one.dtype == bool for one in what.values()):
+        if is_exact(what):
             return self.of_widths({name: int(mask.sum()) for name, mask in self.graph.checked(what).items()})
         return tf.reduce_sum(self._terms.expected(what))
 
@@ -132,6 +132,11 @@ class Activations(Resource):
         super().__init__(graph, terms, "activations")
 
 
+def is_exact(what: Mapping[str, Any]) -> bool:
+    """Whether these are boolean arrays, of which the cost is exact, and not probabilities."""
+    return all(isinstance(one, np.ndarray) and one.dtype == bool for one in what.values())
+
+
 def mac_terms(graph: ChannelGraph, input_shape: Sequence[int] | None, each: int) -> list[Term]:
     """The multiply-adds of every call, `each` for one."""
     sizes = tensor_sizes(graph.calls, input_shape)
@@ -152,7 +157,7 @@ def weight_terms(graph: ChannelGraph) -> list[Term]:
     for place, step in enumerate(graph.calls.steps):
         calls[step.name].append(place)
     terms = []
-    for name, places in calls.items():
+    for places in calls.values():
         layer, flow = graph.calls.steps[places[0]].layer, graph.flows[places[0]]
         for weight in layer.weights:
             axes = flow.weights.get(weight_name(weight.name), {})

@@ -25,9 +25,7 @@ def tensor_sizes(calls: LayerCalls, input_shape: Sequence[int] | None = None) ->
     shapes = [tuple(tensor.shape[1:]) for tensor in calls.model.inputs]
     if input_shape is not None:
         if len(shapes) > 1:
-            raise DataError(
-                f"input_shape {tuple(input_shape)}: {calls.model.name} has {len(shapes)} inputs; leave it out"
-            )
+            raise DataError(f"input_shape {tuple(input_shape)}: {calls.model.name} has {len(shapes)} inputs; give none")
         shapes = [tuple(input_shape)]
     for shape in shapes:
         if any(size is None for size in shape):
