@@ -28,6 +28,12 @@ class ImagesConfig(Section):
         max_length=6,
         description="The pool that the cascade is chosen from, by name.",
     )
+    searched: tuple[Annotated[float, Field(gt=0, lt=1)], ...] = Field(
+        (),
+        max_length=3,
+        description="Shares of the largest backbone's FLOPs, rising: a search of its widths adds one member each.",
+    )
+    search_epochs: int = Field(30, ge=1, description="Passes over the labelled thumbnails, for the search.")
     image_size: int = Field(16, ge=8, le=512, description="Side in pixels that images are resized to.")
     embedding_width: int = Field(8, ge=1, le=256, description="Of the embedding that all backbones share.")
     epochs: int = Field(60, ge=1, description="Passes over the labelled thumbnails, for each backbone.")
@@ -53,6 +59,12 @@ class ImagesConfig(Section):
     def _skies_are_found_before_they_are_improved(self) -> ImagesConfig:
         if self.improve_sky and self.sky is None:
             raise ValueError("improve_sky is true and sky is null; name a sky network, or leave improve_sky out")
+        return self
+
+    @model_validator(mode="after")
+    def _searched_shares_rise(self) -> ImagesConfig:
+        if list(self.searched) != sorted(set(self.searched)):
+            raise ValueError(f"searched is {list(self.searched)}; give rising shares, each once")
         return self
 
     @model_validator(mode="after")

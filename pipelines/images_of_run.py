@@ -53,7 +53,8 @@ def images_of_run(config: PipelineConfig, log: PreparedLog, say: Callable[[str],
     )
     sky, opened = images.sky is not None, images.opening.version()
     if images.cascade is None:
-        names = ImageFeatureNames(summary.class_names, images.embedding_width, len(images.backbones), sky)
+        stages = len(images.backbones) + len(images.searched)
+        names = ImageFeatureNames(summary.class_names, images.embedding_width, stages, sky)
         return RunImages(names, content_hash(f"{summary.fingerprint} {opened}".encode())[:16])
     names = ImageFeatureNames.of_cascade(images.cascade, sky)
     cascade = (images.cascade / CASCADE_FILE).read_bytes()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from pipelines.hashed_split import identifier_hash
 from pipelines.images_config import ImagesConfig
 from pipelines.pictures import PictureOpener
+from pipelines.stages.searched_backbones import searched_backbones
 from pipelines.thumbnails import class_places, read_thumbnails
 from seriatim_errors import TrainingError
 from serving.images.decoding import prepared
@@ -45,8 +46,9 @@ def train_cascade(
 ) -> None:
     """Write the cascade to `folder/<version>/`, and `plan.json` and `summary.json` beside it.
 
-    The largest backbone is trained first; the others learn its embedding besides the classes. Thresholds are set on
-    held-out images: the cheapest cascade that is right as often as the best single backbone.
+    The largest backbone is trained first; the others, and those that a search of its widths finds where it is asked
+    for, learn its embedding besides the classes. Thresholds are set on held-out images: the cheapest cascade that is
+    right as often as the best single backbone.
 
     Args:
         path: catalogue with thumbnails and classes.
@@ -62,9 +64,7 @@ def train_cascade(
     train, held_out = _parts(path, class_names, config, seed)
     backbones = sorted(config.backbones, key=lambda name: count_macs(_model(name, 2, config)))
     models, teacher = {}, None
-    for place, name in reversed(list(enumerate(backbones))):
-        tf.keras.utils.set_random_seed(seed + place)
-        model = _model(name, len(class_names), config)
+    for place, (name, model) in enumerate(_untrained(backbones, len(class_names), train, config, seed)):
         _fit(model, teacher, train, config, seed + place)
         models[name], teacher = model, teacher or model
     predictions = {name: _probabilities(model, held_out.pixels) for name, model in models.items()}
@@ -77,6 +77,20 @@ def train_cascade(
     export_cascade(cascade, folder, version, class_names, held_out.pixels[:GOLDEN_IMAGES])
     plan.save(folder / PLAN_FILE)
     _summarise(folder / SUMMARY_FILE, plan, singles, costs, len(train.classes), len(held_out.classes))
+
+
+def _untrained(
+    backbones: Sequence[str], classes: int, train: LabelledImages, config: ImagesConfig, seed: int
+) -> Iterator[tuple[str, tf.keras.Model]]:
+    """The pool by name, the largest first, and behind it the networks that a search makes of it."""
+    *smaller, largest = backbones
+    for place, name in enumerate((largest, *reversed(smaller))):
+        tf.keras.utils.set_random_seed(seed + place)
+        yield name, _model(name, classes, config)
+    data = (train.pixels, train.classes, config.searched, config.search_epochs, config.batch_size, seed)
+    narrower = searched_backbones(lambda: _model(largest, classes, config), *data)
+    for share, model in zip(config.searched, narrower, strict=True):
+        yield f"{largest}_searched_{share:g}", model
 
 
 def _parts(
