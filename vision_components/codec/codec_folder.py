@@ -90,7 +90,10 @@ def load_codec(folder: Path, synthesis: Synthesis = "keras") -> Codec:
     networks = [tf.keras.models.load_model(folder / f"{name}.keras", compile=False) for name in NETWORKS]
     with np.load(folder / TABLES) as stored:
         arrays: dict[str, NDArray[Any]] = dict(stored)
-    design = CodecDesign(**description["design"])
+    try:
+        design = CodecDesign(**description["design"])
+    except TypeError as error:
+        raise DataError(f"{folder / DESCRIPTION}: the design does not fit this version: {error}") from error
     codec = Codec(design, *networks, EntropyModel.from_arrays(arrays), description["training"], draw)
     if codec.coder_id.hex() != description["coder_id"]:
         raise DataError(f"{folder} is codec {codec.coder_id.hex()} and calls itself {description['coder_id']}")
