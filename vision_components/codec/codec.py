@@ -177,7 +177,7 @@ class Codec:
         picture = bitstream.from_bytes(content, name)
         if picture.coder_id != self.coder_id:
             raise DataError(
-                f"{name} was made by codec {picture.coder_id.hex()}, this is {self.coder_id.hex()}; give the codec that "
+                f"{name} was made by codec {picture.coder_id.hex()}, this is {self.coder_id.hex()}; give the one that "
                 "made it"
             )
         height, width = (side // HYPER_STRIDE for side in picture.padded_size)
