@@ -9,7 +9,7 @@ from vision_components.codec.design import CodecDesign
 from vision_components.codec.training import TrainableCodec
 
 TINY = CodecDesign((6, 5, 4), 7, (5, 6, 4), (5, 6), (6, 5, 4))
-SPREAD = 60.0
+SPREAD = 8.0
 
 
 @functools.cache

@@ -120,7 +120,7 @@ def test_what_is_no_picture_is_refused(tmp_path_factory, content, cut):
 def test_a_file_that_is_not_there_is_refused(tmp_path):
     with pytest.raises(DataError, match="does not exist"):
         read_picture(tmp_path / "none.png")
-    with pytest.raises(DataError, match="cannot be read|no picture"):
+    with pytest.raises(DataError, match="no picture"):
         read_picture(tmp_path)
 
 
