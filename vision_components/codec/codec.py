@@ -238,4 +238,4 @@ def _check(picture: NDArray[np.uint8]) -> None:
             f"picture {getattr(picture, 'dtype', type(picture).__name__)} {shape}; give uint8 [height, width, 3]: grey "
             "as three equal channels, and nothing transparent"
         )
-    bitstream.check_size(*shape[:2])
+    bitstream.check_size(shape[0], shape[1])
