@@ -23,6 +23,7 @@ from benchmarks.codec_pictures import Picture, read_pictures
 from benchmarks.codec_rivals import RIVALS, opened, rival_files
 from benchmarks.codec_times import decode_seconds
 from benchmarks.harness import parse_options, report
+from seriatim_errors import DataError
 from vision_components.codec import (
     Codec,
     CodecDesign,
@@ -138,7 +139,7 @@ def trained(
     """The codec of a weight and its copies with each decoder, from `work` where they are there."""
 
     def kept(name: str, train: Callable[[], Codec]) -> Codec:
-        folder = work / f"{plan.distortion_weight:g}-{plan.steps}-{name.replace(' ', '_')}"
+        folder = work / f"{plan.distortion_weight:g}-{plan.steps}-{name.replace(',', '').replace(' ', '_')}"
         if not folder.exists():
             begun = time.perf_counter()
             save_codec(train(), folder, with_graph=False)
@@ -162,16 +163,19 @@ def mean_of(points: list[Point]) -> Point:
 
 
 def figures_of(curves: dict[str, dict[float, Point]], rivals: dict[str, dict[float, Point]]) -> dict[str, float]:
-    """BD-rates in per cent of every decoder over the full GDN one, and of the GDN1 one over JPEG and WebP."""
+    """BD-rates in per cent of every decoder over the full GDN one, and of the GDN1 one over JPEG and WebP; none where no quality is shared."""
     figures: dict[str, float] = {}
     for measure in ("PSNR", "MS-SSIM"):
-        reference = _curve(curves[REFERENCE], measure)
-        for name, points in curves.items():
-            if name != REFERENCE:
-                figures[f"{_word(name)}_bd_rate_{_word(measure)}"] = bd_rate(reference, _curve(points, measure))
-        for name, points in rivals.items():
-            over = bd_rate(_curve(points, measure), _curve(curves[FULL], measure))
-            figures[f"full_gdn1_over_{_word(name)}_bd_rate_{_word(measure)}"] = over
+        pairs = {_word(name): (curves[REFERENCE], points) for name, points in curves.items() if name != REFERENCE}
+        pairs |= {f"full_gdn1_over_{_word(name)}": (points, curves[FULL]) for name, points in rivals.items()}
+        for name, (reference, tested) in pairs.items():
+            try:
+                over = bd_rate(_curve(reference, measure), _curve(tested, measure))
+            except DataError as error:
+                # After few steps one decoder may reach no quality of another.
+                print(f"no BD-rate of {name} by {measure}: {error}", flush=True)
+            else:
+                figures[f"{name}_bd_rate_{_word(measure)}"] = over
     return figures
 
 

@@ -73,6 +73,15 @@ def test_rates_are_compared_with_the_full_decoder_and_the_rivals():
     assert mean_of([points[1], points[2]]) == pytest.approx({"bpp": 0.3, "PSNR": 31.5, "MS-SSIM": 15.75})
 
 
+def test_decoders_without_a_quality_in_common_have_no_bd_rate(capsys):
+    points = {weight: {"bpp": 0.2 * weight, "PSNR": 30.0 + weight, "MS-SSIM": 10.0 + weight} for weight in (1, 2)}
+    poor = {weight: {**point, "PSNR": point["PSNR"] - 9} for weight, point in points.items()}
+    figures = figures_of({REFERENCE: points, FULL: points, "narrow": poor}, {})
+    assert "narrow_bd_rate_psnr" not in figures
+    assert figures["narrow_bd_rate_ms_ssim"] == pytest.approx(0, abs=1e-9)
+    assert "none in common" in capsys.readouterr().out
+
+
 def test_both_halves_of_decoding_are_timed(monkeypatch):
     monkeypatch.setattr("benchmarks.codec_times.TURNS", 1)
     codecs = {"full": CODEC, "narrow": CODEC.with_synthesis(synthesis(TINY.latents, (2, 2, 2)))}
