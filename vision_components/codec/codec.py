@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from seriatim_errors import DataError
 from vision_components.codec import bitstream
 from vision_components.codec.bitstream import CodedPicture
+from vision_components.codec.density import SCALE_COUNT
 from vision_components.codec.design import HYPER_STRIDE, LATENT_STRIDE, PICTURE_CHANNELS, CodecDesign
 from vision_components.codec.entropy_tables import EntropyTable
 from vision_components.codec.fixed_point import FixedPointHyperDecoder, SideInformation
@@ -81,6 +82,9 @@ class Codec:
         entropy: the shared tables and whole-number network.
         training: how the codec was trained, for people.
         draw: runs the synthesis in place of Keras, float32 `[1, height, width, latents]` to pictures of 0 to 1.
+
+    Raises:
+        DataError: a network or a table is of other widths than the design.
     """
 
     def __init__(
@@ -95,6 +99,7 @@ class Codec:
     ) -> None:
         self.design, self.entropy, self.training = design, entropy, dict(training or {})
         self.analysis, self.hyper_analysis, self.synthesis = analysis, hyper_analysis, synthesis
+        _check_widths(design, analysis, hyper_analysis, synthesis, entropy)
         self._analyse = compiled(analysis, PICTURE_CHANNELS)
         self._hyper_analyse = compiled(hyper_analysis, design.latents)
         self._draw = draw or compiled(synthesis, design.latents)
@@ -147,7 +152,7 @@ class Codec:
         hyper_symbols = np.rint(hyper).astype(np.int32)
         side = self.entropy.hyper_decoder(hyper_symbols)
         symbols = np.rint(latents - side.values).astype(np.int32)
-        return Latents(height, width, hyper_symbols, symbols, symbols + side.values)
+        return Latents(height, width, hyper_symbols, symbols, side.around(symbols))
 
     def pack(self, latents: Latents) -> bytes:
         """The second half of encoding: latents as bytes."""
@@ -172,7 +177,7 @@ class Codec:
         picture = bitstream.from_bytes(content, name)
         if picture.coder_id != self.coder_id:
             raise DataError(
-                f"{name} was made by codec {picture.coder_id.hex()}, this is {self.coder_id.hex()}; give the codec that "
+                f"{name} was made by codec {picture.coder_id.hex()}, this is {self.coder_id.hex()}; give the one that "
                 "made it"
             )
         height, width = (side // HYPER_STRIDE for side in picture.padded_size)
@@ -182,7 +187,7 @@ class Codec:
         symbols = decode_symbols(picture.latents, side.rows, self.entropy.latent_table)
         if bitstream.symbol_check(hyper_symbols, symbols) != picture.symbol_check:
             raise DataError(f"{name} decodes to other numbers than were coded; its codec or its data are not the same")
-        return Latents(picture.height, picture.width, hyper_symbols, symbols, symbols + side.values)
+        return Latents(picture.height, picture.width, hyper_symbols, symbols, side.around(symbols))
 
     def synthesise(self, latents: Latents) -> NDArray[np.uint8]:
         """The second half of decoding: latents to a picture."""
@@ -199,6 +204,29 @@ def compiled(network: tf.keras.Model, channels: int) -> Callable[[Floats], Float
     return lambda values: graph(tf.constant(values, tf.float32)).numpy()
 
 
+def _check_widths(
+    design: CodecDesign,
+    analysis: tf.keras.Model,
+    hyper_analysis: tf.keras.Model,
+    synthesis: tf.keras.Model,
+    entropy: EntropyModel,
+) -> None:
+    hyper = design.hyper_encoder[-1]
+    found = {
+        "the encoder's latents": (analysis.output_shape[-1], design.latents),
+        "the hyper-encoder's hyper-latents": (hyper_analysis.output_shape[-1], hyper),
+        "the decoder's inputs": (synthesis.input_shape[-1], design.latents),
+        "the decoder's outputs": (synthesis.output_shape[-1], PICTURE_CHANNELS),
+        "the hyper-decoder's inputs": (entropy.hyper_decoder.kernels[0].shape[3], hyper),
+        "the hyper-decoder's outputs": (entropy.hyper_decoder.kernels[2].shape[3], 2 * design.latents),
+        "the rows of the hyper-latents' table": (len(entropy.hyper_table.lowest), hyper),
+        "the rows of the latents' table": (len(entropy.latent_table.lowest), SCALE_COUNT),
+    }
+    for name, (width, wanted) in found.items():
+        if width != wanted:
+            raise DataError(f"{name} are {width} where the design has {wanted}; give the design that was trained")
+
+
 def _channel_rows(shape: tuple[int, ...]) -> NDArray[np.int32]:
     return np.broadcast_to(np.arange(shape[-1], dtype=np.int32), shape)
 
@@ -210,4 +238,4 @@ def _check(picture: NDArray[np.uint8]) -> None:
             f"picture {getattr(picture, 'dtype', type(picture).__name__)} {shape}; give uint8 [height, width, 3]: grey "
             "as three equal channels, and nothing transparent"
         )
-    bitstream.check_size(*shape[:2])
+    bitstream.check_size(shape[0], shape[1])

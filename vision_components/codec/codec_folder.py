@@ -87,11 +87,17 @@ def load_codec(folder: Path, synthesis: Synthesis = "keras") -> Codec:
     missing = {*(f"{name}.keras" for name in NETWORKS), TABLES} - set(description["files"])
     if missing:
         raise DataError(f"{folder / DESCRIPTION} names no {', '.join(sorted(missing))}; it is no codec, save it again")
-    networks = [tf.keras.models.load_model(folder / f"{name}.keras", compile=False) for name in NETWORKS]
+    analysis, hyper_analysis, drawing = [
+        tf.keras.models.load_model(folder / f"{name}.keras", compile=False) for name in NETWORKS
+    ]
     with np.load(folder / TABLES) as stored:
         arrays: dict[str, NDArray[Any]] = dict(stored)
-    design = CodecDesign(**description["design"])
-    codec = Codec(design, *networks, EntropyModel.from_arrays(arrays), description["training"], draw)
+    try:
+        design = CodecDesign(**description["design"])
+    except TypeError as error:
+        raise DataError(f"{folder / DESCRIPTION}: the design does not fit this version: {error}") from error
+    entropy = EntropyModel.from_arrays(arrays)
+    codec = Codec(design, analysis, hyper_analysis, drawing, entropy, description["training"], draw)
     if codec.coder_id.hex() != description["coder_id"]:
         raise DataError(f"{folder} is codec {codec.coder_id.hex()} and calls itself {description['coder_id']}")
     return codec

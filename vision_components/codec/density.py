@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -38,7 +39,7 @@ class FactorisedDensity(tf.keras.layers.Layer):
         channels, sizes = int(input_shape[-1]), (1, *self.widths, 1)
         spread = START_SPREAD ** (1 / (len(sizes) - 1))
         self._layers_of_weights = []
-        for place, (inputs, outputs) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for place, (inputs, outputs) in enumerate(itertools.pairwise(sizes)):
             start = math.log(math.expm1(1 / spread / outputs))
             matrix = self.add_weight(
                 f"matrix_{place}", (channels, outputs, inputs), initializer=tf.keras.initializers.Constant(start)

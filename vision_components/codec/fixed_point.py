@@ -38,6 +38,10 @@ class SideInformation:
         """The means as float32, exactly."""
         return (self.means / 2**VALUE_BITS).astype(np.float32)
 
+    def around(self, symbols: NDArray[np.int32]) -> NDArray[np.float32]:
+        """Latents of which the symbols are the distances from the means."""
+        return symbols.astype(np.float32) + self.values
+
 
 @dataclass(frozen=True)
 class FixedPointHyperDecoder:

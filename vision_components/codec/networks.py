@@ -10,24 +10,32 @@ import tensorflow as tf
 from vision_components.codec.design import PICTURE_CHANNELS, CodecDesign
 from vision_components.codec.gdn import activation
 
+MIDDLE = 0.5
+# Latents begin some ten times as large as usual initialisation has them, or most would be rounded to 0 for hundreds of
+# steps; who reads them divides by it again.
+LATENT_GAIN, HYPER_GAIN = 10.0, 3.0
+
 
 def analysis(design: CodecDesign) -> tf.keras.Model:
     """Pictures float `[batch, height, width, 3]` of 0 to 1 to latents `[batch, height / 16, width / 16, latents]`."""
     picture = tf.keras.Input((None, None, PICTURE_CHANNELS), name="picture")
-    values = picture
+    # Centred, so that the zeros which convolutions pad with are a middle grey.
+    values = tf.keras.layers.Rescaling(1.0, -MIDDLE, name="centred")(picture)
     for place, width in enumerate(design.encoder):
-        values = _down(width, f"down_{place}")(values)
+        values = _conv(width, 5, 2, f"down_{place}")(values)
         values = activation(design.encoder_activation, name=f"normalise_{place}")(values)
-    return tf.keras.Model(picture, _down(design.latents, "latents")(values), name="analysis")
+    latents = _conv(design.latents, 5, 2, "latents", gain=LATENT_GAIN)(values)
+    return tf.keras.Model(picture, latents, name="analysis")
 
 
 def hyper_analysis(design: CodecDesign) -> tf.keras.Model:
     """Latents to hyper-latents `[batch, height / 64, width / 64, hyper_encoder[-1]]`."""
     latents = tf.keras.Input((None, None, design.latents), name="latents")
     first, second, last = design.hyper_encoder
-    values = _conv(first, 3, 1, "conv_0", "relu")(latents)
+    values = _conv(first, 3, 1, "conv_0", "relu", 1 / LATENT_GAIN)(latents)
     values = _conv(second, 5, 2, "conv_1", "relu")(values)
-    return tf.keras.Model(latents, _conv(last, 5, 2, "hyper_latents")(values), name="hyper_analysis")
+    values = _conv(last, 5, 2, "hyper_latents", gain=HYPER_GAIN)(values)
+    return tf.keras.Model(latents, values, name="hyper_analysis")
 
 
 def hyper_synthesis(design: CodecDesign) -> tf.keras.Model:
@@ -35,7 +43,7 @@ def hyper_synthesis(design: CodecDesign) -> tf.keras.Model:
     hyper = tf.keras.Input((None, None, design.hyper_encoder[-1]), name="hyper_latents")
     values = hyper
     for place, width in enumerate(design.hyper_decoder):
-        values = _up(width, f"up_{place}", "relu")(values)
+        values = _up(width, f"up_{place}", "relu", 1.0 if place else 1 / HYPER_GAIN)(values)
     return tf.keras.Model(hyper, _conv(2 * design.latents, 3, 1, "parameters")(values), name="hyper_synthesis")
 
 
@@ -50,22 +58,22 @@ def synthesis(latents: int, widths: Sequence[int], activation_name: str = "gdn1"
     read = tf.keras.Input((None, None, latents), name="latents")
     values = read
     for place, width in enumerate(widths):
-        values = _up(width, f"up_{place}")(values)
+        values = _up(width, f"up_{place}", gain=1.0 if place else 1 / LATENT_GAIN)(values)
         values = activation(activation_name, inverse=True, name=f"normalise_{place}")(values)
-    return tf.keras.Model(read, _up(PICTURE_CHANNELS, "picture")(values), name="synthesis")
+    values = _up(PICTURE_CHANNELS, "colours")(values)
+    return tf.keras.Model(read, tf.keras.layers.Rescaling(1.0, MIDDLE, name="picture")(values), name="synthesis")
 
 
-def _down(width: int, name: str) -> tf.keras.layers.Layer:
-    return _conv(width, 5, 2, name)
+def _conv(
+    width: int, size: int, strides: int, name: str, kind: str | None = None, gain: float = 1.0
+) -> tf.keras.layers.Layer:
+    return tf.keras.layers.Conv2D(width, size, strides, **_settings(name, kind, gain))
 
 
-def _conv(width: int, size: int, strides: int, name: str, kind: str | None = None) -> tf.keras.layers.Layer:
-    return tf.keras.layers.Conv2D(width, size, strides, **_settings(name, kind))
+def _up(width: int, name: str, kind: str | None = None, gain: float = 1.0) -> tf.keras.layers.Layer:
+    return tf.keras.layers.Conv2DTranspose(width, 5, 2, **_settings(name, kind, gain))
 
 
-def _up(width: int, name: str, kind: str | None = None) -> tf.keras.layers.Layer:
-    return tf.keras.layers.Conv2DTranspose(width, 5, 2, **_settings(name, kind))
-
-
-def _settings(name: str, kind: str | None) -> dict[str, Any]:
-    return {"padding": "same", "activation": kind, "name": name}
+def _settings(name: str, kind: str | None, gain: float) -> dict[str, Any]:
+    start = tf.keras.initializers.VarianceScaling(gain**2, "fan_avg", "uniform")
+    return {"padding": "same", "activation": kind, "kernel_initializer": start, "name": name}

@@ -35,8 +35,9 @@ def read_picture(path: Path) -> NDArray[np.uint8]:
                 check_size(image.height, image.width, str(path))
                 if image.mode not in MODES:
                     raise DataError(f"{path} has the mode {image.mode}; convert it to 8 bits a channel")
-                if getattr(image, "n_frames", 1) != 1:
-                    raise DataError(f"{path} has {image.n_frames} frames; save the one to keep")
+                frames = getattr(image, "n_frames", 1)
+                if frames != 1:
+                    raise DataError(f"{path} has {frames} frames; save the one to keep")
                 return _rgb(ImageOps.exif_transpose(image), path)
     except DataError:
         raise

@@ -20,8 +20,7 @@ from vision_components.codec.networks import analysis, hyper_analysis, hyper_syn
 from vision_components.codec.patches import Patches
 
 REPORT_EVERY = 20
-# The last part of the steps runs at a tenth of the learning rate, where most of the noise of the first part settles.
-LAST_PART, LAST_RATE = 0.2, 0.1
+LAST_RATE = 0.01
 LARGEST_GRADIENT = 1.0
 
 
@@ -35,7 +34,7 @@ class TrainingPlan:
         steps: of Adam.
         batch: patches a step.
         patch: pixels on a side, divisible by 64.
-        learning_rate: of the first four fifths of the steps; then a tenth of it.
+        learning_rate: of the first step; it falls to a hundredth along a half cosine.
         seed: of weights, noise and patches.
     """
 
@@ -154,10 +153,7 @@ def descend(
     Raises:
         TrainingError: the loss became no number.
     """
-    last = max(1, round((1 - LAST_PART) * plan.steps))
-    rate = tf.keras.optimizers.schedules.PiecewiseConstantDecay(
-        [last], [plan.learning_rate, LAST_RATE * plan.learning_rate]
-    )
+    rate = tf.keras.optimizers.schedules.CosineDecay(plan.learning_rate, plan.steps, LAST_RATE)
     optimizer = tf.keras.optimizers.Adam(rate, global_clipnorm=LARGEST_GRADIENT)
 
     @tf.function

@@ -1,0 +1,47 @@
+"""What `seriatim vision encode` and `decode` show while they work, and how they end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipelines.coded_pictures import CodedFile
+
+
+def through_codec(
+    convert: Callable[..., list[CodedFile]],
+    word: str,
+    codec_folder: Path,
+    runtime: str,
+    paths: list[Path],
+    out: Path,
+    overwrite: bool,
+) -> None:
+    """Convert files with a progress bar, say what was written, and fail where a file was refused.
+
+    Raises:
+        DataError: the codec cannot be loaded, or files were refused, of which the others are written.
+    """
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from seriatim_errors import DataError
+    from vision_components.codec import load_codec
+
+    codec = load_codec(codec_folder, runtime)  # type: ignore[arg-type]
+    console = Console(highlight=False, soft_wrap=True)
+    with Progress(console=console, transient=True) as shown:
+        task = shown.add_task(word, total=len(paths))
+
+        def tell(one: CodedFile) -> None:
+            shown.advance(task)
+            rate = f"{one.size} bytes, {8 * one.size / max(one.pixels, 1):.3f} bits per pixel"
+            console.print(f"{one.target}: {rate}" if one.target else f"refused: {one.reason}", markup=False)
+
+        done = convert(codec, paths, out, overwrite, tell)
+    refused = [one for one in done if one.target is None]
+    if refused:
+        raise DataError(f"{len(refused)} of {len(done)} files refused, {len(done) - len(refused)} written to {out}")
+    console.print(f"{out}: {len(done)} files", markup=False)

@@ -1,0 +1,92 @@
+"""`seriatim vision train-codec`: a codec from pictures of one's own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command("train-codec")
+@click.argument("images", type=click.Path(path_type=Path), nargs=-1, required=True)
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to write the codec to.")
+@click.option(
+    "--distortion-weight",
+    type=click.FloatRange(min=0, min_open=True),
+    default=0.01,
+    show_default=True,
+    help="More means better pictures in more bytes.",
+)
+@click.option("--steps", type=click.IntRange(min=1), default=6000, show_default=True)
+@click.option("--channels", type=click.IntRange(1, 4096), default=64, show_default=True, help="Of all inner layers.")
+@click.option("--latents", type=click.IntRange(1, 4096), default=96, show_default=True)
+@click.option("--decoder", help="Widths of the decoder's three inner layers, such as 32,16,16.")
+@click.option(
+    "--activation",
+    type=click.Choice(["gdn", "gdn1", "relu"]),
+    default="gdn1",
+    show_default=True,
+    help="Of encoder and decoder.",
+)
+@click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Patches a step.")
+@click.option("--patch", type=click.IntRange(min=64), default=128, show_default=True, help="Pixels; a multiple of 64.")
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=None, help="Of Adam.")
+@click.option("--most-images", type=click.IntRange(min=1), default=2000, show_default=True, help="To hold in memory.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+def train_codec(
+    images: tuple[Path, ...],
+    out: Path,
+    distortion_weight: float,
+    steps: int,
+    channels: int,
+    latents: int,
+    decoder: str | None,
+    activation: str,
+    batch: int,
+    patch: int,
+    learning_rate: float | None,
+    most_images: int,
+    seed: int,
+) -> None:
+    """Train a codec on pictures, or on all pictures in folders; what cannot be read is left out and said."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from pipelines.training_pictures import read_training_pictures
+    from seriatim_errors import DataError
+    from vision_components.codec import CodecDesign, TrainingPlan, TrainingState, decoder_macs, save_codec
+    from vision_components.codec import train_codec as train
+
+    if out.exists():
+        raise DataError(f"{out} exists already; a codec is never overwritten, give another folder")
+    console = Console(highlight=False, soft_wrap=True)
+    widths = _widths(decoder, channels)
+    inner = (channels,) * 3
+    design = CodecDesign(inner, latents, inner, (channels, latents), widths, activation, activation)
+    settings = {} if learning_rate is None else {"learning_rate": learning_rate}
+    plan = TrainingPlan(distortion_weight, steps, batch, patch, seed=seed, **settings)
+    pictures = read_training_pictures(list(images), patch, most_images, seed)
+    for line in pictures.left_out:
+        console.print(line, markup=False)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task(f"training on {len(pictures.pictures)} pictures", total=steps)
+
+        def tell(state: TrainingState) -> None:
+            words = f"{state.bits_per_pixel:.3f} bits per pixel, {state.psnr:.2f} dB"
+            shown.update(task, completed=state.step, description=words)
+
+        codec = train(pictures.pictures, design, plan, tell)
+    save_codec(codec, out)
+    cost = decoder_macs(latents, widths, activation)
+    console.print(f"{out}: codec {codec.coder_id.hex()}, decodes with {cost:.0f} multiply-adds per pixel", markup=False)
+
+
+def _widths(decoder: str | None, channels: int) -> tuple[int, int, int]:
+    if decoder is None:
+        return channels, channels, channels
+    try:
+        first, second, third = (int(width) for width in decoder.split(","))
+    except ValueError as error:
+        raise click.BadParameter(f"{decoder!r}; give three widths such as 32,16,16", param_hint="--decoder") from error
+    return first, second, third
