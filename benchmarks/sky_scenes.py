@@ -1,7 +1,7 @@
 """Drawn photos whose skies are known to a fraction of a pixel: trees, fences and roofs before skies of any hour.
 
 Silhouettes are drawn several times as large as the photo and averaged, which gives soft edges; photo = alpha sky +
-(1 - alpha) ground, plus a little noise. Textures have the spectrum of natural images, amplitude falling as 1 / frequency.
+(1 - alpha) ground, plus a little noise. Textures have the spectrum of natural images: amplitude falls as 1 / frequency.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from seriatim_errors import DataError
 MOST_MEGAPIXELS = 50
 SHORTEST_SIDE = 16
 MODES = ("RGB", "L", "P", "1")
-ENDINGS = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",), "WEBP": (".webp",)}
+KINDS = ("JPEG", "PNG", "WEBP")
 JPEG_QUALITY = 95
 
 
@@ -41,9 +42,11 @@ def read_photo(path: Path, most_megapixels: float = MOST_MEGAPIXELS) -> PhotoFil
         DataError: the file is absent, no whole image of these kinds, an animation, transparent, of more than 8 bits, in
             other colours than RGB or grey, too large, or shorter than 16 pixels on a side.
     """
-    # Only the size is looked at before the limit is: Pillow's own guard would warn instead.
     try:
-        image = Image.open(path, formats=tuple(ENDINGS))
+        with warnings.catch_warnings():
+            # The limit below says so by name, before anything is decoded.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(path, formats=KINDS)
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; give JPEG, PNG or WebP files") from None
     except Image.DecompressionBombError:

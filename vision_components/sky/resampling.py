@@ -32,8 +32,8 @@ def resized_pixels(pixels: NDArray[np.uint8], height: int, width: int) -> NDArra
 def antialiased_means(size: int, cells: int, dtype: DTypeLike = np.float64) -> Matrix:
     """The matrix `[cells, size]` of weighted means of `size` numbers around the centres of `cells` equal stretches.
 
-    Weights fall linearly to nothing at the centres of the neighbouring stretches, as bilinear resizing with antialiasing
-    has them. Rows sum to 1, at the ends too.
+    Weights fall linearly to nothing at the centres of the neighbouring stretches, as bilinear resizing with
+    antialiasing has them. Rows sum to 1, at the ends too.
     """
     length = size / cells
     centres = (np.arange(cells)[:, np.newaxis] + 0.5) * length
