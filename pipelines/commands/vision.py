@@ -7,7 +7,12 @@ import click
 from seriatim_commands import LazyGroup, Subcommand
 
 # Searching structures, coding images and improving skies, in this order.
-SUBCOMMANDS: dict[str, Subcommand] = {}
+SUBCOMMANDS: dict[str, Subcommand] = {
+    "train-sky": Subcommand(
+        "pipelines.commands.vision_train_sky:train_sky", "Train the network that finds skies, on labelled photos."
+    ),
+    "sky": Subcommand("pipelines.commands.vision_sky:sky", "Find the skies of photos and improve them."),
+}
 
 
 @click.group(cls=LazyGroup, subcommands=SUBCOMMANDS)
