@@ -10,7 +10,7 @@ from seriatim_errors import DataError
 from vision_components.sky.colours import luma_of, planes_of, yuv_of
 from vision_components.sky.effects import EffectSettings, with_effects
 from vision_components.sky.effects.contrast import contrasted
-from vision_components.sky.effects.darkening import darkened, scene_strength, smoothstep
+from vision_components.sky.effects.darkening import darkened, night_share, smoothstep, tone_strength
 from vision_components.sky.effects.denoise import KEPT, denoised, expanded, reduced
 from vision_components.sky.effects.improving import sky_tones, tone_curve
 from vision_components.sky.effects.white_balance import MOST_GAIN, balanced, cooling_gains, grey_world_gains
@@ -89,7 +89,7 @@ def test_darkening_keeps_black_white_and_order():
 
 
 def test_a_bright_scene_is_changed_less():
-    strengths = [scene_strength(value) for value in np.linspace(0, 1, 21)]
+    strengths = [tone_strength(night_share(value)) for value in np.linspace(0, 1, 21)]
     assert strengths[0] == 1
     assert strengths[-1] == pytest.approx(0.4)
     assert (np.diff(strengths) <= 0).all()
@@ -209,6 +209,17 @@ def test_two_white_balances_are_blended_by_the_mask():
     np.testing.assert_allclose(found[:, 0, 0], 0.5 * ground ** (1 / 2.2))
     np.testing.assert_allclose(found[:, 0, 2], 0.5 * sky ** (1 / 2.2))
     np.testing.assert_allclose(found[:, 0, 1], (found[:, 0, 0] + found[:, 0, 2]) / 2)
+
+
+def test_a_warm_evening_sky_stays_warm_and_a_warm_night_sky_is_cooled():
+    full = np.full((20, 24), 255, np.uint8)
+    redder = []
+    for level in (40, 170):
+        photo = np.broadcast_to(np.array([1.0, 0.8, 0.7]) * level, (20, 24, 3)).round().astype(np.uint8)
+        found = with_effects(photo, full, only(white_balance=1.0))[0, 0].astype(float)
+        redder.append((found[0] / found[2]) / (photo[0, 0, 0] / photo[0, 0, 2]))
+    assert redder[0] < 0.9
+    assert redder[1] == pytest.approx(1, abs=0.01)
 
 
 def test_the_ground_is_balanced_only_when_asked():

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from seriatim_errors import DataError
 from vision_components.sky.colours import luma_of, planes_of
 from vision_components.sky.effects.contrast import contrasted
-from vision_components.sky.effects.darkening import darkened, scene_strength
+from vision_components.sky.effects.darkening import darkened, night_share, tone_strength
 from vision_components.sky.effects.denoise import denoised
 from vision_components.sky.effects.white_balance import cooling_gains, grey_world_gains, shown_gains
 
@@ -95,10 +95,11 @@ def sky_tones(photo: NDArray[np.uint8], mask: NDArray[np.uint8], settings: Effec
     alpha = mask[::step, ::step].astype(np.float32) / 255
     sky_luma = luma_of(planes)[alpha > 0.5]
     median, bright = np.quantile(sky_luma, (0.5, 0.9)) if len(sky_luma) else (0.0, 0.0)
-    strength = scene_strength(float(median))
-    sky = cooling_gains(grey_world_gains(planes, alpha), settings.white_balance * strength)
+    night = night_share(float(median))
+    # By night a warm sky is lit by a city; at dusk it is to stay warm.
+    sky = cooling_gains(grey_world_gains(planes, alpha), settings.white_balance * night)
     ground = grey_world_gains(planes, 1 - alpha) ** settings.ground_balance
-    return SkyTones(strength, float(bright), sky, ground)
+    return SkyTones(tone_strength(night), float(bright), sky, ground)
 
 
 def tone_curve(luma: NDArray[np.float32], tones: SkyTones, settings: EffectSettings) -> NDArray[np.float32]:
