@@ -82,8 +82,9 @@ def _check(path: Path, image: Image.Image, most_megapixels: float) -> None:
         raise DataError(f"{path} is {width} x {height} pixels; give at most {most_megapixels:g} megapixels")
     if min(width, height) < SHORTEST_SIDE:
         raise DataError(f"{path} is {width} x {height} pixels; give {SHORTEST_SIDE} or more a side")
-    if getattr(image, "n_frames", 1) > 1:
-        raise DataError(f"{path} is an animation of {image.n_frames} pictures; give single photos")
+    pictures = getattr(image, "n_frames", 1)
+    if pictures > 1:
+        raise DataError(f"{path} is an animation of {pictures} pictures; give single photos")
     if image.mode not in MODES:
         raise DataError(f"{path} is in mode {image.mode}; save it as RGB or grey of 8 bits, without transparency")
     if "transparency" in image.info:

@@ -106,7 +106,7 @@ def tone_curve(luma: NDArray[np.float32], tones: SkyTones, settings: EffectSetti
     """Darkening, then contrast, of luma of any shape; monotone, within 0 and 1."""
     darkening = settings.darkening * tones.strength
     darker = darkened(luma, darkening)
-    bright = float(darkened(np.float32(tones.bright), darkening))
+    bright = float(darkened(np.array(tones.bright), darkening))
     return contrasted(darker, bright, settings.contrast * tones.strength)
 
 
