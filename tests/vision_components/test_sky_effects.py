@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from benchmarks.sky_scenes import drawn_scene
 from seriatim_errors import DataError
 from vision_components.sky.colours import luma_of, planes_of, yuv_of
-from vision_components.sky.effects import EffectSettings, with_effects
+from vision_components.sky.effects import EffectSettings, improving, with_effects
 from vision_components.sky.effects.contrast import contrasted
 from vision_components.sky.effects.darkening import darkened, night_share, smoothstep, tone_strength
 from vision_components.sky.effects.denoise import KEPT, denoised, expanded, reduced
@@ -70,6 +70,18 @@ def test_every_effect_does_something_to_a_warm_noisy_night(effect):
     photo, mask = night()
     noisy = np.clip(photo + np.random.default_rng(0).normal((12, 6, 0), 3, photo.shape), 0, 255).astype(np.uint8)
     assert (with_effects(noisy, mask, only(**{effect: 1.0})) != noisy).mean() > 0.001
+
+
+def test_large_photos_are_worked_on_in_strips_without_seams(monkeypatch):
+    rng = np.random.default_rng(0)
+    photo = np.clip(rng.normal(70, 5, (600, 64, 3)), 0, 255).astype(np.uint8)
+    mask = np.full((600, 64), 255, np.uint8)
+    mask[:37] = 0
+    whole = with_effects(photo, mask)
+    monkeypatch.setattr(improving, "STRIP_PIXELS", 64 * 64)
+    parts = with_effects(photo, mask)
+    assert np.abs(parts.astype(int) - whole).max() <= 2
+    assert (parts != whole).mean() < 0.1
 
 
 def test_the_photo_that_was_given_is_left_alone():

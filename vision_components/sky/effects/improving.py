@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -16,6 +17,9 @@ from vision_components.sky.effects.white_balance import cooling_gains, grey_worl
 
 LEVELS = 4096
 SAMPLES = 1 << 16
+# Large photos are worked on strip by strip: it takes less memory, and what the processor keeps at hand suffices. Strips
+# begin at multiples of the coarsest band's 64 pixels, and their margins are wider than a band reaches.
+STRIP_PIXELS, STRIP_STEP, MARGIN = 1 << 20, 64, 192
 
 
 @dataclass(frozen=True)
@@ -81,10 +85,12 @@ def with_effects(
         raise DataError(f"photo {photo.dtype} {photo.shape}, mask {mask.shape}; give uint8 [h, w, 3] and [h, w]")
     result = photo.copy()
     tones = sky_tones(photo, mask, settings)
-    area = _everything if settings.ground_balance else _bounds(mask)
+    area = (slice(0, len(photo)), slice(0, photo.shape[1])) if settings.ground_balance else _bounds(mask)
     if area is not None:
         rows, columns = area
-        result[rows, columns] = _improved(photo[rows, columns], mask[rows, columns], tones, settings)
+        for inner, outer in _strips(rows, columns.stop - columns.start):
+            improved = _improved(photo[outer, columns], mask[outer, columns], tones, settings)
+            result[inner, columns] = improved[inner.start - outer.start : inner.stop - outer.start]
     return result
 
 
@@ -108,9 +114,6 @@ def tone_curve(luma: NDArray[np.float32], tones: SkyTones, settings: EffectSetti
     darker = darkened(luma, darkening)
     bright = float(darkened(np.array(tones.bright), darkening))
     return contrasted(darker, bright, settings.contrast * tones.strength)
-
-
-_everything = slice(None), slice(None)
 
 
 def _improved(
@@ -156,6 +159,14 @@ def _places(luma: NDArray[np.float32]) -> NDArray[np.uint16]:
     scaled = luma * np.float32(LEVELS - 1)
     scaled += np.float32(0.5)
     return np.clip(scaled, 0, LEVELS - 1, out=scaled).astype(np.uint16)
+
+
+def _strips(rows: slice, width: int) -> Iterator[tuple[slice, slice]]:
+    """Rows of each strip, and the same with margins."""
+    height = STRIP_STEP * max(1, STRIP_PIXELS // (width * STRIP_STEP))
+    for start in range(rows.start, rows.stop, height):
+        stop = min(start + height, rows.stop)
+        yield slice(start, stop), slice(max(start - MARGIN, rows.start), min(stop + MARGIN, rows.stop))
 
 
 def _bounds(mask: NDArray[np.uint8]) -> tuple[slice, slice] | None:
