@@ -19,7 +19,7 @@ LEVELS = 4096
 SAMPLES = 1 << 16
 # Large photos are worked on strip by strip: it takes less memory, and what the processor keeps at hand suffices. Strips
 # begin at multiples of the coarsest band's 64 pixels, and their margins are wider than a band reaches.
-STRIP_PIXELS, STRIP_STEP, MARGIN = 1 << 20, 64, 192
+STRIP_PIXELS, STRIP_STEP, MARGIN = 1 << 22, 64, 192
 
 
 @dataclass(frozen=True)
