@@ -38,6 +38,10 @@ def train_sky(
     """Train on PHOTOS: a folder or tar file of NAME.jpg with NAME_sky.png (255 sky, 0 not, 128 unlabelled)."""
     if out.exists():
         raise DataError(f"--out {out} exists already; name a new folder")
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DataError(f"--out {out} cannot be written: {error.strerror}; name a new folder") from None
     channels = _channels(widths)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

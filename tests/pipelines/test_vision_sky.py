@@ -138,6 +138,9 @@ def test_a_network_that_is_none_and_a_folder_that_exists_are_named(tmp_path):
     assert "holds no sky.json" in str(ended.exception)
     ended = run("train-sky", tmp_path, "--out", tmp_path)
     assert "exists already" in str(ended.exception)
+    (tmp_path / "file").write_text("in the way")
+    ended = run("train-sky", tmp_path, "--out", tmp_path / "file" / "new")
+    assert "cannot be written" in str(ended.exception)
 
 
 def test_widths_that_are_no_numbers_are_named(tmp_path):

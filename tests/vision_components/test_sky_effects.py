@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from benchmarks.sky_scenes import drawn_scene
 from seriatim_errors import DataError
-from vision_components.sky.colours import luma_of, planes_of, yuv_of
+from vision_components.sky.colours import luma_of, yuv_of
 from vision_components.sky.effects import EffectSettings, improving, with_effects
 from vision_components.sky.effects.contrast import contrasted
 from vision_components.sky.effects.darkening import darkened, night_share, smoothstep, tone_strength
 from vision_components.sky.effects.denoise import KEPT, denoised, expanded, reduced
-from vision_components.sky.effects.improving import sky_tones, tone_curve
-from vision_components.sky.effects.white_balance import MOST_GAIN, balanced, cooling_gains, grey_world_gains
+from vision_components.sky.effects.improving import SkyTones, sky_tones, tone_curve
+from vision_components.sky.effects.white_balance import MOST_GAIN, cooling_gains, grey_world_gains, shown_gains
 
 NOTHING = {"denoise": 0.0, "darkening": 0.0, "contrast": 0.0, "white_balance": 0.0}
 LUMA = np.linspace(0, 1, 501)
@@ -182,9 +182,11 @@ def test_reducing_is_a_binomial_mean_of_every_other_pixel():
     np.testing.assert_allclose(reduced(plane), expected, atol=1e-6)
 
 
-def test_equal_gains_are_no_white_balance():
-    planes = planes_of(night()[0])
-    np.testing.assert_array_equal(balanced(planes, planes[0], np.ones(3), np.ones(3)), planes)
+def test_gains_of_one_are_no_white_balance():
+    np.testing.assert_array_equal(shown_gains(np.ones(3)), np.ones(3))
+    photo = np.repeat(np.random.default_rng(0).integers(256, size=(20, 24, 1), dtype=np.uint8), 3, axis=2)
+    mask = np.full((20, 24), 128, np.uint8)
+    np.testing.assert_array_equal(with_effects(photo, mask, only(white_balance=1.0, ground_balance=1.0)), photo)
 
 
 def test_a_grey_world_has_gains_of_one_and_so_has_a_black_one():
@@ -199,7 +201,7 @@ def test_gains_make_a_slight_cast_grey_and_are_bounded():
         np.random.default_rng(0).uniform(0.2, 0.8, (1, 8, 9)) * np.array([1.0, 0.97, 0.95])[:, np.newaxis, np.newaxis]
     )
     gains = grey_world_gains(planes, np.ones((8, 9)))
-    linear = balanced(planes, np.ones((8, 9)), gains, gains) ** 2.2
+    linear = (planes * shown_gains(gains)[:, np.newaxis, np.newaxis]) ** 2.2
     means = linear.mean(axis=(1, 2))
     np.testing.assert_allclose(means, means[0], rtol=1e-9)
     strong = grey_world_gains(planes * np.array([1, 0.5, 0.1])[:, np.newaxis, np.newaxis], np.ones((8, 9)))
@@ -215,12 +217,16 @@ def test_a_blue_sky_stays_blue_and_a_warm_one_is_cooled():
 
 
 def test_two_white_balances_are_blended_by_the_mask():
-    planes = np.full((3, 1, 3), 0.5)
+    photo = np.full((1, 3, 3), 100, np.uint8)
+    mask = np.array([[0, 128, 255]], np.uint8)
     sky, ground = np.array([0.8, 1.0, 1.2]), np.array([1.1, 1.0, 0.9])
-    found = balanced(planes, np.array([[0.0, 0.5, 1.0]]), sky, ground)
-    np.testing.assert_allclose(found[:, 0, 0], 0.5 * ground ** (1 / 2.2))
-    np.testing.assert_allclose(found[:, 0, 2], 0.5 * sky ** (1 / 2.2))
-    np.testing.assert_allclose(found[:, 0, 1], (found[:, 0, 0] + found[:, 0, 2]) / 2)
+    tones = SkyTones(strength=1.0, bright=0.5, sky=sky, ground=ground)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(improving, "sky_tones", lambda *given: tones)
+        found = with_effects(photo, mask, only(ground_balance=1.0))[0].astype(float)
+    np.testing.assert_allclose(found[0], 100 * ground ** (1 / 2.2), atol=0.5)
+    np.testing.assert_allclose(found[2], 100 * sky ** (1 / 2.2), atol=0.5)
+    np.testing.assert_allclose(found[1], (found[0] + found[2]) / 2, atol=1)
 
 
 def test_a_warm_evening_sky_stays_warm_and_a_warm_night_sky_is_cooled():

@@ -161,6 +161,36 @@ def test_grey_and_palette_pictures_become_rgb(tmp_path, mode):
     np.testing.assert_array_equal(read_photo(path).pixels, np.asarray(image.convert("RGB")))
 
 
+def test_of_a_phones_several_pictures_the_first_is_the_photo(tmp_path):
+    path, again = tmp_path / "a.jpg", tmp_path / "b.jpg"
+    first, second = Image.fromarray(picture()), Image.fromarray(picture()[::-1])
+    first.save(path, format="MPO", save_all=True, append_images=[second], quality=95)
+    photo = read_photo(path)
+    assert np.abs(photo.pixels.astype(float) - picture()).mean() < 8
+    write_photo(again, photo.pixels, photo)
+    with Image.open(again) as image:
+        assert image.format == "JPEG"
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
+def test_damaged_files_are_read_or_refused_and_nothing_else(tmp_path, kind):
+    path, rng = tmp_path / "a.img", np.random.default_rng(0)
+    Image.fromarray(picture(24, 32)).save(path, format=kind)
+    content = np.frombuffer(path.read_bytes(), np.uint8)
+    refusals = []
+    for _ in range(150):
+        damaged = content.copy()
+        places = rng.integers(len(damaged), size=rng.integers(1, 6))
+        damaged[places] = rng.integers(256, size=len(places))
+        path.write_bytes(damaged[: rng.integers(len(damaged) // 2, len(damaged) + 1)].tobytes())
+        try:
+            assert read_photo(path).pixels.dtype == np.uint8
+        except DataError as error:
+            refusals.append(str(error))
+    assert refusals
+    assert all(refusal.startswith(str(path)) for refusal in refusals)
+
+
 def saved(path, image, **settings):
     image.save(path, **settings)
     return path

@@ -18,6 +18,8 @@ SHORTEST_SIDE = 16
 MODES = ("RGB", "L", "P", "1")
 KINDS = ("JPEG", "PNG", "WEBP")
 JPEG_QUALITY = 95
+# Phones put a small or a second view behind the photo in one JPEG file; the first is the photo.
+SEVERAL_JPEGS = "MPO"
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def read_photo(path: Path, most_megapixels: float = MOST_MEGAPIXELS) -> PhotoFil
         # Pillow's readers raise errors of many kinds on broken files.
         except Exception as error:
             raise DataError(f"{path} is no whole image ({error}); save it again") from None
-    return PhotoFile(pixels, str(image.format), {name: value for name, value in kept.items() if value})
+    kind = "JPEG" if image.format == SEVERAL_JPEGS else str(image.format)
+    return PhotoFile(pixels, kind, {name: value for name, value in kept.items() if value})
 
 
 def write_photo(path: Path, pixels: NDArray[np.uint8], like: PhotoFile) -> None:
@@ -83,7 +86,7 @@ def _check(path: Path, image: Image.Image, most_megapixels: float) -> None:
     if min(width, height) < SHORTEST_SIDE:
         raise DataError(f"{path} is {width} x {height} pixels; give {SHORTEST_SIDE} or more a side")
     pictures = getattr(image, "n_frames", 1)
-    if pictures > 1:
+    if pictures > 1 and image.format != SEVERAL_JPEGS:
         raise DataError(f"{path} is an animation of {pictures} pictures; give single photos")
     if image.mode not in MODES:
         raise DataError(f"{path} is in mode {image.mode}; save it as RGB or grey of 8 bits, without transparency")
