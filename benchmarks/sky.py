@@ -129,8 +129,8 @@ def compared(name: str, masks: Iterable[Masked]) -> Rows:
 def chain_seconds(network: SkyNetwork) -> dict[str, float]:
     """Median seconds of the chain and its parts for a photo of 1,048,576 pixels, most of them sky.
 
-    The network is asked, for its time, but an imitated answer is used: a drawn scene is no street. Processor time, of all
-    threads together, is what a busy machine does not change much.
+    The network is asked, for its time, but an imitated answer is used: a drawn scene is no street. Processor time,
+    of all threads together, is what a busy machine does not change much.
     """
     scene = drawn_scene(0, 1024, 1024)
     settings, probability = SkySettings(), coarse_probability(scene.alpha, network.side, 0)
