@@ -21,6 +21,7 @@ WIDTHS = "16,32,64,128"
 @click.option("--rate", type=click.FloatRange(0, min_open=True), default=2e-3, show_default=True, help="Learning rate.")
 @click.option("--side", type=click.IntRange(16), default=256, show_default=True, help="Pixels a side that it reads.")
 @click.option("--widths", default=WIDTHS, show_default=True, help="Channels of its levels, from the finest.")
+@click.option("--start", type=click.Path(path_type=Path), help="Train this sky.keras on, in place of a new network.")
 @click.option("--refine", is_flag=True, help="Fill unlabelled gaps and soften the masks' edges first.")
 @click.option("--seed", type=int, default=0, show_default=True)
 def train_sky(
@@ -32,6 +33,7 @@ def train_sky(
     rate: float,
     side: int,
     widths: str,
+    start: Path | None,
     refine: bool,
     seed: int,
 ) -> None:
@@ -49,17 +51,19 @@ def train_sky(
     from vision_components.sky.labelled_photos import read_labelled_photos, sky_examples
 
     measured_by = None if held_out is None else list(read_labelled_photos(held_out))
-    examples = sky_examples(read_labelled_photos(photos), side, refine)
-    click.echo(f"{len(examples)} photos; loading TensorFlow")
+    labelled = read_labelled_photos(photos)
+    click.echo("loading TensorFlow")
 
     import tensorflow as tf
 
     from vision_components.sky.export import export_network
-    from vision_components.sky.segmentation import unet
+    from vision_components.sky.segmentation import load_unet, unet
     from vision_components.sky.training import TrainingSettings, train
 
     tf.keras.utils.set_random_seed(seed)
-    model = unet(side, channels)
+    model = unet(side, channels) if start is None else load_unet(start)
+    examples = sky_examples(labelled, model.input_shape[1], refine)
+    click.echo(f"training on {len(examples)} photos")
     columns = TextColumn("loss {task.fields[loss]:.4f}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
     with Progress(*columns, transient=True) as progress:
         task = progress.add_task("", total=steps, loss=float("nan"))
@@ -70,7 +74,7 @@ def train_sky(
             lambda step, loss: progress.update(task, completed=step, loss=loss),
         )
     training = {"photos": len(examples), "steps": steps, "batch": batch, "rate": rate, "seed": seed, "refine": refine}
-    export_network(model, out, examples.photos[:4], training | {"widths": list(channels), "last_loss": losses[-1]})
+    export_network(model, out, examples.photos[:4], training | {"last_loss": losses[-1]})
     click.echo(f"network: {out}")
     if measured_by is not None:
         _say_how_good(out, measured_by)

@@ -46,7 +46,7 @@ def network(tmp_path_factory):
     small = ("--steps", 80, "--batch", 4, "--rate", 0.02, "--side", 32, "--widths", "4,8")
     ended = run("train-sky", folder, "--out", out, "--held-out", folder, *small)
     assert ended.exit_code == 0, ended.output
-    assert "8 photos" in ended.output
+    assert "training on 8 photos" in ended.output
     assert "iou" in ended.output
     return out
 
@@ -141,6 +141,24 @@ def test_a_network_that_is_none_and_a_folder_that_exists_are_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     ended = run("train-sky", tmp_path, "--out", tmp_path / "file" / "new")
     assert "cannot be written" in str(ended.exception)
+
+
+def test_a_network_is_trained_on(network, tmp_path):
+    for seed in range(2):
+        photo, mask = landscape(seed)
+        Image.fromarray(photo).save(tmp_path / f"view_{seed}.png")
+        Image.fromarray(mask).save(tmp_path / f"view_{seed}_sky.png")
+    few = ("--steps", 2, "--batch", 2, "--rate", 1e-6)
+    ended = run("train-sky", tmp_path, "--out", tmp_path / "on", "--start", network / "sky.keras", *few)
+    assert ended.exit_code == 0, ended.output
+    before, after = (json.loads((folder / "sky.json").read_text()) for folder in (network, tmp_path / "on"))
+    assert after["side"] == before["side"] == 32
+    assert after["multiply_adds"] == before["multiply_adds"]
+    assert after["training"]["last_loss"] < 0.3
+    ended = run("train-sky", tmp_path, "--out", tmp_path / "off", "--start", network / "sky.json", *few)
+    assert "is no Keras model" in str(ended.exception)
+    ended = run("train-sky", tmp_path, "--out", tmp_path / "off", "--start", tmp_path / "none.keras", *few)
+    assert "does not exist" in str(ended.exception)
 
 
 def test_widths_that_are_no_numbers_are_named(tmp_path):

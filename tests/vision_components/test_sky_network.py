@@ -15,7 +15,7 @@ from vision_components.sky import load_network
 from vision_components.sky.export import export_network
 from vision_components.sky.labelled_photos import SkyExamples, read_labelled_photos, sky_examples
 from vision_components.sky.metrics import intersection_over_union
-from vision_components.sky.segmentation import keras_network, unet
+from vision_components.sky.segmentation import keras_network, load_unet, unet
 from vision_components.sky.training import TrainingSettings, train, varied
 
 SIDE = 32
@@ -73,6 +73,13 @@ def test_it_answers_with_a_probability_for_every_pixel():
 def test_networks_that_cannot_be_are_refused(arguments, message):
     with pytest.raises(DataError, match=message):
         unet(*arguments)
+
+
+def test_a_model_of_another_kind_is_no_sky_network(tmp_path):
+    model = tf.keras.Sequential([tf.keras.layers.Input((8, 8, 3)), tf.keras.layers.Flatten()])
+    model.save(tmp_path / "other.keras")
+    with pytest.raises(DataError, match="reads"):
+        load_unet(tmp_path / "other.keras")
 
 
 def test_training_finds_the_sky(learned):
