@@ -69,6 +69,24 @@ def test_a_photo_all_of_sky_has_a_full_mask():
     assert improve(photo, saying(1.0)).mask.min() == 255
 
 
+@pytest.mark.parametrize(("said", "mask"), [(0.985, 255), (0.5, 128)])
+def test_a_mask_that_is_nearly_full_is_full(said, mask):
+    photo = np.full((50, 60, 3), (90, 140, 220), np.uint8)
+    assert set(np.unique(improve(photo, saying(said)).mask)) == {mask}
+
+
+def test_ground_that_is_nearly_out_of_the_mask_stays():
+    scene = drawn_scene(0, 120, 160)
+    alpha = np.where(scene.alpha > 0.5, 1, 0.012)
+    photo = np.where(scene.alpha[..., np.newaxis] > 0.5, (90, 140, 220), (60, 50, 30)).astype(np.uint8)
+    found = improve(photo, knowing(alpha, 160))
+    ground = np.zeros(alpha.shape, bool)
+    ground[110:] = True
+    assert found.changed
+    assert not found.mask[ground].any()
+    np.testing.assert_array_equal(found.photo[ground], photo[ground])
+
+
 def test_large_photos_are_refined_on_fewer_pixels():
     scene = drawn_scene(1, 240, 320)
     network = knowing(scene.alpha)

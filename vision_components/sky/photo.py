@@ -18,6 +18,8 @@ from vision_components.sky.resampling import resized_pixels, resized_plane
 # The filter's cells are meant for a photo whose longer side has so many pixels.
 FILTER_SIDE = 1024
 SMALLEST_CELL = 4
+# A filtered mask is seldom 0 or 1 exactly; what is so near to either counts as it, so that ground stays untouched.
+MARGIN = 0.02
 
 
 @dataclass(frozen=True)
@@ -105,8 +107,10 @@ def sky_mask(photo: NDArray[np.uint8], network: SkyNetwork, settings: SkySetting
     if not called or called < settings.least_sky:
         return np.zeros((height, width), np.uint8)
     soft = refined_probability(photo, probability, settings)
-    soft *= 255
+    soft -= np.float32(MARGIN)
+    soft *= np.float32(255 / (1 - 2 * MARGIN))
     soft += np.float32(0.5)
+    np.clip(soft, 0, 255, out=soft)
     return resized_pixels(soft.astype(np.uint8), height, width)
 
 
