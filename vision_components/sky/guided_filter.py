@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seriatim_errors import DataError
-from vision_components.sky.resampling import area_means, smooth_upsampling
+from vision_components.sky.resampling import antialiased_means, smooth_upsampling
 
 CELL, EPSILON = 64, 0.01
 # The upper triangle of a symmetric 3 x 3 matrix, row by row.
@@ -27,9 +27,9 @@ def guided_filter(
 ) -> Plane:
     """A mask with the edges of a photo: in every cell the affine function of the colours that fits the mask best.
 
-    The fit weighs each pixel by its confidence. Its coefficients are found for cells of about `cell` x `cell` pixels
-    and upsampled smoothly; there is no second average over windows, as He and Sun (arXiv 1505.00996) have it. Where
-    `cell` exceeds the photo, one function serves all of it.
+    The fit weighs each pixel by its confidence and by its nearness to the cell's centre. Its coefficients are found for
+    cells of about `cell` x `cell` pixels and upsampled smoothly; there is no second average over windows, as He and Sun
+    (arXiv 1505.00996) have it. Where `cell` exceeds the photo, one function serves all of it.
 
     Args:
         guide: planes of the photo, `[3, h, w]`, float32 or float64; the result is computed in its type.
@@ -54,7 +54,7 @@ def guided_filter(
     mask, weights = mask.astype(dtype, copy=False), weights.astype(dtype, copy=False)
     height, width = mask.shape
     cells = math.ceil(height / cell), math.ceil(width / cell)
-    down, across = (area_means(size, count, dtype) for size, count in zip((height, width), cells, strict=True))
+    down, across = (antialiased_means(size, count, dtype) for size, count in zip((height, width), cells, strict=True))
     # Variances are small differences of squares; without the photo's mean less is lost to rounding.
     centred = guide - guide.mean(axis=(1, 2), keepdims=True, dtype=np.float64).astype(dtype)
 

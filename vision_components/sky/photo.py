@@ -18,6 +18,8 @@ from vision_components.sky.resampling import resized_pixels, resized_plane
 # The filter's cells are meant for a photo whose longer side has so many pixels.
 FILTER_SIDE = 1024
 SMALLEST_CELL = 4
+# A filtered mask is seldom 0 or 1 exactly; what is so near to either counts as it, so that ground stays untouched.
+MARGIN = 0.02
 
 
 @dataclass(frozen=True)
@@ -25,16 +27,16 @@ class SkySettings:
     """How a sky is found and improved.
 
     Attributes:
-        least_sky: a photo of which a smaller share is sky stays as it is, 0 to 1.
-        least_probability: so does one where no pixel is sky with this probability, 0 to 1.
+        least_probability: what the network calls sky, 0 to 1.
+        least_sky: a photo of which the network calls a smaller share sky stays as it is, 0 to 1.
         filter_pixels: the mask is refined on at most this many pixels, and enlarged from there.
         cell: of the filter, for a photo of 1,024 pixels a side; in proportion for smaller ones.
         epsilon: of the filter, for luma and for chroma.
         effects: strengths of what is done to the sky.
     """
 
-    least_sky: float = 0.005
     least_probability: float = 0.5
+    least_sky: float = 0.005
     filter_pixels: int = 1 << 20
     cell: int = CELL
     epsilon: tuple[float, float] = (EPSILON, EPSILON)
@@ -82,13 +84,13 @@ def improve(photo: NDArray[np.uint8], network: SkyNetwork, settings: SkySettings
     settings = settings or SkySettings()
     mask = sky_mask(photo, network, settings)
     share = float(mask.mean(dtype=np.float64)) / 255
-    if not share or share < settings.least_sky:
-        return Improved(photo, np.zeros_like(mask), 0.0, False)
+    if not share:
+        return Improved(photo, mask, 0.0, False)
     return Improved(with_effects(photo, mask, settings.effects), mask, share, True)
 
 
 def sky_mask(photo: NDArray[np.uint8], network: SkyNetwork, settings: SkySettings | None = None) -> NDArray[np.uint8]:
-    """How much each pixel of a photo is sky, uint8 `[h, w]`; all 0 where the network is sure of no pixel.
+    """How much each pixel of a photo is sky, uint8 `[h, w]`; all 0 where the network sees too little.
 
     Args:
         photo: uint8 `[h, w, 3]`.
@@ -101,11 +103,14 @@ def sky_mask(photo: NDArray[np.uint8], network: SkyNetwork, settings: SkySetting
     settings = settings or SkySettings()
     probability = sky_probability(photo, network)
     height, width = photo.shape[:2]
-    if probability.max() < settings.least_probability:
+    called = float((probability >= settings.least_probability).mean())
+    if not called or called < settings.least_sky:
         return np.zeros((height, width), np.uint8)
     soft = refined_probability(photo, probability, settings)
-    soft *= 255
+    soft -= np.float32(MARGIN)
+    soft *= np.float32(255 / (1 - 2 * MARGIN))
     soft += np.float32(0.5)
+    np.clip(soft, 0, 255, out=soft)
     return resized_pixels(soft.astype(np.uint8), height, width)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from seriatim_errors import DataError
 MOST_MEGAPIXELS = 50
 SHORTEST_SIDE = 16
 MODES = ("RGB", "L", "P", "1")
-ENDINGS = {"JPEG": (".jpg", ".jpeg"), "PNG": (".png",), "WEBP": (".webp",)}
+KINDS = ("JPEG", "PNG", "WEBP")
 JPEG_QUALITY = 95
+# Phones put a small or a second view behind the photo in one JPEG file; the first is the photo.
+SEVERAL_JPEGS = "MPO"
 
 
 @dataclass(frozen=True)
@@ -41,9 +44,11 @@ def read_photo(path: Path, most_megapixels: float = MOST_MEGAPIXELS) -> PhotoFil
         DataError: the file is absent, no whole image of these kinds, an animation, transparent, of more than 8 bits, in
             other colours than RGB or grey, too large, or shorter than 16 pixels on a side.
     """
-    # Only the size is looked at before the limit is: Pillow's own guard would warn instead.
     try:
-        image = Image.open(path, formats=tuple(ENDINGS))
+        with warnings.catch_warnings():
+            # The limit below says so by name, before anything is decoded.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(path, formats=KINDS)
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; give JPEG, PNG or WebP files") from None
     except Image.DecompressionBombError:
@@ -60,7 +65,8 @@ def read_photo(path: Path, most_megapixels: float = MOST_MEGAPIXELS) -> PhotoFil
         # Pillow's readers raise errors of many kinds on broken files.
         except Exception as error:
             raise DataError(f"{path} is no whole image ({error}); save it again") from None
-    return PhotoFile(pixels, str(image.format), {name: value for name, value in kept.items() if value})
+    kind = "JPEG" if image.format == SEVERAL_JPEGS else str(image.format)
+    return PhotoFile(pixels, kind, {name: value for name, value in kept.items() if value})
 
 
 def write_photo(path: Path, pixels: NDArray[np.uint8], like: PhotoFile) -> None:
@@ -79,8 +85,9 @@ def _check(path: Path, image: Image.Image, most_megapixels: float) -> None:
         raise DataError(f"{path} is {width} x {height} pixels; give at most {most_megapixels:g} megapixels")
     if min(width, height) < SHORTEST_SIDE:
         raise DataError(f"{path} is {width} x {height} pixels; give {SHORTEST_SIDE} or more a side")
-    if getattr(image, "n_frames", 1) > 1:
-        raise DataError(f"{path} is an animation of {image.n_frames} pictures; give single photos")
+    pictures = getattr(image, "n_frames", 1)
+    if pictures > 1 and image.format != SEVERAL_JPEGS:
+        raise DataError(f"{path} is an animation of {pictures} pictures; give single photos")
     if image.mode not in MODES:
         raise DataError(f"{path} is in mode {image.mode}; save it as RGB or grey of 8 bits, without transparency")
     if "transparency" in image.info:

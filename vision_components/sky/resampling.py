@@ -29,16 +29,15 @@ def resized_pixels(pixels: NDArray[np.uint8], height: int, width: int) -> NDArra
 
 
 @functools.lru_cache(maxsize=64)
-def area_means(size: int, cells: int, dtype: DTypeLike = np.float64) -> Matrix:
-    """The matrix `[cells, size]` that averages `size` numbers over `cells` stretches of equal length.
+def antialiased_means(size: int, cells: int, dtype: DTypeLike = np.float64) -> Matrix:
+    """The matrix `[cells, size]` of weighted means of `size` numbers around the centres of `cells` equal stretches.
 
-    A number on the border of two stretches counts in each by the part of it that lies there. Rows sum to 1.
+    Weights fall linearly to nothing at the centres of the neighbouring stretches, as bilinear resizing with
+    antialiasing has them. Rows sum to 1, at the ends too.
     """
     length = size / cells
-    starts = np.arange(cells)[:, np.newaxis] * length
-    pixels = np.arange(size)[np.newaxis, :]
-    overlap = np.minimum(starts + length, pixels + 1) - np.maximum(starts, pixels)
-    weights = np.clip(overlap, 0, 1)
+    centres = (np.arange(cells)[:, np.newaxis] + 0.5) * length
+    weights = np.clip(1 - np.abs(np.arange(size) + 0.5 - centres) / length, 0, None)
     return _kept(weights / weights.sum(axis=1, keepdims=True), dtype)
 
 

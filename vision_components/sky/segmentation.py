@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from seriatim_errors import DataError
 from vision_components.backbones.parts import convolution, layers, pixels
-from vision_components.sky.network import SkyNetwork
+from vision_components.sky.network import MODEL, SkyNetwork
 
 SIDE = 256
 WIDTHS = (16, 32, 64, 128)
@@ -52,6 +53,25 @@ def unet(side: int = SIDE, widths: Sequence[int] = WIDTHS, name: str = "sky_unet
         x = _twice(x, widths[level], f"up_{level}")
     x = layers.Conv2D(1, 1, name="logits")(x)
     return tf.keras.Model(image, layers.Activation("sigmoid", name="probability")(x), name=name)
+
+
+def load_unet(path: Path) -> tf.keras.Model:
+    """A sky network that was saved as a Keras model: `sky.keras` of a folder, or what a structure search made of it.
+
+    Raises:
+        DataError: the file is absent or no Keras model, or does not give square images one probability a pixel.
+    """
+    if not path.is_file():
+        raise DataError(f"{path} does not exist; give a .keras file, such as {MODEL} in a network's folder")
+    try:
+        model = tf.keras.models.load_model(path, compile=False)
+    # Keras raises errors of many kinds on files that are none of its own.
+    except Exception as error:
+        raise DataError(f"{path} is no Keras model ({error}); give {MODEL} of a network's folder") from None
+    read, said = model.input_shape, model.output_shape
+    if not isinstance(read, tuple) or len(read) != 4 or read[1] != read[2] or said != (None, read[1], read[1], 1):
+        raise DataError(f"{path} reads {read} and answers {said}; give a model of [side, side, 3] to [side, side, 1]")
+    return model
 
 
 def keras_network(model: tf.keras.Model) -> SkyNetwork:

@@ -24,13 +24,18 @@ def darkened(luma: Floats, strength: float = 1.0) -> Floats:
     return luma ** (1 + (EXPONENT - 1) * strength)
 
 
-def scene_strength(sky_luma: float) -> float:
-    """How strong the tones of a sky are changed, by its median luma: 1 for a night, 0.4 for a bright day.
+def night_share(sky_luma: float) -> float:
+    """How much a sky of this median luma is a night sky: 1 up to 0.25, falling smoothly to 0 at 0.6; our choice."""
+    return 1 - float(smoothstep(DARK, BRIGHT, np.float64(sky_luma)))
 
-    It falls smoothly between a median of 0.25 and of 0.6. This is our choice: a night sky is to look like night, a
-    bright one is to gain a little depth without looking like a storm.
+
+def tone_strength(night: float) -> float:
+    """How strongly tones are changed: 1 for a night, 0.4 for a bright day.
+
+    This is our choice: a night sky is to look like night, a bright one is to gain a little depth without looking like a
+    storm.
     """
-    return 1 - (1 - LEAST) * float(smoothstep(DARK, BRIGHT, np.float64(sky_luma)))
+    return LEAST + (1 - LEAST) * night
 
 
 def smoothstep(low: float, high: float, x: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -10,12 +11,15 @@ from numpy.typing import NDArray
 from seriatim_errors import DataError
 from vision_components.sky.colours import luma_of, planes_of
 from vision_components.sky.effects.contrast import contrasted
-from vision_components.sky.effects.darkening import darkened, scene_strength
+from vision_components.sky.effects.darkening import darkened, night_share, tone_strength
 from vision_components.sky.effects.denoise import denoised
 from vision_components.sky.effects.white_balance import cooling_gains, grey_world_gains, shown_gains
 
 LEVELS = 4096
 SAMPLES = 1 << 16
+# Large photos are worked on strip by strip: it takes less memory, and what the processor keeps at hand suffices. Strips
+# begin at multiples of the coarsest band's 64 pixels, and their margins are wider than a band reaches.
+STRIP_PIXELS, STRIP_STEP, MARGIN = 1 << 22, 64, 192
 
 
 @dataclass(frozen=True)
@@ -81,10 +85,12 @@ def with_effects(
         raise DataError(f"photo {photo.dtype} {photo.shape}, mask {mask.shape}; give uint8 [h, w, 3] and [h, w]")
     result = photo.copy()
     tones = sky_tones(photo, mask, settings)
-    area = _everything if settings.ground_balance else _bounds(mask)
+    area = (slice(0, len(photo)), slice(0, photo.shape[1])) if settings.ground_balance else _bounds(mask)
     if area is not None:
         rows, columns = area
-        result[rows, columns] = _improved(photo[rows, columns], mask[rows, columns], tones, settings)
+        for inner, outer in _strips(rows, columns.stop - columns.start):
+            improved = _improved(photo[outer, columns], mask[outer, columns], tones, settings)
+            result[inner, columns] = improved[inner.start - outer.start : inner.stop - outer.start]
     return result
 
 
@@ -95,21 +101,19 @@ def sky_tones(photo: NDArray[np.uint8], mask: NDArray[np.uint8], settings: Effec
     alpha = mask[::step, ::step].astype(np.float32) / 255
     sky_luma = luma_of(planes)[alpha > 0.5]
     median, bright = np.quantile(sky_luma, (0.5, 0.9)) if len(sky_luma) else (0.0, 0.0)
-    strength = scene_strength(float(median))
-    sky = cooling_gains(grey_world_gains(planes, alpha), settings.white_balance * strength)
+    night = night_share(float(median))
+    # By night a warm sky is lit by a city; at dusk it is to stay warm.
+    sky = cooling_gains(grey_world_gains(planes, alpha), settings.white_balance * night)
     ground = grey_world_gains(planes, 1 - alpha) ** settings.ground_balance
-    return SkyTones(strength, float(bright), sky, ground)
+    return SkyTones(tone_strength(night), float(bright), sky, ground)
 
 
 def tone_curve(luma: NDArray[np.float32], tones: SkyTones, settings: EffectSettings) -> NDArray[np.float32]:
     """Darkening, then contrast, of luma of any shape; monotone, within 0 and 1."""
     darkening = settings.darkening * tones.strength
     darker = darkened(luma, darkening)
-    bright = float(darkened(np.float32(tones.bright), darkening))
+    bright = float(darkened(np.array(tones.bright), darkening))
     return contrasted(darker, bright, settings.contrast * tones.strength)
-
-
-_everything = slice(None), slice(None)
 
 
 def _improved(
@@ -155,6 +159,14 @@ def _places(luma: NDArray[np.float32]) -> NDArray[np.uint16]:
     scaled = luma * np.float32(LEVELS - 1)
     scaled += np.float32(0.5)
     return np.clip(scaled, 0, LEVELS - 1, out=scaled).astype(np.uint16)
+
+
+def _strips(rows: slice, width: int) -> Iterator[tuple[slice, slice]]:
+    """Rows of each strip, and the same with margins."""
+    height = STRIP_STEP * max(1, STRIP_PIXELS // (width * STRIP_STEP))
+    for start in range(rows.start, rows.stop, height):
+        stop = min(start + height, rows.stop)
+        yield slice(start, stop), slice(max(start - MARGIN, rows.start), min(stop + MARGIN, rows.stop))
 
 
 def _bounds(mask: NDArray[np.uint8]) -> tuple[slice, slice] | None:

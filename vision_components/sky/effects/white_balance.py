@@ -46,25 +46,6 @@ def cooling_gains(gains: NDArray[np.float64], strength: float) -> NDArray[np.flo
     return gains**strength
 
 
-def balanced(planes: Floats, alpha: Floats, sky: NDArray[np.float64], ground: NDArray[np.float64]) -> Floats:
-    """RGB planes under two white balances, blended by the mask.
-
-    Args:
-        planes: `[3, h, w]`, 0 to 1, as shown on a display.
-        alpha: how much each pixel is sky, `[h, w]`, 0 to 1.
-        sky, ground: gains of the channels in linear light, `[3]`.
-
-    Returns:
-        Planes of the same shape and type, 0 or more; values above 1 are left to the caller.
-    """
-    sky_shown, ground_shown = shown_gains(sky), shown_gains(ground)
-    changed = np.empty_like(planes)
-    for place in range(3):
-        difference = planes.dtype.type(sky_shown[place] - ground_shown[place])
-        changed[place] = planes[place] * (planes.dtype.type(ground_shown[place]) + difference * alpha)
-    return changed
-
-
 def shown_gains(gains: NDArray[np.float64]) -> NDArray[np.float64]:
     """Gains of displayed values that equal `gains` in linear light, under a display's power of 2.2."""
     return gains ** (1 / GAMMA)
