@@ -19,6 +19,7 @@ WARM_UP = 0.2
 # Products in bfloat16 with sums and variables in float32: half as long again as fast where the processor has them.
 PRECISION = ("--precision", {"choices": ("float32", "mixed_bfloat16"), "default": "float32", "help": "of training"})
 Loss = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
+MakeOptimizer = Callable[[tf.keras.optimizers.schedules.LearningRateSchedule], tf.keras.optimizers.Optimizer]
 
 
 def trained(
@@ -29,6 +30,7 @@ def trained(
     sides: tuple[int, ...] = (),
     loss: Loss | None = None,
     peak_rate: float = PEAK_RATE,
+    optimizer: MakeOptimizer | None = None,
 ) -> float:
     """Train a model that answers with logits; returns the seconds that the steps took.
 
@@ -40,12 +42,12 @@ def trained(
         sides: batches are resized to these in turn; empty for as they are.
         loss: of images, classes and logits; cross-entropy where None.
         peak_rate: highest learning rate.
+        optimizer: makes one of the rate's schedule; stochastic gradient descent with momentum where None.
     """
     steps = epochs * (len(data) // BATCH)
-    optimizer = tf.keras.optimizers.SGD(one_cycle(steps, peak_rate), 0.9, nesterov=True, weight_decay=WEIGHT_DECAY)
-    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias", "scale"])
+    learner = (optimizer or momentum)(one_cycle(steps, peak_rate))
     measure = loss or cross_entropy
-    optimizer.build(model.trainable_variables)
+    learner.build(model.trainable_variables)
 
     @tf.function(reduce_retracing=True)
     def step(images: tf.Tensor, classes: tf.Tensor) -> None:
@@ -53,7 +55,7 @@ def trained(
         with tf.GradientTape() as tape:
             value = measure(images, classes, model(images, training=True))
         variables = model.trainable_variables
-        optimizer.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
+        learner.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
 
     begun = time.perf_counter()
     for place, (images, classes) in enumerate(batches(data, epochs, seed)):
@@ -63,6 +65,13 @@ def trained(
             pixels = tf.image.resize(pixels, (side, side), antialias=True)
         step(pixels, tf.constant(classes))
     return time.perf_counter() - begun
+
+
+def momentum(rate: tf.keras.optimizers.schedules.LearningRateSchedule) -> tf.keras.optimizers.Optimizer:
+    """Stochastic gradient descent with Nesterov's momentum, and decay of kernels."""
+    optimizer = tf.keras.optimizers.SGD(rate, 0.9, nesterov=True, weight_decay=WEIGHT_DECAY)
+    optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias", "scale"])
+    return optimizer
 
 
 @contextmanager
