@@ -7,7 +7,9 @@ import click
 from seriatim_commands import LazyGroup, Subcommand
 
 # Searching structures, coding images and improving skies, in this order.
-SUBCOMMANDS: dict[str, Subcommand] = {}
+SUBCOMMANDS: dict[str, Subcommand] = {
+    "search": Subcommand("pipelines.commands.vision_search:search", "make a network smaller within a budget"),
+}
 
 
 @click.group(cls=LazyGroup, subcommands=SUBCOMMANDS)

@@ -43,7 +43,7 @@ class SearchSettings:
     lowering: float = 0.7
     temperature: float = 0.5
     last_temperature: float = 0.1
-    exact: bool = True
+    exact: bool = False
     rate: float = 1e-3
     gate_rate: float = 0.05
     seed: int = 0
@@ -132,7 +132,7 @@ def figs(
         *callbacks,
     ]
     if state is not None:
-        watching.append(tf.keras.callbacks.BackupAndRestore(str(state)))
+        watching.append(tf.keras.callbacks.BackupAndRestore(str(state), delete_checkpoint=False))
     history = model.fit(data, epochs=settings.epochs, callbacks=watching, verbose=0).history
     architectures = nested(strength, cost, budgets, floor=floor, round_to=round_to)
     return FigsResult(gated, strength, tuple(architectures), history)

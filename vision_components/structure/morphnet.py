@@ -123,8 +123,8 @@ def morphnet(
     settings = settings or MorphNetSettings()
     if settings.rounds < 1 or not 0 < settings.press <= 1 or not share > 0:
         raise DataError(
-            f"rounds {settings.rounds}, press {settings.press}, budget {share}; give 1 or more rounds, a press from 0 to "
-            "1 and a budget above 0"
+            f"rounds {settings.rounds}, press {settings.press}, budget {share}; give 1 or more rounds, a press above 0 "
+            "and at most 1, and a budget above 0"
         )
     rounds: list[MorphNetRound] = []
     budget = 0.0
@@ -141,7 +141,8 @@ def morphnet(
         )
         watching = [TargetSchedule(pressed, settings.epochs, settings.lowering), *callbacks]
         if state is not None:
-            watching.append(tf.keras.callbacks.BackupAndRestore(str(state / f"round_{number}")))
+            folder = str(state / f"round_{number}")
+            watching.append(tf.keras.callbacks.BackupAndRestore(folder, delete_checkpoint=False))
         history = search.fit(data, epochs=settings.epochs, callbacks=watching, verbose=0).history
         shrunk = cut_to_budget(strength, cost, pressed, floor=floor)
         rounds.append(MorphNetRound(shrunk, expand(shrunk, cost, budget, round_to), history))
