@@ -60,9 +60,7 @@ class Classifier:
         key = "logits" if isinstance(model.output, dict) and "logits" in model.output else None
         output = model.output[key] if key else model.output
         if isinstance(output, (list, dict)) or len(output.shape) != 2:
-            raise DataError(
-                f"{model.name} has several outputs or one that is not [batch, classes]; give one of classes"
-            )
+            raise DataError(f"{model.name} answers with more than numbers [batch, classes]; give a model of classes")
         if output.shape[-1] < len(images.names):
             raise DataError(
                 f"{model.name} tells {output.shape[-1]} classes apart, the images have {len(images.names)} "

@@ -203,6 +203,8 @@ def _finish(
     steps = choices.finish_epochs * int(batches.cardinality())
     rate = tf.keras.optimizers.schedules.CosineDecay(choices.rate, max(1, steps))
     classifier.model.compile(tf.keras.optimizers.Adam(rate), classifier.loss)
+    # Built now, so that what was kept of an interrupted training has where to go.
+    classifier.model.optimizer.build(classifier.model.trainable_variables)
     kept = tf.keras.callbacks.BackupAndRestore(str(state), delete_checkpoint=False)
     watching = [_watch(choices.finish, progress), kept]
     classifier.model.fit(batches, epochs=choices.finish_epochs, callbacks=watching, verbose=0)

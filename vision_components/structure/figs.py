@@ -19,6 +19,7 @@ from vision_components.structure.gated_network import insert_gates
 from vision_components.structure.prune import emit
 from vision_components.structure.schedules import TargetSchedule, TemperatureSchedule
 from vision_components.structure.search_model import Cost, SearchModel
+from vision_components.structure.spread_channels import copy_places
 from vision_components.structure.statistics import measure_statistics
 from vision_components.structure.strengths import GateStrength
 
@@ -29,7 +30,7 @@ class SearchSettings:
 
     Attributes:
         epochs: passes over the data.
-        weight: of the cost, while it is above the target; 0.05 a step and channel is what gates can follow.
+        weight: of the cost, while it is above the target; larger ones follow the target in fewer steps.
         lowering: share of the epochs in which the target sinks from the whole cost to the smallest budget.
         temperature, last_temperature: of the gates in the first and the last epoch.
         exact: gates of 0 or 1 in training; else relaxed ones.
@@ -39,7 +40,7 @@ class SearchSettings:
     """
 
     epochs: int = 20
-    weight: float = 3.0
+    weight: float = 5.0
     lowering: float = 0.7
     temperature: float = 0.5
     last_temperature: float = 0.1
@@ -74,7 +75,10 @@ class FigsResult:
             measured_on: batches of images on which the statistics of normalisation are measured anew.
         """
         graph = self.strength.graph
-        model = emit(graph.model, graph, self.architectures[place], fresh=fresh)
+        model = emit(graph.model, graph, self.architectures[place])
+        if fresh:
+            cut, model = model, emit(graph.model, graph, self.architectures[place], fresh=True)
+            copy_places(cut, model)
         if measured_on is not None:
             measure_statistics(model, measured_on)
         return model

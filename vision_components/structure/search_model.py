@@ -70,9 +70,11 @@ class SearchModel(tf.keras.Model):
         super().compile(optimizer=optimizer, **settings)
         if isinstance(self.optimizer, tf.keras.mixed_precision.LossScaleOptimizer):
             raise DataError("mixed_float16 needs scaled losses, which a search has not; use mixed_bfloat16 or float32")
+        # Built now, so that what was kept of an interrupted training has where to go.
         if isinstance(self.strength, GateStrength):
             self.gate_optimizer = gate_optimizer or tf.keras.optimizers.Adam(GATE_RATE)
             self.gate_optimizer.build(self.strength.variables)
+        self.optimizer.build(self._weights())
 
     def call(self, inputs: Any, training: bool | None = None) -> Any:
         """What the network answers."""
@@ -87,9 +89,7 @@ class SearchModel(tf.keras.Model):
             share = self.cost_share()
             pressure = self.weight * tf.cast(share > self.target, tf.float32)
             total = loss if self.proximal else loss + pressure * self.penalty()
-        own = {id(variable) for variable in self.strength.variables} if self.gate_optimizer else set()
-        weights = [one for one in self.network.trainable_variables if id(one) not in own]
-        gates = self.strength.variables if self.gate_optimizer else []
+        weights, gates = self._weights(), self.strength.variables if self.gate_optimizer else []
         gradients = tape.gradient(total, [*weights, *gates])
         self.optimizer.apply_gradients(zip(gradients[: len(weights)], weights, strict=True))
         if self.gate_optimizer:
@@ -110,6 +110,11 @@ class SearchModel(tf.keras.Model):
         soft = self.strength.soft()
         now = soft if isinstance(self.strength, GateStrength) else self._alive(soft)
         return tf.stop_gradient(self.cost(now) / self.cost.full)
+
+    def _weights(self) -> list[tf.Variable]:
+        """All that is trained, without what has an optimizer of its own."""
+        own = {id(variable) for variable in self.strength.variables} if self.gate_optimizer else set()
+        return [one for one in self.network.trainable_variables if id(one) not in own]
 
     def _alive(self, soft: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
         threshold = self.strength.threshold
