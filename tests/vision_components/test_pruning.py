@@ -66,6 +66,41 @@ def test_every_kind_of_block_is_what_was_said(block):
     check(random_network([block], [4]), 0.5, 1, pictures(), handlers=HANDLERS)
 
 
+def test_sequences_and_odd_settings_are_what_was_said():
+    series = tf.keras.Sequential(
+        [
+            tf.keras.Input((12, 4)),
+            L.Conv1D(6, 3, strides=2, padding="causal"),
+            L.DepthwiseConv1D(3, depth_multiplier=2),
+            L.SeparableConv1D(5, 2, activation="relu"),
+            L.Conv1DTranspose(6, 3, strides=2),
+            L.UpSampling1D(),
+            L.Dense(7, activation="softplus"),
+            L.Dropout(0.5),
+            L.GlobalMaxPooling1D(),
+            L.Dense(2),
+        ]
+    )
+    randomise(series)
+    check(series, 0.6, 0, np.random.default_rng(0).normal(size=(2, 12, 4)).astype(np.float32))
+    images_of = tf.keras.Sequential(
+        [
+            tf.keras.Input((SIDE, SIDE, 3)),
+            L.Conv2D(6, (3, 2), dilation_rate=2, activation="gelu"),
+            L.Conv2DTranspose(5, 3, 2, output_padding=1, activation="tanh"),
+            L.ZeroPadding2D(1),
+            L.Conv2D(7, 3, 2, use_bias=False),
+            L.GaussianNoise(1.0),
+            L.AveragePooling2D(),
+            L.Flatten(),
+            L.Dense(9, activation="selu"),
+            L.Dense(2, activation="softmax"),
+        ]
+    )
+    randomise(images_of)
+    check(images_of, 0.6, 1, pictures())
+
+
 def test_residual_networks_are_what_was_said():
     model = resnet(8, 4, width=8)
     randomise(model)
@@ -99,6 +134,24 @@ def test_a_scale_of_zero_is_no_mask_because_the_shift_survives():
         if "gamma" in flow.weights:
             step.layer.gamma.assign(step.layer.gamma * graph.kept(flow.weights["gamma"][0], alive))
     assert difference(hidden, model, pictures()) > 1e-2
+
+
+@pytest.fixture
+def half_precision():
+    tf.keras.mixed_precision.set_global_policy("mixed_bfloat16")
+    yield
+    tf.keras.mixed_precision.set_global_policy("float32")
+
+
+def test_models_of_half_precision_stay_so(half_precision):
+    model = random_network([residual, residual], [5, 4])
+    graph = ChannelGraph(model)
+    inner = list(graph.groups)[1]
+    architecture = Architecture(graph, {**random_alive(graph, 0.6), inner: np.zeros(5, bool)})
+    assert architecture.widths[inner] == 0
+    small = emit(model, graph, architecture, check=pictures(), tolerance=0.03)
+    assert {layer.compute_dtype for layer in small.layers if layer.weights} == {"bfloat16"}
+    assert small.output.dtype == masked(model, graph, architecture.alive).output.dtype == tf.bfloat16
 
 
 def test_a_residual_branch_without_channels_is_left_out():

@@ -34,6 +34,7 @@ def emit(
     *,
     fresh: bool = False,
     check: ArrayLike | None = None,
+    tolerance: float = TOLERANCE,
 ) -> tf.keras.Model:
     """The smaller model: layers of the same names with fewer channels, branches of which nothing is left without.
 
@@ -46,17 +47,18 @@ def emit(
         architecture: of the same graph.
         fresh: initialises the weights anew in place of cutting them.
         check: inputs on which the smaller model must say what the masked one says.
+        tolerance: allowed difference as a share of the largest output, or of 1 where that is smaller; half precision
+            needs some hundredths.
 
     Raises:
-        DataError: the model is not the graph's, or differs from the masked one by more than 1e-5 of its outputs' size
-            (1e-5 where those are below 1).
+        DataError: the model is not the graph's, or differs from the masked one by more than the tolerance.
     """
     small = built(graph, architecture.widths, architecture.removed)
     if not fresh:
         _cut(layers_of(model, graph.calls), graph, architecture.alive, small)
     if check is not None:
         off = difference(small, masked(model, graph, architecture.alive, architecture.removed), check)
-        if not off <= TOLERANCE:
+        if not off <= tolerance:
             raise DataError(f"{model.name}: the smaller model differs from the masked one by {off:.1e} of its outputs")
     return small
 
@@ -90,7 +92,7 @@ def built(graph: ChannelGraph, widths: Mapping[str, int], removed: tuple[str, ..
             # In another call of the same layer more may be left to join.
             name = f"{step.name}_alone" if (id(step.layer), not is_alone) in made else step.name
             made[key] = (
-                tf.keras.layers.Activation("linear", name=name)
+                tf.keras.layers.Activation("linear", name=name, dtype=joined[0].dtype.name)
                 if is_alone
                 else _narrowed(step, flow, graph, widths, name)
             )
