@@ -91,7 +91,10 @@ def separable(x, width):
 def operations(x, width):
     y = tf.nn.relu(L.Conv2D(x.shape[-1], 3, padding="same")(x)) * 0.5
     mean = tf.reduce_mean(y, axis=[1, 2], keepdims=True)
-    return tf.concat([y - mean, tf.maximum(x, y) + 1.0], axis=-1)
+    means = tf.squeeze(mean, [1, 2])[:, None, None, :] + tf.expand_dims(tf.reduce_max(x, axis=1), 1)
+    return tf.concat(
+        [y - mean, tf.maximum(x, y) + 1.0, tf.pad(x[:, 1:-1] * means, [[0, 0], [1, 1], [0, 0], [0, 0]])], -1
+    )
 
 
 def mixing(x, width):

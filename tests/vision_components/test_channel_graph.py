@@ -95,6 +95,9 @@ def test_nested_models_are_laid_open():
         (lambda x: tf.reduce_mean(x, axis=-1, keepdims=True), "reduces over channels or images"),
         (lambda x: L.Rescaling([1.0, 2.0, 3.0, 4.0], name="scaled")(x), "has a number for each channel"),
         (lambda x: tf.reshape(x, (-1, 64, 4)), "let the last be -1"),
+        (lambda x: tf.expand_dims(x, -1), "makes another axis the last"),
+        (lambda x: x[:, :, :, :, None], "cuts channels or images"),
+        (lambda x: tf.squeeze(tf.expand_dims(x, 4), 4), "takes away the last axis, or any"),
         (lambda x: L.MaxPooling2D(data_format="channels_first", name="pool")(x), "channels are not the last axis"),
     ],
 )

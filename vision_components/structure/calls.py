@@ -87,7 +87,7 @@ class LayerCalls:
         return filled(self.outputs)
 
     def _number(self, tensor: Any) -> int:
-        self.shapes.append(tuple(tensor.shape))
+        self.shapes.append(tuple(tensor.shape) if tensor.shape.rank is not None else ())
         return len(self.shapes) - 1
 
     def _open(
