@@ -182,6 +182,16 @@ def test_a_model_of_other_layers_is_refused():
         emit(random_network([residual], [7]), graph, Architecture(graph, graph.everything()))
 
 
+def test_a_nested_model_keeps_the_mode_that_it_was_called_in():
+    image = tf.keras.Input((SIDE, SIDE, 3))
+    inner = tf.keras.Sequential([tf.keras.Input((SIDE, SIDE, 3)), L.Conv2D(5, 3), L.BatchNormalization()])
+    model = tf.keras.Model(image, L.Conv2D(2, 3)(inner(image, training=False)))
+    randomise(model)
+    graph = ChannelGraph(model)
+    same = emit(model, graph, Architecture(graph, graph.everything()))
+    np.testing.assert_allclose(same(pictures(), training=True), model(pictures(), training=True), atol=1e-6)
+
+
 class Raised(L.Layer):
     """Adds one, which makes something of nothing."""
 
