@@ -99,6 +99,17 @@ def test_sequences_and_odd_settings_are_what_was_said():
     )
     randomise(images_of)
     check(images_of, 0.6, 1, pictures())
+    volumes = tf.keras.Sequential(
+        [
+            tf.keras.Input((4, 4, 4, 2)),
+            L.Conv3D(6, 3, padding="same", activation="relu"),
+            L.Conv3DTranspose(5, 2, 2),
+            L.MaxPooling3D(),
+            L.GlobalAveragePooling3D(),
+            L.Dense(2),
+        ]
+    )
+    check(volumes, 0.6, 0, np.random.default_rng(0).normal(size=(2, 4, 4, 4, 2)).astype(np.float32))
 
 
 def test_residual_networks_are_what_was_said():
