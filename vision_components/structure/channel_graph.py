@@ -249,7 +249,7 @@ class ChannelGraph:
         makers: dict[int, list[str]] = defaultdict(list)
         for number, root in enumerate(roots):
             makers[int(root)].append(trace.makers[number])
-        several = defaultdict(int)
+        several: dict[str, int] = defaultdict(int)
         for maker, _ in members:
             several[maker] += 1
         self.groups: dict[str, Group] = {}

@@ -50,8 +50,9 @@ def reshaped(call: CallSite, target: Sequence[int | None]) -> Flow | None:
     width = len(channels)
     if target[-1] == width and before[-1] == width:
         return Flow((channels,), keeps_zero=True, per_channel=True)
-    if len(target) == 1 and None not in before:
-        return Flow((np.tile(channels, math.prod(before[:-1])),), keeps_zero=True)
+    positions = [size for size in before[:-1] if size is not None]
+    if len(target) == 1 and len(positions) == len(before) - 1:
+        return Flow((np.tile(channels, math.prod(positions)),), keeps_zero=True)
     # A vector of several channels a position, as before it was flattened, could only be cut at a stride of its own.
     return None
 
@@ -61,6 +62,8 @@ def _batch_normalisation(call: CallSite) -> Flow:
     axis = list(layer.axis) if isinstance(layer.axis, (list, tuple)) else [layer.axis]
     if axis not in ([-1], [len(call.input_shapes[0]) - 1]):
         return call.pinned("normalises along another axis than the last")
+    if layer.renorm:
+        return call.pinned("renormalises by statistics that are not covered")
     names = ["moving_mean", "moving_variance", *(["gamma"] if layer.scale else []), *(["beta"] if layer.center else [])]
     return Flow((channels,), {name: {0: channels} for name in names}, per_channel=True)
 
@@ -146,6 +149,12 @@ _PASSING = (
     *(layers.UpSampling1D, layers.UpSampling2D, layers.UpSampling3D, layers.Resizing),
 )
 
+# What they fill in, or add, need not be zero.
+_SHIFTING = (
+    *(layers.RandomFlip, layers.RandomCrop, layers.RandomRotation, layers.RandomTranslation, layers.RandomZoom),
+    *(layers.RandomBrightness, layers.RandomContrast, layers.GaussianNoise),
+)
+
 LAYER_RULES: dict[type, Rule] = {
     layers.BatchNormalization: _batch_normalisation,
     layers.LayerNormalization: _mixing("normalises over channels"),
@@ -166,5 +175,5 @@ LAYER_RULES: dict[type, Rule] = {
     layers.Reshape: _reshape,
     layers.Rescaling: _rescaling,
     **dict.fromkeys(_PASSING, passing()),
-    layers.GaussianNoise: passing(keeps_zero=False),
+    **dict.fromkeys(_SHIFTING, passing(keeps_zero=False)),
 }

@@ -36,6 +36,10 @@ class Liveness:
             raise DataError(f"{self.broken}; let the groups before it keep a channel")
         return self
 
+    def counted(self) -> tuple[bool, ...]:
+        """Which calls cost: the live ones, or all where something is broken and no smaller model exists."""
+        return (True,) * len(self.live) if self.broken else self.live
+
 
 def liveness(graph: ChannelGraph, widths: Mapping[str, int], removed: Collection[str] = ()) -> Liveness:
     """Follow nothing through the network.

@@ -22,7 +22,8 @@ class HardMask(tf.keras.layers.Layer):
     """
 
     def __init__(self, mask: Sequence[int], **settings: Any) -> None:
-        super().__init__(**settings)
+        # In half precision what comes in single precision, such as pooled sums, stays so.
+        super().__init__(**settings, autocast=False)
         self.mask = [int(one) for one in mask]
 
     def call(self, inputs: tf.Tensor) -> tf.Tensor:

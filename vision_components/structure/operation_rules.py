@@ -40,6 +40,9 @@ def operation_rule(layer: tf.keras.layers.Layer) -> Rule | None:
         "concat": _concatenated,
         "reshape": _reshape,
         "__operators__.getitem": _slice,
+        "expand_dims": _expanded,
+        "compat.v1.squeeze": _squeezed,
+        "squeeze": _squeezed,
         "compat.v1.pad": _padded,
         "pad": _padded,
     }.get(name)
@@ -98,10 +101,27 @@ def _slice(call: CallSite) -> Flow:
     spec, rank = _argument(call, 1, "slice_spec"), len(call.input_shapes[0])
     spec = list(spec) if isinstance(spec, (list, tuple)) else [spec]
     whole = {"start": None, "stop": None, "step": None}
-    is_known = all(isinstance(one, (dict, int)) for one in spec) and len(spec) <= rank and len(call.inputs) == 1
-    reaches_channels = len(spec) == rank and spec[-1] != whole
+    # None makes an axis, which may stand before the channels only.
+    cuts = [one for one in spec if one is not None]
+    is_known = all(isinstance(one, (dict, int)) for one in cuts) and len(cuts) <= rank and len(call.inputs) == 1
+    reaches_channels = len(cuts) == rank and spec[-1] != whole
     if not is_known or reaches_channels or spec[0] != whole:
         return call.pinned("cuts channels or images")
+    return passing()(call)
+
+
+def _expanded(call: CallSite) -> Flow:
+    rank = len(call.output_shapes[0])
+    axis = _argument(call, 1, "axis")
+    if not isinstance(axis, int) or axis % rank in (0, rank - 1):
+        return call.pinned("makes another axis the last")
+    return passing()(call)
+
+
+def _squeezed(call: CallSite) -> Flow:
+    axis, rank = _argument(call, 1, "axis"), len(call.input_shapes[0])
+    if axis is None or {place % rank for place in np.atleast_1d(axis)} & {0, rank - 1}:
+        return call.pinned("takes away the last axis, or any")
     return passing()(call)
 
 

@@ -34,6 +34,7 @@ def emit(
     *,
     fresh: bool = False,
     check: ArrayLike | None = None,
+    tolerance: float = TOLERANCE,
 ) -> tf.keras.Model:
     """The smaller model: layers of the same names with fewer channels, branches of which nothing is left without.
 
@@ -46,17 +47,18 @@ def emit(
         architecture: of the same graph.
         fresh: initialises the weights anew in place of cutting them.
         check: inputs on which the smaller model must say what the masked one says.
+        tolerance: allowed difference as a share of the largest output, or of 1 where that is smaller; half precision
+            needs some hundredths.
 
     Raises:
-        DataError: the model is not the graph's, or differs from the masked one by more than 1e-5 of its outputs' size
-            (1e-5 where those are below 1).
+        DataError: the model is not the graph's, or differs from the masked one by more than the tolerance.
     """
     small = built(graph, architecture.widths, architecture.removed)
     if not fresh:
         _cut(layers_of(model, graph.calls), graph, architecture.alive, small)
     if check is not None:
         off = difference(small, masked(model, graph, architecture.alive, architecture.removed), check)
-        if not off <= TOLERANCE:
+        if not off <= tolerance:
             raise DataError(f"{model.name}: the smaller model differs from the masked one by {off:.1e} of its outputs")
     return small
 
@@ -75,20 +77,26 @@ def built(graph: ChannelGraph, widths: Mapping[str, int], removed: tuple[str, ..
     left = liveness(graph, widths, removed).require()
     flows = {id(step): flow for step, flow in zip(graph.calls.steps, graph.flows, strict=True)}
     live = {id(step) for step, is_live in zip(graph.calls.steps, left.live, strict=True) if is_live}
-    made: dict[int, tf.keras.layers.Layer] = {}
+    made: dict[tuple[int, bool], tf.keras.layers.Layer] = {}
 
     def call(step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if id(step) not in live:
             return tf.nest.map_structure(lambda _: _Nothing(), step.result)
         flow = flows[id(step)]
-        if flow.join != "other" and any(isinstance(leaf, _Nothing) for leaf in tf.nest.flatten((args, kwargs))):
+        if flow.join != "other":
             args, kwargs = _without_nothing(args), _without_nothing(kwargs)
-            tensors = [leaf for leaf in tf.nest.flatten((args, kwargs)) if tf.is_tensor(leaf)]
-            if len(tensors) == 1:
-                return tf.keras.layers.Activation("linear", name=step.name)(tensors[0])
-        if id(step.layer) not in made:
-            made[id(step.layer)] = _narrowed(step, flow, graph, widths)
-        return made[id(step.layer)](*args, **kwargs)
+        joined = [leaf for leaf in tf.nest.flatten((args, kwargs)) if tf.is_tensor(leaf)]
+        is_alone = len(joined) == 1 < len(step.inputs)
+        key = id(step.layer), is_alone
+        if key not in made:
+            # In another call of the same layer more may be left to join.
+            name = f"{step.name}_alone" if (id(step.layer), not is_alone) in made else step.name
+            made[key] = (
+                tf.keras.layers.Activation("linear", name=name, dtype=joined[0].dtype.name)
+                if is_alone
+                else _narrowed(step, flow, graph, widths, name)
+            )
+        return made[key](joined[0]) if is_alone else made[key](*args, **kwargs)
 
     return rebuilt(graph.calls, call)
 
@@ -103,9 +111,11 @@ def difference(one: tf.keras.Model, other: tf.keras.Model, inputs: ArrayLike) ->
     return found
 
 
-def _narrowed(step: Step, flow: Flow, graph: ChannelGraph, widths: Mapping[str, int]) -> tf.keras.layers.Layer:
-    config = {**step.layer.get_config(), "name": step.name}
-    config.update({name: graph.count(channels, widths) for name, channels in flow.sizes.items()})
+def _narrowed(
+    step: Step, flow: Flow, graph: ChannelGraph, widths: Mapping[str, int], name: str
+) -> tf.keras.layers.Layer:
+    config = {**step.layer.get_config(), "name": name}
+    config.update({entry: graph.count(channels, widths) for entry, channels in flow.sizes.items()})
     if flow.edit:
         config = flow.edit(config, lambda channels: graph.count(channels, widths))
     return type(step.layer).from_config(config)

@@ -43,9 +43,11 @@ class Resource:
     def __call__(self, what: Architecture | Mapping[str, Any]) -> Any:
         """The exact cost of an architecture or of masks, or the expected one of probabilities.
 
+        Of masks that leave nothing of what the outputs need, so that no model is to be made of them, it is the sum of
+        products as it stands.
+
         Raises:
-            DataError: a group's mask is missing or has another number of channels, or something needs a branch of
-                which nothing is left.
+            DataError: a group's mask is missing or has another number of channels.
         """
         if isinstance(what, Architecture):
             return self.of_widths(what.widths, what.removed)
@@ -59,12 +61,8 @@ class Resource:
         Args:
             widths: channels of each group.
             removed: names of layers of which the output counts as zero.
-
-        Raises:
-            DataError: something needs a branch of which nothing is left.
         """
-        left = liveness(self.graph, widths, removed).require()
-        return sum(self._terms.exact(widths, left.live))
+        return sum(self._terms.exact(widths, liveness(self.graph, widths, removed).counted()))
 
     def reg(self, strength: Mapping[str, tf.Tensor], alive: Mapping[str, Any]) -> tf.Tensor:
         """MorphNet's bilinear regulariser, a scalar tensor; up to twice the cost, and not to be reported as one.

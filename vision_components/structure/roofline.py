@@ -1,4 +1,4 @@
-"""Estimated time of an architecture: every call takes as long as the slower of its arithmetic and its memory traffic."""
+"""Estimated time of an architecture: of each call the slower of its arithmetic and its memory traffic."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 
 from vision_components.structure.architecture import Architecture
@@ -70,21 +71,12 @@ class Roofline:
         return tf.reduce_sum(tf.maximum(*self._times(self._arithmetic.expected(what), self._traffic.expected(what))))
 
     def of_widths(self, widths: Mapping[str, int], removed: Collection[str] = ()) -> float:
-        """The time for groups of such widths.
-
-        Raises:
-            DataError: something needs a branch of which nothing is left.
-        """
-        live = liveness(self.graph, widths, removed).require().live
+        """The time for groups of such widths; `removed` names layers of which the output counts as zero."""
+        live = liveness(self.graph, widths, removed).counted()
         operations, moved = self._arithmetic.exact(widths, live), self._traffic.exact(widths, live)
-        total = 0.0
-        for place in range(len(self._calls)):
-            computing = sum(
-                value for value, owner in zip(operations, self._arithmetic_of, strict=True) if owner == place
-            )
-            reading = sum(value for value, owner in zip(moved, self._traffic_of, strict=True) if owner == place)
-            total += max(computing / self.device.gflops, reading / self.device.bandwidth) / 1e6
-        return total
+        computing = np.bincount(self._arithmetic_of, operations, len(self._calls)) / self.device.gflops
+        reading = np.bincount(self._traffic_of, moved, len(self._calls)) / self.device.bandwidth
+        return float(np.maximum(computing, reading).sum() / 1e6)
 
     def reg(self, strength: Mapping[str, tf.Tensor], alive: Mapping[str, Any]) -> tf.Tensor:
         """The bilinear regulariser of whichever is slower in each call with the living channels, a scalar tensor.

@@ -30,7 +30,7 @@ def tensor_sizes(calls: LayerCalls, input_shape: Sequence[int] | None = None) ->
     for shape in shapes:
         if any(size is None for size in shape):
             raise DataError(f"input_shape {shape} has an open axis; give all sizes")
-    found: dict[int, tuple[int | None, ...]] = dict(zip(calls.inputs, shapes, strict=True))
+    found: dict[int, tuple[int, ...]] = dict(zip(calls.inputs, shapes, strict=True))
 
     def call(step: Step, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if "training" in inspect.signature(step.layer.call).parameters and kwargs.get("training") is None:

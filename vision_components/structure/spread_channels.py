@@ -49,6 +49,13 @@ class SpreadChannels(tf.keras.layers.Layer):
         return {**super().get_config(), "channels": self.channels}
 
 
+def copy_places(source: tf.keras.Model, target: tf.keras.Model) -> None:
+    """Give the target's layers the places of the source's of the same names; they are structure, not weights."""
+    for layer in target.layers:
+        if isinstance(layer, SpreadChannels):
+            layer.set_weights(source.get_layer(layer.name).get_weights())
+
+
 def spread_rule(call: CallSite) -> Flow:
     """Channels of its own, of which each is zero where the one that comes in is."""
     [channels] = call.inputs

@@ -7,6 +7,7 @@ a gradient, and `alive()`, booleans by group. A channel that occurs in several l
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -56,7 +57,19 @@ class GammaStrength:
 
     def alive(self) -> dict[str, NDArray[np.bool_]]:
         """Whether each channel is stronger than the threshold, by group."""
-        return _above(self.graph, self.soft(), self.threshold)
+        return self.alive_above(self.threshold)
+
+    def counted(self, soft: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """1 for each channel that is alive by its strength, else 0, by group."""
+        return {name: tf.cast(values > self.threshold, tf.float32) for name, values in soft.items()}
+
+    def scores(self) -> NDArray[np.float32]:
+        """Strengths of all channels, `[channels of all groups]`."""
+        return np.concatenate([np.asarray(values) for values in self.soft().values()])
+
+    def alive_above(self, number: float) -> dict[str, NDArray[np.bool_]]:
+        """Whether each channel is stronger than a number, by group."""
+        return {name: np.asarray(values) > number for name, values in self.soft().items()}
 
 
 class GroupLassoStrength:
@@ -90,7 +103,19 @@ class GroupLassoStrength:
 
     def alive(self) -> dict[str, NDArray[np.bool_]]:
         """Whether each channel is stronger than the threshold, by group."""
-        return _above(self.graph, self.soft(), self.threshold)
+        return self.alive_above(self.threshold)
+
+    def counted(self, soft: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """1 for each channel that is alive by its strength, else 0, by group."""
+        return {name: tf.cast(values > self.threshold, tf.float32) for name, values in soft.items()}
+
+    def scores(self) -> NDArray[np.float32]:
+        """Strengths of all channels, `[channels of all groups]`."""
+        return np.concatenate([np.asarray(values) for values in self.soft().values()])
+
+    def alive_above(self, number: float) -> dict[str, NDArray[np.bool_]]:
+        """Whether each channel is stronger than a number, by group."""
+        return {name: np.asarray(values) > number for name, values in self.soft().items()}
 
     def _norm(self, kernel: tf.Variable, axis: int) -> tf.Tensor:
         others = [place for place in range(len(kernel.shape)) if place != axis]
@@ -134,19 +159,22 @@ class GateStrength:
 
     def alive(self) -> dict[str, NDArray[np.bool_]]:
         """Whether each gate is open without noise, by group."""
-        return self.alive_of(self.gates.kept().numpy() + self.gates.logits.numpy() * (1 - self.gates.kept().numpy()))
+        return self.alive_above(0.0)
 
-    def alive_of(self, values: NDArray[np.float32], above: float = 0.0) -> dict[str, NDArray[np.bool_]]:
-        """Whether each channel is alive, by group, when gates are open of which the value is above a number.
+    def counted(self, soft: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """What the expected cost counts: the probabilities themselves."""
+        return soft
 
-        Args:
-            values: of all gates, `[gates]`.
-            above: the number.
-        """
-        masks = {name: part > above for name, part in self._parted(np.asarray(values)).items()}
-        return joined_alive(self.graph, self._joined, masks)
+    def scores(self) -> NDArray[np.float32]:
+        """Logits of all gates, `[gates]`."""
+        return self.gates.logits.numpy()
 
-    def _parted(self, values: tf.Tensor) -> dict[str, tf.Tensor]:
+    def alive_above(self, number: float) -> dict[str, NDArray[np.bool_]]:
+        """Whether each channel is alive, by group, when gates are open of which the logit is above a number."""
+        is_open = (self.gates.logits.numpy() > number) | (self.gates.kept().numpy() > 0)
+        return joined_alive(self.graph, self._joined, self._parted(is_open))
+
+    def _parted(self, values: Any) -> dict[str, Any]:
         """Values of all gates by group."""
         ends = np.cumsum(self.gates.sizes)
         parts = zip(self._free, ends - self.gates.sizes, ends, strict=True)
@@ -190,10 +218,6 @@ def _strongest(graph: ChannelGraph, measured: Sequence[Measured]) -> dict[str, t
     largest = tf.math.unsorted_segment_max(strengths, places, sum(widths.values()) + 1)
     firsts = first_places(graph)
     return {name: largest[firsts[name] : firsts[name] + width] for name, width in widths.items()}
-
-
-def _above(graph: ChannelGraph, strengths: dict[str, tf.Tensor], threshold: float) -> dict[str, NDArray[np.bool_]]:
-    return {name: np.asarray(strengths[name]) > threshold for name in graph.groups}
 
 
 def _require_all(graph: ChannelGraph, measured: Iterator[NDArray[np.int64]], what: str, instead: str) -> None:
