@@ -1,6 +1,8 @@
 """`seriatim vision train-sky` and `seriatim vision sky`: from labelled photos to better ones."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -165,3 +167,9 @@ def test_widths_that_are_no_numbers_are_named(tmp_path):
     ended = CliRunner().invoke(train_sky, [str(tmp_path), "--out", str(tmp_path / "new"), "--widths", "4,x"])
     assert isinstance(ended.exception, DataError)
     assert "--widths '4,x'" in str(ended.exception)
+
+
+def test_improving_photos_needs_no_tensorflow():
+    program = "import pipelines.sky_folder, vision_components.sky, sys; print('tensorflow' in sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert shown.strip() == "False"

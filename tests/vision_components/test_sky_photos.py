@@ -9,6 +9,8 @@ from PIL import Image
 from benchmarks.sky_scenes import drawn_scene
 from seriatim_errors import DataError
 from vision_components.sky import SkyNetwork, SkySettings, improve, sky_features, sky_mask
+from vision_components.sky.evaluation import MEASURES, evaluate, mean_measures
+from vision_components.sky.labelled_photos import LabelledPhoto
 from vision_components.sky.metrics import boundary_band_error, intersection_over_union
 from vision_components.sky.photo import cell_for, filter_size
 from vision_components.sky.photo_file import read_photo, write_photo
@@ -252,3 +254,22 @@ def test_a_file_that_declares_a_gigantic_picture_is_refused_before_it_is_read(tm
     path.write_bytes(bytes(content))
     with pytest.raises(DataError, match="megapixels"):
         read_photo(path)
+
+
+def test_a_network_is_measured_over_labelled_pixels_of_labelled_photos():
+    scene = drawn_scene(2, 120, 160)
+    labels = np.select([scene.alpha > 0.95, scene.alpha < 0.05], [np.uint8(255), np.uint8(0)], np.uint8(128))
+    photo = LabelledPhoto("a.jpg", scene.photo, labels)
+    unlabelled = LabelledPhoto("b.jpg", scene.photo, np.full_like(labels, 128))
+    found = evaluate(knowing(scene.alpha), [photo, unlabelled])
+    assert found == evaluate(knowing(scene.alpha), [photo])
+    assert set(found["enlarged"]) == set(found["filtered"]) == set(MEASURES)
+    assert found["enlarged"]["iou"] < found["filtered"]["iou"] < 1
+    assert found["filtered"]["band_error"] < found["enlarged"]["band_error"]
+    with pytest.raises(DataError, match="no photos to measure"):
+        evaluate(knowing(scene.alpha), [unlabelled])
+
+
+def test_means_leave_out_what_is_not_a_number():
+    assert mean_measures([{"a": 1.0, "b": np.nan}, {"a": 2.0, "b": 5.0}]) == {"a": 1.5, "b": 5.0}
+    assert np.isnan(mean_measures([{"a": np.nan}])["a"])
