@@ -12,6 +12,7 @@ SUBCOMMANDS: dict[str, Subcommand] = {
     "train-codec": Subcommand("pipelines.commands.vision_train_codec:train_codec", "Train an image codec."),
     "encode": Subcommand("pipelines.commands.vision_encode:encode", "Code pictures with a trained codec."),
     "decode": Subcommand("pipelines.commands.vision_decode:decode", "Write coded pictures as PNG."),
+    "recode": Subcommand("pipelines.commands.vision_recode:recode", "Code the thumbnails of a catalogue."),
     "train-sky": Subcommand(
         "pipelines.commands.vision_train_sky:train_sky", "Train the network that finds skies, on labelled photos."
     ),
