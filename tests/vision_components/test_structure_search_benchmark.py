@@ -22,10 +22,10 @@ from vision_components.structure import ChannelGraph, FLOPs
 
 @pytest.mark.parametrize("method", [UNIFORM, RANDOM])
 def test_networks_of_a_budget_cost_as_much(method, tmp_path):
-    cost = FLOPs(ChannelGraph(whole_network(12)))
+    cost = FLOPs(ChannelGraph(whole_network(8)))
     for budget in (0.25, 0.5):
-        widths = widths_of(Trial(method, budget, 0), 12, None, 1, Kept(tmp_path))
-        assert 0.97 * budget < cost.of_widths(widths) / cost.full <= budget
+        widths = widths_of(Trial(method, budget, 0), 8, None, 1, Kept(tmp_path))
+        assert 0.95 * budget < cost.of_widths(widths) / cost.full <= budget
 
 
 def test_filling_stops_where_no_group_can_have_a_channel_more():
