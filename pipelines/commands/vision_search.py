@@ -76,7 +76,7 @@ def search(model: Path, images: Path, out: Path, finish_epochs: int | None, **gi
     for budget in budgets:
         if not 0 < budget < 1:
             raise DataError(f"--budget {budget:g}; give a share of the model's cost above 0 and below 1")
-    if given["method"] == "morphnet" and (len(budgets) > 1 or given["finish"] == "fine-tune"):
+    if given["method"] == "morphnet" and (len(budgets) > 1 or given["finish"] != "scratch"):
         raise DataError("--method morphnet finds one network with new weights; give one --budget and --finish scratch")
     choices = SearchChoices(budgets=budgets, finish_epochs=finish_epochs or given["epochs"], **given)
     labelled = read_labelled_images(images)

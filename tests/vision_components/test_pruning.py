@@ -14,6 +14,10 @@ from tests.vision_components.structure_networks import (
     BLOCKS,
     HANDLERS,
     SIDE,
+    concatenated,
+    excited,
+    grouped,
+    nested,
     pictures,
     random_alive,
     random_network,
@@ -29,6 +33,7 @@ from vision_components.structure import (
     Params,
     channelwise,
     emit,
+    expand,
     masked,
 )
 from vision_components.structure.prune import TOLERANCE, difference
@@ -64,6 +69,15 @@ def test_random_networks_with_random_masks_are_what_was_said(parts, head, share,
 @pytest.mark.parametrize("block", BLOCKS)
 def test_every_kind_of_block_is_what_was_said(block):
     check(random_network([block], [4]), 0.5, 1, pictures(), handlers=HANDLERS)
+
+
+@pytest.mark.parametrize("block", [nested, grouped, concatenated, excited])
+def test_wider_networks_cost_what_was_said(block):
+    graph = ChannelGraph(random_network([block], [4]))
+    flops = FLOPs(graph)
+    found = expand(Architecture(graph, random_alive(graph, 0.6)), flops, 3 * flops.full)
+    assert 1.5 * flops.full < found.cost == 2 * count_macs(found.model())
+    assert Params(graph).of_widths(found.widths) == found.model().count_params()
 
 
 def test_sequences_and_odd_settings_are_what_was_said():
