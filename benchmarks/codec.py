@@ -21,6 +21,7 @@ import numpy as np
 
 from benchmarks.codec_pictures import Picture, read_pictures
 from benchmarks.codec_rivals import RIVALS, opened, rival_files
+from benchmarks.codec_search import searched_widths
 from benchmarks.codec_times import decode_seconds
 from benchmarks.harness import parse_options, report
 from seriatim_errors import DataError
@@ -68,6 +69,10 @@ def main() -> None:
         ("--patch", {"type": int, "default": 128}),
         ("--pictures", {"type": int, "help": "test pictures, in place of all"}),
         ("--steps", {"type": int, "help": "of every training, in place of the budget"}),
+        (
+            "--searched",
+            {"type": float, "nargs": "*", "default": [0.06, 0.3], "help": "shares of the full decoder's work"},
+        ),
         ("--decoder", {"action": "append", "default": [], "help": "another decoder: NAME:ACTIVATION:W,W,W"}),
     )
     given = options.extra
@@ -83,6 +88,14 @@ def main() -> None:
         decoder=(given.channels,) * 3,
     )
     steps = given.steps or _steps(given, training, design, decoders, options.budget)
+    if given.searched:
+        middle = TrainingPlan(sorted(given.weights)[len(given.weights) // 2], steps, patch=given.patch)
+        full = [decoder for decoder in decoders if decoder.name == FULL]
+        codec = trained(given.work, design, full, training, middle)[FULL]
+        found = searched_widths(given.work, codec, training, given.searched, middle)
+        decoders += [
+            Decoder(f"searched {share:g}", "gdn1", one) for share, one in zip(given.searched, found, strict=True)
+        ]
     curves: dict[str, dict[float, Point]] = {decoder.name: {} for decoder in decoders}
     curves[JOINT] = {}
     codecs: dict[str, Codec] = {}
@@ -264,7 +277,9 @@ def _steps(given: Any, training: list[Picture], design: CodecDesign, decoders: l
         own = _step_seconds(
             lambda count: train_decoder(base, training, full.widths, full.activation, _plan(given, count))
         )
-        every = len(given.weights) * (joint + len(decoders) * own)
+        # A search takes about as long as two trainings of a decoder.
+        more = 2 + len(given.searched) if given.searched else 0
+        every = len(given.weights) * (joint + (len(decoders) + more) * own)
         path.write_text(json.dumps({"steps": max(1, int(SPARE * 60 * minutes / every))}), encoding="utf-8")
     return int(json.loads(path.read_text(encoding="utf-8"))["steps"])
 

@@ -3,6 +3,7 @@
 from vision_components.codec.bd_rate import bd_rate
 from vision_components.codec.codec import Codec, Latents
 from vision_components.codec.codec_folder import load_codec, save_codec
+from vision_components.codec.decoder_search import search_decoder
 from vision_components.codec.decoder_training import train_decoder, train_synthesis
 from vision_components.codec.design import CodecDesign, decoder_macs, hyper_decoder_macs
 from vision_components.codec.gdn import GDN
@@ -26,6 +27,7 @@ __all__ = [
     "ms_ssim_decibels",
     "psnr",
     "save_codec",
+    "search_decoder",
     "train_codec",
     "train_decoder",
     "train_synthesis",

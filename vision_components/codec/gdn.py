@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from seriatim_errors import DataError
+from vision_components.structure import channelwise, register_rule
 
 # Variables are roots, so that steps shrink as a value nears 0; the pedestal keeps the root's gradient finite there.
 PEDESTAL = 2.0**-36
@@ -80,6 +81,10 @@ class GDN(tf.keras.layers.Layer):
 
     def _root(self, name: str, value: tf.Tensor) -> tf.Variable:
         return self.add_weight(name, value.shape, initializer=lambda *_, **__: _root_of(value))
+
+
+# A channel that is cut leaves beta and both axes of gamma; a channel that is zero stays so.
+register_rule(GDN, channelwise({"gamma_root": (0, 1), "beta_root": (0,)}, keeps_zero=True, macs_of="gamma_root"))
 
 
 def activation(kind: str, inverse: bool = False, **settings: Any) -> tf.keras.layers.Layer:
