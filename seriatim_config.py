@@ -32,9 +32,9 @@ def read_config(path: Path | None, model: type[Model], overrides: dict[str, Any]
         ConfigError: the file is absent, is not YAML, or holds an unknown key or a wrong value; the message
             names the key, the line and the value.
     """
-    if path is None:
-        values, node = {}, None
-    else:
+    values: dict[str, Any] = {}
+    node = None
+    if path is not None:
         values, node = _read(path)
     for key, value in (overrides or {}).items():
         _set_dotted(values, key, value)
