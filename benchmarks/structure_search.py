@@ -23,7 +23,7 @@ import tensorflow as tf
 from benchmarks.cifar10 import SIDE, Images, read_cifar10
 from benchmarks.exported_members import member_graph
 from benchmarks.harness import parse_options, report
-from benchmarks.image_training import BATCH, accuracy, batches, epoch_seconds, trained
+from benchmarks.image_training import BATCH, PEAK_RATE, accuracy, batches, epoch_seconds, trained
 from benchmarks.multi_hashing import paired_interval
 from vision_components.backbones.parts import convolution, layers, pixels
 from vision_components.backbones.resnet import residual_block
@@ -219,9 +219,12 @@ def _train(
 ) -> dict[str, Any]:
     graph = ChannelGraph(whole_network(width, trial.seed))
     model = built(graph, widths)
+    peak = PEAK_RATE
     if trial.method == FIGS_KEPT:
         model.load_weights(_weights(kept.folder, trial.budget, trial.seed))
-    trained(model, train, epochs, trial.seed)
+        # At the whole rate nothing of them would be left.
+        peak = PEAK_RATE / 5
+    trained(model, train, epochs, trial.seed, peak_rate=peak)
     cost = FLOPs(graph)
     share = cost.of_widths(widths) / cost.full
     return {"accuracy": accuracy(model, test), "share": share, "parameters": model.count_params()}
