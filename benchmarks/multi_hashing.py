@@ -10,7 +10,6 @@ from __future__ import annotations
 import functools
 import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from scipy import stats
 
 from benchmarks.cifar10 import Images, read_cifar10
 from benchmarks.harness import parse_options, report
-from benchmarks.image_training import BATCH, accuracy, trained
+from benchmarks.image_training import accuracy, epoch_seconds, trained
 from benchmarks.step_times import step_time_ratio
 from vision_components.backbones import resnet
 from vision_components.multi_hashing import hash_model, sizes_of
@@ -154,16 +153,10 @@ def _epochs(work: Path, trials: list[Trial], train: Images, depth: int, minutes:
     plan = work / "plan.json"
     if not plan.exists():
         methods = {(trial.method, trial.share): trial for trial in trials}
-        seconds = {key: _epoch_seconds(lambda one=one: network(one, depth), train) for key, one in methods.items()}
+        seconds = {key: epoch_seconds(lambda one=one: network(one, depth), train) for key, one in methods.items()}
         every = sum(seconds[trial.method, trial.share] for trial in trials)
         plan.write_text(json.dumps({"epochs": max(1, int(SPARE * 60 * minutes / every))}), encoding="utf-8")
     return int(json.loads(plan.read_text(encoding="utf-8"))["epochs"])
-
-
-def _epoch_seconds(build: Callable[[], tf.keras.Model], train: Images, steps: tuple[int, int] = (3, 11)) -> float:
-    """From the difference of two short trainings, so that what building the graph takes falls out."""
-    few, more = (trained(build(), train.take(np.arange(count * BATCH)), 1, 0) for count in steps)
-    return (more - few) / (steps[1] - steps[0]) * (len(train) / BATCH)
 
 
 def _result(trial: Trial, train: Images, test: Images, depth: int, epochs: int, work: Path) -> dict[str, float]:

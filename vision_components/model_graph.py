@@ -17,7 +17,7 @@ class Call:
 
     Attributes:
         layer: the layer's name.
-        place: 0 for its first use, 1 for the second, and so on.
+        place: 0 for its first use, 1 for the second, and so on; of nested models one more.
     """
 
     layer: str
@@ -79,7 +79,7 @@ def functional(model: tf.keras.Model) -> tf.keras.Model:
         if not model.built:
             raise DataError(f"{model.name} is not built; call build, or give it an Input")
         return tf.keras.Model(model.inputs, model.outputs, name=model.name)
-    if not getattr(model, "_is_graph_network", False):
+    if not _has_graph(model):
         raise DataError(f"{model.name} is a subclassed model, which has no graph to read; build a functional one")
     return model
 
@@ -89,8 +89,14 @@ def _calls(model: tf.keras.Model) -> Iterator[tuple[Call, list[Call]]]:
         nodes = layer["inbound_nodes"]
         if not nodes:
             yield Call(layer["name"]), []
-        for place, node in enumerate(nodes):
+        # A nested model's making is a call of its own, which its configuration leaves out and others' count.
+        first = int(_has_graph(model.get_layer(layer["name"])))
+        for place, node in enumerate(nodes, first):
             yield Call(layer["name"], place), list(dict.fromkeys(_tensors(node)))
+
+
+def _has_graph(layer: tf.keras.layers.Layer) -> bool:
+    return isinstance(layer, tf.keras.Model) and getattr(layer, "_is_graph_network", False)
 
 
 def _tensors(node: Any) -> Iterator[Call]:

@@ -8,6 +8,7 @@ from seriatim_commands import LazyGroup, Subcommand
 
 # Searching structures, coding images and improving skies, in this order.
 SUBCOMMANDS: dict[str, Subcommand] = {
+    "search": Subcommand("pipelines.commands.vision_search:search", "make a network smaller within a budget"),
     "train-codec": Subcommand("pipelines.commands.vision_train_codec:train_codec", "Train an image codec."),
     "encode": Subcommand("pipelines.commands.vision_encode:encode", "Code pictures with a trained codec."),
     "decode": Subcommand("pipelines.commands.vision_decode:decode", "Write coded pictures as PNG."),

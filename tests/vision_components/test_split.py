@@ -83,6 +83,13 @@ def test_a_layer_that_is_used_twice_is_two_calls():
     assert [call.layer for call in graph.cuts()] == ["image"]
 
 
+def test_nested_models_are_one_call_each():
+    image = tf.keras.Input((8, 8, 3), name="image")
+    inner = tf.keras.Sequential([tf.keras.Input((8, 8, 3)), Layers.Conv2D(3, 1)], name="inner")
+    model = tf.keras.Model(image, Layers.Dense(2, name="head")(inner(Layers.ReLU(name="active")(inner(image)))))
+    assert [call.layer for call in ModelGraph(model).cuts()] == ["image", "inner", "active", "inner"]
+
+
 @pytest.mark.parametrize(
     ("boundaries", "message"),
     [
