@@ -163,7 +163,7 @@ def mean_of(points: list[Point]) -> Point:
 
 
 def figures_of(curves: dict[str, dict[float, Point]], rivals: dict[str, dict[float, Point]]) -> dict[str, float]:
-    """BD-rates in per cent of every decoder over the full GDN one, and of the GDN1 one over JPEG and WebP; none where no quality is shared."""
+    """BD-rates in per cent over the full GDN decoder, and of the GDN1 one over rivals, where qualities are shared."""
     figures: dict[str, float] = {}
     for measure in ("PSNR", "MS-SSIM"):
         pairs = {_word(name): (curves[REFERENCE], points) for name, points in curves.items() if name != REFERENCE}

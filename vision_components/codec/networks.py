@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import tensorflow as tf
 
@@ -47,15 +46,18 @@ def hyper_synthesis(design: CodecDesign) -> tf.keras.Model:
     return tf.keras.Model(hyper, _conv(2 * design.latents, 3, 1, "parameters")(values), name="hyper_synthesis")
 
 
-def synthesis(latents: int, widths: Sequence[int], activation_name: str = "gdn1") -> tf.keras.Model:
+def synthesis(
+    latents: int, widths: Sequence[int], activation_name: str = "gdn1", size: tuple[int, int] | None = None
+) -> tf.keras.Model:
     """Latents `[batch, height, width, latents]` to pictures `[batch, 16 height, 16 width, 3]`, about 0 to 1.
 
     Args:
         latents: channels that it reads.
         widths: of its three inner layers.
         activation_name: `gdn`, `gdn1` or `relu`.
+        size: height and width of the latents where they are to be fixed.
     """
-    read = tf.keras.Input((None, None, latents), name="latents")
+    read = tf.keras.Input((*(size or (None, None)), latents), name="latents")
     values = read
     for place, width in enumerate(widths):
         values = _up(width, f"up_{place}", gain=1.0 if place else 1 / LATENT_GAIN)(values)
@@ -67,13 +69,12 @@ def synthesis(latents: int, widths: Sequence[int], activation_name: str = "gdn1"
 def _conv(
     width: int, size: int, strides: int, name: str, kind: str | None = None, gain: float = 1.0
 ) -> tf.keras.layers.Layer:
-    return tf.keras.layers.Conv2D(width, size, strides, **_settings(name, kind, gain))
+    # Values keep their spread from layer to layer.
+    start = tf.keras.initializers.VarianceScaling(gain**2, "fan_in", "uniform")
+    return tf.keras.layers.Conv2D(width, size, strides, "same", activation=kind, kernel_initializer=start, name=name)
 
 
 def _up(width: int, name: str, kind: str | None = None, gain: float = 1.0) -> tf.keras.layers.Layer:
-    return tf.keras.layers.Conv2DTranspose(width, 5, 2, **_settings(name, kind, gain))
-
-
-def _settings(name: str, kind: str | None, gain: float) -> dict[str, Any]:
-    start = tf.keras.initializers.VarianceScaling(gain**2, "fan_avg", "uniform")
-    return {"padding": "same", "activation": kind, "kernel_initializer": start, "name": name}
+    # An output of stride 2 reads a quarter of the taps. Keras calls the inputs of these kernels their outputs.
+    start = tf.keras.initializers.VarianceScaling(4 * gain**2, "fan_out", "uniform")
+    return tf.keras.layers.Conv2DTranspose(width, 5, 2, "same", activation=kind, kernel_initializer=start, name=name)
