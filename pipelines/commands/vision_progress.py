@@ -1,13 +1,17 @@
-"""What `seriatim vision encode` and `decode` show while they work, and how they end."""
+"""What the commands of the image codec show while they work, and how they end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from pipelines.coded_pictures import CodedFile
+    from vision_components.codec import TrainingState
 
 
 def through_codec(
@@ -45,3 +49,19 @@ def through_codec(
     if refused:
         raise DataError(f"{len(refused)} of {len(done)} files refused, {len(done) - len(refused)} written to {out}")
     console.print(f"{out}: {len(done)} files", markup=False)
+
+
+@contextlib.contextmanager
+def training_shown(console: Console, words: str, steps: int) -> Iterator[Callable[[TrainingState], None]]:
+    """A bar of steps with the last rate and quality; what it yields is told the state of the training."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task(words, total=steps)
+
+        def tell(state: TrainingState) -> None:
+            rate = f"{state.bits_per_pixel:.3f} bits per pixel, " if state.bits_per_pixel else ""
+            shown.update(task, completed=state.step, description=f"{rate}{state.psnr:.2f} dB")
+
+        yield tell
