@@ -3,9 +3,10 @@
 For every weight of the distortion one codec is trained (encoder, hyperprior, tables). All decoders that are compared,
 the full ones too, are then trained from scratch on the latents of that codec, which stays as it is: their files are the
 same to the byte, and a BD-rate between them shows the quality of decoders alone. Widths are also searched, within the
-cost of the narrow decoder, beginning with the full one. Bits per pixel are those of whole
-files. Rates and qualities are averaged over pictures at constant weight (or at constant quality for JPEG and WebP).
-Codecs are kept in `--work`, one that is there is not trained again. Times are medians in turns within one run.
+cost of the narrow decoder, beginning with the full one. A codec has as many steps as the budget allows, a decoder or a
+search half as many. Bits per pixel are those of whole files. Rates and qualities are averaged over pictures at constant
+weight (or at constant quality for JPEG and WebP). Codecs are kept in `--work`, one that is there is not trained again.
+Times are medians in turns within one run.
 """
 
 from __future__ import annotations
@@ -152,12 +153,13 @@ def trained(
     base = kept(JOINT, lambda: train_codec(training, design, plan))
     costs = {one.name: decoder_macs(design.latents, one.widths) for one in decoders}
     budget = costs[NARROW] / costs[FULL]
+    half = dataclasses.replace(plan, steps=max(EPOCHS, plan.steps // 2))
     found = {JOINT: base}
-    for one in [*decoders, _searched(work, base, training, plan, budget)]:
+    for one in [*decoders, _searched(work, base, training, half, budget)]:
         widths = "x".join(map(str, one.widths))
         found[one.name] = kept(
             f"{one.name} {one.activation} {widths}",
-            functools.partial(train_decoder, base, training, one.widths, one.activation, plan),
+            functools.partial(train_decoder, base, training, one.widths, one.activation, half),
         )
     return found
 
@@ -166,7 +168,7 @@ def _searched(work: Path, base: Codec, training: list[Picture], plan: TrainingPl
     """Widths for one weight, from the codec's own decoder, within a share of its cost."""
     path = work / f"{plan.distortion_weight:g}-{plan.steps}-searched.json"
     if not path.exists():
-        [found] = search_decoder(base, training, [budget], dataclasses.replace(plan, steps=max(EPOCHS, plan.steps)))
+        [found] = search_decoder(base, training, [budget], plan)
         path.write_text(json.dumps(found.widths), encoding="utf-8")
         print(f"{path.stem}: {found.widths}", flush=True)
     return Decoder(SEARCHED, "gdn1", tuple(json.loads(path.read_text(encoding="utf-8"))))
@@ -289,7 +291,7 @@ def _steps(given: Any, training: list[Picture], design: CodecDesign, decoders: l
         own = _step_seconds(
             lambda count: train_decoder(base, training, full.widths, full.activation, _plan(given, count))
         )
-        every = len(given.weights) * (joint + (len(decoders) + 2) * own)
+        every = len(given.weights) * (joint + (len(decoders) + 2) * own / 2)
         path.write_text(json.dumps({"steps": max(1, int(SPARE * 60 * minutes / every))}), encoding="utf-8")
     return int(json.loads(path.read_text(encoding="utf-8"))["steps"])
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,6 +14,12 @@ if TYPE_CHECKING:
 
     from pipelines.coded_pictures import CodedFile
     from vision_components.codec import TrainingState
+
+
+def without_notices() -> None:
+    """Keep from the terminal what TensorFlow tells about itself while it is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 def through_codec(

@@ -49,9 +49,11 @@ def train_codec(
     seed: int,
 ) -> None:
     """Train a codec on pictures, or on all pictures in folders; what cannot be read is left out and said."""
+    from pipelines.commands.vision_progress import training_shown, without_notices
+
+    without_notices()
     from rich.console import Console
 
-    from pipelines.commands.vision_progress import training_shown
     from pipelines.training_pictures import read_training_pictures
     from seriatim_errors import DataError
     from vision_components.codec import CodecDesign, TrainingPlan, decoder_macs, save_codec

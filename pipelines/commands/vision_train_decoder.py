@@ -43,9 +43,11 @@ def train_decoder(
     seed: int,
 ) -> None:
     """Train a decoder of given or searched widths; it reads the files of the codec, which stays as it is."""
+    from pipelines.commands.vision_progress import training_shown, without_notices
+
+    without_notices()
     from rich.console import Console
 
-    from pipelines.commands.vision_progress import training_shown
     from pipelines.training_pictures import read_training_pictures
     from seriatim_errors import DataError
     from vision_components.codec import TrainingPlan, load_codec, save_codec, train_synthesis
