@@ -49,7 +49,8 @@ def through_codec(
 
         def tell(one: CodedFile) -> None:
             shown.advance(task)
-            rate = f"{one.size} bytes, {8 * one.size / max(one.pixels, 1):.3f} bits per pixel"
+            came = "from " if word == "decoding" else ""
+            rate = f"{came}{one.size} bytes, {8 * one.size / max(one.pixels, 1):.3f} bits per pixel"
             console.print(f"{one.target}: {rate}" if one.target else f"refused: {one.reason}", markup=False)
 
         done = convert(codec, paths, out, overwrite, tell)
