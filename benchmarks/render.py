@@ -10,6 +10,7 @@ from benchmarks.cascade_plot import FRONT, cascade_plot
 from benchmarks.codec_plot import codec_plot
 from benchmarks.harness import RESULTS
 from benchmarks.prediction_plot import prediction_plot
+from benchmarks.structure_plot import structure_plot
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 PICTURES = Path(__file__).parents[1] / "docs" / "images"
@@ -18,6 +19,7 @@ DRAWN = (
     ("structured_prediction", "prediction_time.svg", prediction_plot),
     ("cascades", "cascades.svg", cascade_plot),
     ("codec", "codec.svg", codec_plot),
+    ("structure_search", "structure_search.svg", structure_plot),
 )
 INTRODUCTION = """# Benchmarks
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from pipelines.classifier import Classifier
 from pipelines.labelled_images import LabelledImages, split_rows
@@ -82,8 +82,8 @@ class Found:
     files: tuple[str, ...] = ()
 
 
-class Progress:
-    """Is told what is being trained; does nothing by itself."""
+class Progress(Protocol):
+    """Is told what is being trained."""
 
     def start(self, what: str, steps: int) -> None:
         """A training of so many steps begins."""
@@ -144,16 +144,35 @@ def search_network(
     cost_of = _cost_of(images, choices)
     cost = cost_of(model)
     results = [_measured("model", whole, cost.full, cost.full, judge)]
-    for name, small, architecture, paid in _searched(whole, cost_of, batches, choices, out, progress):
-        classifier = replace(whole, model=small)
+    for cut in _searched(whole, cost_of, batches, choices, out, progress):
+        classifier = replace(whole, model=cut.model)
         if choices.finish != "none":
-            _finish(classifier, batches, choices, out / "state" / name, progress)
-        results.append(_written(_measured(name, classifier, paid, cost.full, judge), small, architecture, out))
+            _finish(classifier, batches, choices, out / "state" / cut.name, progress)
+        results.append(_written(_measured(cut.name, classifier, cut.cost, cost.full, judge), cut, out))
     rows = [asdict(one) for one in results]
     (out / "summary.json").write_text(
         json.dumps({"unit": cost.unit, "models": rows}, indent=1) + "\n", encoding="utf-8"
     )
     return results
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """A result of the search, not yet trained to the end.
+
+    Attributes:
+        name: of its file.
+        model: smaller.
+        architecture: which channels of the model to begin with it was cut to.
+        widths: of the smaller model by group; of `morphnet` wider than the architecture.
+        cost: in the resource's unit.
+    """
+
+    name: str
+    model: tf.keras.Model
+    architecture: Architecture
+    widths: Mapping[str, int]
+    cost: float
 
 
 def _searched(
@@ -163,8 +182,8 @@ def _searched(
     choices: SearchChoices,
     out: Path,
     progress: Progress,
-) -> list[tuple[str, tf.keras.Model, Architecture, float]]:
-    """For each budget: a file's name, the model, the architecture and its cost."""
+) -> list[_Cut]:
+    """What is found for each budget."""
     import tensorflow as tf
 
     from vision_components.structure.figs import SearchSettings, figs
@@ -179,17 +198,17 @@ def _searched(
     names = [f"small_{100 * share:g}" if len(choices.budgets) > 1 else "small" for share in choices.budgets]
     if choices.method == "morphnet":
         [share] = choices.budgets
-        settings = MorphNetSettings(epochs=choices.epochs, rate=choices.rate)
-        result = morphnet(whole.model, cost_of, batches, share, settings, **told)
+        widening = MorphNetSettings(epochs=choices.epochs, rate=choices.rate)
+        result = morphnet(whole.model, cost_of, batches, share, widening, **told)
         last = result.rounds[-1]
-        return [(names[0], result.small(), last.shrunk, last.widened.cost)]
+        return [_Cut(names[0], result.small(), last.shrunk, result.widths, last.widened.cost)]
     cost = cost_of(whole.model)
     settings = SearchSettings(epochs=choices.epochs, rate=choices.rate, seed=choices.seed)
     found = figs(cost, batches, choices.budgets, settings, **told)
     inputs = [pixels for pixels, _ in batches]
     fresh = choices.finish == "scratch"
     return [
-        (name, found.small(place, fresh=fresh, measured_on=None if fresh else inputs), one, cost(one))
+        _Cut(name, found.small(place, fresh=fresh, measured_on=None if fresh else inputs), one, one.widths, cost(one))
         for place, (name, one) in enumerate(zip(names, found.architectures, strict=True))
     ]
 
@@ -286,17 +305,16 @@ def _measured(name: str, classifier: Classifier, cost: float, whole: float, judg
     )
 
 
-def _written(found: Found, small: tf.keras.Model, architecture: Architecture, out: Path) -> Found:
+def _written(found: Found, cut: _Cut, out: Path) -> Found:
     """Model, architecture and picture of one result."""
-    from vision_components.structure import ChannelGraph
     from vision_components.structure.widths_picture import widths_picture
 
-    suffix = found.name.removeprefix("small")
-    files = [out / f"{found.name}.keras", out / f"architecture{suffix}.json", out / f"widths{suffix}.svg"]
-    small.save(files[0])
-    architecture.save(files[1])
-    after = {name: group.width for name, group in ChannelGraph(small).groups.items()}
-    changes = [(one.group, one.before, after.get(one.group, 0)) for one in architecture.changes()]
-    title = f"{small.name}: {found.share:.0%} of the cost, {found.accuracy:.1%} right"
-    files[2].write_text(widths_picture(*zip(*changes, strict=True), title=title), encoding="utf-8")
+    suffix = cut.name.removeprefix("small")
+    files = [out / f"{cut.name}.keras", out / f"architecture{suffix}.json", out / f"widths{suffix}.svg"]
+    cut.model.save(files[0])
+    cut.architecture.save(files[1])
+    before = {one.group: one.before for one in cut.architecture.changes()}
+    title = f"{cut.model.name}: {found.share:.0%} of the cost, {found.accuracy:.1%} right"
+    drawn = widths_picture(list(before), list(before.values()), [cut.widths[name] for name in before], title)
+    files[2].write_text(drawn, encoding="utf-8")
     return replace(found, files=tuple(map(str, files)))

@@ -61,6 +61,10 @@ def _macs(operation: tf.Operation) -> int:
     if kind == "Conv2DBackpropInput":
         # A transposed convolution spreads every input over a window: filter [height, width, outputs, inputs].
         return _image_size(operation.inputs[2]) * math.prod(_shape(operation.inputs[1])[:3])
+    if kind == "Conv3D":
+        return _image_size(operation.outputs[0]) * math.prod(_shape(operation.inputs[1])[:4])
+    if kind == "Conv3DBackpropInputV2":
+        return _image_size(operation.inputs[2]) * math.prod(_shape(operation.inputs[1])[:4])
     if kind == "MatMul":
         left = _shape(operation.inputs[0])
         return _size(operation.outputs[0]) * left[0 if operation.get_attr("transpose_a") else 1]

@@ -62,7 +62,7 @@ if TYPE_CHECKING:
     help="Share of the images that models are judged by.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-def search(model: Path, images: Path, out: Path, finish: str | None, finish_epochs: int | None, **given: Any) -> None:
+def search(model: Path, images: Path, out: Path, finish_epochs: int | None, **given: Any) -> None:
     """Make MODEL, a Keras file, smaller: search its widths on images, cut it, train it to the end, write it."""
     # Before TensorFlow is imported, which tells the terminal what it was built for.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -71,14 +71,14 @@ def search(model: Path, images: Path, out: Path, finish: str | None, finish_epoc
     from pipelines.network_search import SearchChoices, load_network, search_network
     from seriatim_errors import DataError
 
-    finish = finish or ("scratch" if given["method"] == "morphnet" else "fine-tune")
+    given["finish"] = given["finish"] or ("scratch" if given["method"] == "morphnet" else "fine-tune")
     budgets = tuple(sorted(set(given.pop("budgets"))))
     for budget in budgets:
         if not 0 < budget < 1:
             raise DataError(f"--budget {budget:g}; give a share of the model's cost above 0 and below 1")
-    if given["method"] == "morphnet" and (len(budgets) > 1 or finish == "fine-tune"):
+    if given["method"] == "morphnet" and (len(budgets) > 1 or given["finish"] != "scratch"):
         raise DataError("--method morphnet finds one network with new weights; give one --budget and --finish scratch")
-    choices = SearchChoices(budgets=budgets, finish=finish, finish_epochs=finish_epochs or given["epochs"], **given)
+    choices = SearchChoices(budgets=budgets, finish_epochs=finish_epochs or given["epochs"], **given)
     labelled = read_labelled_images(images)
     network = load_network(model)
     shown = _Bar()

@@ -48,6 +48,7 @@ def refused(*arguments):
     return str(answer.exception)
 
 
+@pytest.mark.slow
 def test_a_network_is_made_smaller_within_each_budget(digits, network, tmp_path):
     out = tmp_path / "out"
     chosen = ("--out", out, "--epochs", 2, "--budget", 0.6, "--budget", 0.3, "--batch", 32)
@@ -72,6 +73,7 @@ def test_a_network_is_made_smaller_within_each_budget(digits, network, tmp_path)
     assert "holds another search, which differs in seed" in refused(network, "--images", digits, *chosen, "--seed", 1)
 
 
+@pytest.mark.slow
 def test_the_command_line_runs_morphnet_on_a_folder_for_parameters(network, tmp_path):
     rng = np.random.default_rng(0)
     for name in ("cat", "dog"):

@@ -82,6 +82,24 @@ def test_nested_models_are_laid_open():
     assert widths(graph) == {"one": 4, "inner_inside": 5, "outer_inside": 6}
 
 
+def test_layers_of_one_name_are_told_apart_by_their_models():
+    inner = tf.keras.Sequential([tf.keras.Input((8, 8, 3)), conv(5, "image"), L.ReLU(name="head")], name="inner")
+    graph = graph_of(lambda x: conv(4, "inner_image")(inner(x)))
+    assert widths(graph) == {"inner_image_": 5, "inner_image": 4}
+
+
+def test_a_nested_model_with_a_call_of_its_own_is_unknown():
+    class Doubled(tf.keras.Model):
+        def call(self, inputs, training=None):
+            return 2 * super().call(inputs, training=training)
+
+    start = tf.keras.Input((8, 8, 4))
+    inner = Doubled(start, conv(4, "inside")(start), name="inner")
+    with pytest.warns(UserWarning, match=r"no rule for inner \(Doubled\)"):
+        graph = graph_of(lambda x: inner(conv(4, "one")(x)))
+    assert graph.groups == {}
+
+
 @pytest.mark.parametrize(
     ("build", "reason"),
     [

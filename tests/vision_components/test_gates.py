@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seriatim_errors import DataError
@@ -64,6 +64,7 @@ def test_straight_through_gates_are_exactly_open_or_shut_with_the_relaxed_gradie
     np.testing.assert_array_equal(tape.gradient(exact, logits).numpy(), tape.gradient(smooth, logits).numpy())
 
 
+@settings(max_examples=30)
 @given(st.lists(st.floats(0.01, 0.99), min_size=1, max_size=6))
 def test_any_of_is_the_probability_that_one_or_more_are_open(probabilities):
     draws = np.random.default_rng(0).uniform(size=(DRAWS, len(probabilities))) < probabilities

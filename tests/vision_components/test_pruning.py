@@ -14,6 +14,10 @@ from tests.vision_components.structure_networks import (
     BLOCKS,
     HANDLERS,
     SIDE,
+    concatenated,
+    excited,
+    grouped,
+    nested,
     pictures,
     random_alive,
     random_network,
@@ -29,6 +33,7 @@ from vision_components.structure import (
     Params,
     channelwise,
     emit,
+    expand,
     masked,
 )
 from vision_components.structure.prune import TOLERANCE, difference
@@ -66,6 +71,15 @@ def test_every_kind_of_block_is_what_was_said(block):
     check(random_network([block], [4]), 0.5, 1, pictures(), handlers=HANDLERS)
 
 
+@pytest.mark.parametrize("block", [nested, grouped, concatenated, excited])
+def test_wider_networks_cost_what_was_said(block):
+    graph = ChannelGraph(random_network([block], [4]))
+    flops = FLOPs(graph)
+    found = expand(Architecture(graph, random_alive(graph, 0.6)), flops, 3 * flops.full)
+    assert 1.5 * flops.full < found.cost == 2 * count_macs(found.model())
+    assert Params(graph).of_widths(found.widths) == found.model().count_params()
+
+
 def test_sequences_and_odd_settings_are_what_was_said():
     series = tf.keras.Sequential(
         [
@@ -99,6 +113,17 @@ def test_sequences_and_odd_settings_are_what_was_said():
     )
     randomise(images_of)
     check(images_of, 0.6, 1, pictures())
+    volumes = tf.keras.Sequential(
+        [
+            tf.keras.Input((4, 4, 4, 2)),
+            L.Conv3D(6, 3, padding="same", activation="relu"),
+            L.Conv3DTranspose(5, 2, 2),
+            L.MaxPooling3D(),
+            L.GlobalAveragePooling3D(),
+            L.Dense(2),
+        ]
+    )
+    check(volumes, 0.6, 0, np.random.default_rng(0).normal(size=(2, 4, 4, 4, 2)).astype(np.float32))
 
 
 def test_residual_networks_are_what_was_said():
@@ -180,6 +205,16 @@ def test_a_model_of_other_layers_is_refused():
     graph = ChannelGraph(random_network([residual], [5]))
     with pytest.raises(DataError, match=r"random has no layer \w+ with weights of the shapes"):
         emit(random_network([residual], [7]), graph, Architecture(graph, graph.everything()))
+
+
+def test_a_nested_model_keeps_the_mode_that_it_was_called_in():
+    image = tf.keras.Input((SIDE, SIDE, 3))
+    inner = tf.keras.Sequential([tf.keras.Input((SIDE, SIDE, 3)), L.Conv2D(5, 3), L.BatchNormalization()])
+    model = tf.keras.Model(image, L.Conv2D(2, 3)(inner(image, training=False)))
+    randomise(model)
+    graph = ChannelGraph(model)
+    same = emit(model, graph, Architecture(graph, graph.everything()))
+    np.testing.assert_allclose(same(pictures(), training=True), model(pictures(), training=True), atol=1e-6)
 
 
 class Raised(L.Layer):

@@ -217,6 +217,8 @@ def test_a_vanished_branch_costs_nothing():
     small = emit(model, graph, architecture)
     assert FLOPs(graph)(architecture) == FLOPs(graph)(alive) == 2 * count_macs(small)
     assert Params(graph)(architecture) == small.count_params()
+    for cost in (FLOPs, Params, Activations, lambda one: Roofline(one, "p4", batch=8)):
+        np.testing.assert_allclose(cost(graph)(architecture), cost(ChannelGraph(small)).full)
 
 
 def test_masks_of_other_groups_are_refused(graph):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -67,7 +68,7 @@ class LayerCalls:
         found: list[tuple[tuple[str, ...], Step]] = []
         bound = {id(tensor): number for tensor, number in zip(self.model.inputs, self.inputs, strict=True)}
         self.outputs = self._open(self.model, bound, (), {}, found)
-        self.steps = _named(found)
+        self.steps = _named(found, self.model.input_names)
 
     def run(self, inputs: Sequence[Any], call: Callable[[Step, tuple[Any, ...], dict[str, Any]], Any]) -> Any:
         """What the model returns when `call` makes every step.
@@ -127,7 +128,8 @@ class LayerCalls:
             return None
         if not all(isinstance(leaf, Ref) for leaf in tf.nest.flatten(args[0])):
             return None
-        if not isinstance(layer, tf.keras.Sequential) and not getattr(layer, "_is_graph_network", False):
+        # A class of its own may compute something else than its graph.
+        if type(layer).call.__qualname__ not in ("Functional.call", "Sequential.call") or not layer.built:
             return None
         return self._opened.setdefault(id(layer), functional(layer))
 
@@ -157,13 +159,15 @@ def _passed_on(given: Mapping[str, Any], layer: tf.keras.layers.Layer, own: Mapp
     return {}
 
 
-def _named(found: list[tuple[tuple[str, ...], Step]]) -> list[Step]:
-    layers = {id(step.layer): path for path, step in reversed(found)}
-    times = Counter(path[-1] for path in layers.values())
+def _named(found: list[tuple[tuple[str, ...], Step]], taken: Sequence[str]) -> list[Step]:
+    """The steps with names of which no two layers have one, nor an input."""
+    paths = {id(step.layer): path for path, step in reversed(found)}
+    times = Counter([*taken, *(path[-1] for path in paths.values())])
     names: dict[int, str] = {}
-    for key, path in layers.items():
+    used = {name for name, often in times.items() if often == 1} | set(taken)
+    for key, path in paths.items():
         names[key] = path[-1] if times[path[-1]] == 1 else "_".join(path)
-    return [
-        Step(names[id(step.layer)], step.layer, step.args, step.kwargs, step.inputs, step.outputs, step.result)
-        for _, step in found
-    ]
+        while times[path[-1]] > 1 and names[key] in used:
+            names[key] += "_"
+        used.add(names[key])
+    return [dataclasses.replace(step, name=names[id(step.layer)]) for _, step in found]

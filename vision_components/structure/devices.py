@@ -71,7 +71,9 @@ def measured_device(size: int = 1024, megabytes: int = 64, repeats: int = 5, nam
     rng = np.random.default_rng(0)
     matrix = tf.constant(rng.standard_normal((size, size), np.float32))
     vector = tf.zeros(megabytes * 250_000)
-    product, addition = tf.function(lambda one: tf.linalg.matmul(one, one)), tf.function(lambda one: one + 1.0)
+    product, addition = (
+        tf.function(step, autograph=False) for step in (lambda one: tf.linalg.matmul(one, one), lambda one: one + 1.0)
+    )
     gflops = 2 * size**3 / _seconds(lambda: product(matrix).numpy(), repeats) / 1e9
     # Read once and written once; what is read back to say that it is done is a single number.
     bandwidth = 2 * megabytes * 1e6 / _seconds(lambda: addition(vector)[0].numpy(), repeats) / 1e9

@@ -42,7 +42,8 @@ class Flow:
         sizes: entries of the layer's configuration that hold a number of channels.
         edit: what else must change in the configuration, given how many of some channels are kept.
         macs: what it costs.
-        keeps_zero: a channel that is zero everywhere comes out zero everywhere.
+        keeps_zero: a channel that is zero everywhere comes out zero everywhere; calls of several outputs that do not
+            must pin them, for no mask stands behind them.
         per_channel: each channel of the one output comes from the same channel of the one input alone.
         join: how it takes several tensors: a `sum` can do without one that is zero, a `concat` without one of no
             channels, others need all.

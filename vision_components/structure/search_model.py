@@ -103,29 +103,24 @@ class SearchModel(tf.keras.Model):
         soft = self.strength.soft()
         if isinstance(self.strength, GateStrength):
             return self.cost(soft) / self.cost.full
-        return self.cost.reg(soft, self._alive(soft)) / self.cost.full
+        return self.cost.reg(soft, self.strength.counted(soft)) / self.cost.full
 
     def cost_share(self) -> tf.Tensor:
         """The cost as a share of the whole, a scalar: expected for gates, by the threshold for other strengths."""
-        soft = self.strength.soft()
-        now = soft if isinstance(self.strength, GateStrength) else self._alive(soft)
-        return tf.stop_gradient(self.cost(now) / self.cost.full)
+        return tf.stop_gradient(self.cost(self.strength.counted(self.strength.soft())) / self.cost.full)
 
     def _weights(self) -> list[tf.Variable]:
         """All that is trained, without what has an optimizer of its own."""
         own = {id(variable) for variable in self.strength.variables} if self.gate_optimizer else set()
         return [one for one in self.network.trainable_variables if id(one) not in own]
 
-    def _alive(self, soft: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        threshold = self.strength.threshold
-        return {name: tf.cast(values > threshold, tf.float32) for name, values in soft.items()}
-
     def _shrink(self, pressure: tf.Tensor) -> None:
         """The proximal step of `pressure * G / F` for counts as they are: a threshold for each scale."""
+        assert isinstance(self.strength, GammaStrength)
         soft = {name: tf.stop_gradient(values) for name, values in self.strength.soft().items()}
         with tf.GradientTape() as tape:
             tape.watch(list(soft.values()))
-            penalty = self.cost.reg(soft, self._alive(soft)) / self.cost.full
+            penalty = self.cost.reg(soft, self.strength.counted(soft)) / self.cost.full
         prices = tape.gradient(penalty, soft, unconnected_gradients="zero")
         of_all = tf.concat([*(prices[name] for name in self.strength.graph.groups), [0.0]], 0)
         rate = tf.cast(self.optimizer.learning_rate, tf.float32) * pressure

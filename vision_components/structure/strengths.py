@@ -59,6 +59,10 @@ class GammaStrength:
         """Whether each channel is stronger than the threshold, by group."""
         return self.alive_above(self.threshold)
 
+    def counted(self, soft: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """1 for each channel that is alive by its strength, else 0, by group."""
+        return {name: tf.cast(values > self.threshold, tf.float32) for name, values in soft.items()}
+
     def scores(self) -> NDArray[np.float32]:
         """Strengths of all channels, `[channels of all groups]`."""
         return np.concatenate([np.asarray(values) for values in self.soft().values()])
@@ -100,6 +104,10 @@ class GroupLassoStrength:
     def alive(self) -> dict[str, NDArray[np.bool_]]:
         """Whether each channel is stronger than the threshold, by group."""
         return self.alive_above(self.threshold)
+
+    def counted(self, soft: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """1 for each channel that is alive by its strength, else 0, by group."""
+        return {name: tf.cast(values > self.threshold, tf.float32) for name, values in soft.items()}
 
     def scores(self) -> NDArray[np.float32]:
         """Strengths of all channels, `[channels of all groups]`."""
@@ -152,6 +160,10 @@ class GateStrength:
     def alive(self) -> dict[str, NDArray[np.bool_]]:
         """Whether each gate is open without noise, by group."""
         return self.alive_above(0.0)
+
+    def counted(self, soft: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """What the expected cost counts: the probabilities themselves."""
+        return soft
 
     def scores(self) -> NDArray[np.float32]:
         """Logits of all gates, `[gates]`."""
