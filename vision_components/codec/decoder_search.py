@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from seriatim_errors import DataError
 from vision_components.codec.codec import Codec
-from vision_components.codec.decoder_training import latents_of_patches
 from vision_components.codec.design import LATENT_STRIDE
 from vision_components.codec.gdn import GDN
 from vision_components.codec.networks import synthesis
@@ -110,7 +109,7 @@ def _batches(codec: Codec, patches: Patches, plan: TrainingPlan) -> tf.data.Data
     def draw() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         for _ in range(math.ceil(plan.steps / EPOCHS)):
             shown = patches.batch(plan.batch)
-            yield latents_of_patches(codec, shown), shown.astype(np.float32) / 255
+            yield codec.latents_of_patches(shown), shown.astype(np.float32) / 255
 
     signature = (
         tf.TensorSpec((plan.batch, side, side, codec.design.latents), tf.float32),
