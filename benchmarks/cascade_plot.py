@@ -49,7 +49,7 @@ def cascade_plot(rows: list[dict[str, Any]]) -> str:
             y = _down(tick, low, high)
             parts.append(f'<line x1="{left}" x2="{left + panel}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e2e8f0"/>')
             parts.append(f'<text x="{left - 8}" y="{y + 4:.1f}" text-anchor="end">{tick:g}</text>')
-        for tick in _decades(least, most):
+        for tick in decades(least, most):
             parts.append(
                 f'<text x="{across(tick):.1f}" y="{HEIGHT - BOTTOM + 18}" text-anchor="middle">{tick:g}</text>'
             )
@@ -72,6 +72,7 @@ def _ticks(low: int, high: int) -> range:
     return range(low, high + 1, max(1, (high - low) // 6))
 
 
-def _decades(least: float, most: float) -> list[float]:
+def decades(least: float, most: float) -> list[float]:
+    """Ticks of a logarithmic axis: 1, 2 and 5 times powers of ten."""
     powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
     return [value for power in powers for step in (1, 2, 5) if least <= (value := step * 10.0**power) <= most]

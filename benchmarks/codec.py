@@ -2,13 +2,16 @@
 
 For every weight of the distortion one codec is trained (encoder, hyperprior, tables). All decoders that are compared,
 the full ones too, are then trained from scratch on the latents of that codec, which stays as it is: their files are the
-same to the byte, and a BD-rate between them shows the quality of decoders alone. Bits per pixel are those of whole
-files. Rates and qualities are averaged over pictures at constant weight (or at constant quality for JPEG and WebP).
-Codecs are kept in `--work`, one that is there is not trained again. Times are medians in turns within one run.
+same to the byte, and a BD-rate between them shows the quality of decoders alone. Widths are also searched, within the
+cost of the narrow decoder, beginning with the full one. A codec has as many steps as the budget allows, a decoder or a
+search half as many. Bits per pixel are those of whole files. Rates and qualities are averaged over pictures at constant
+weight (or at constant quality for JPEG and WebP). Codecs are kept in `--work`, one that is there is not trained again.
+Times are medians in turns within one run.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import time
@@ -21,7 +24,6 @@ import numpy as np
 
 from benchmarks.codec_pictures import Picture, read_pictures
 from benchmarks.codec_rivals import RIVALS, opened, rival_files
-from benchmarks.codec_search import searched_widths
 from benchmarks.codec_times import decode_seconds
 from benchmarks.harness import parse_options, report
 from seriatim_errors import DataError
@@ -39,10 +41,11 @@ from vision_components.codec import (
     train_codec,
     train_decoder,
 )
+from vision_components.codec.decoder_search import EPOCHS, search_decoder
 
 # Of the published narrow decoder (79, 22, 43 channels where the full one has 192).
-NARROW = (79 / 192, 22 / 192, 43 / 192)
-FULL, REFERENCE, JOINT = "full GDN1", "full GDN", "trained together"
+PUBLISHED = (79 / 192, 22 / 192, 43 / 192)
+FULL, REFERENCE, JOINT, NARROW, SEARCHED = "full GDN1", "full GDN", "trained together", "narrow", "searched"
 SPARE = 0.85
 Point = dict[str, float]
 
@@ -69,10 +72,6 @@ def main() -> None:
         ("--patch", {"type": int, "default": 128}),
         ("--pictures", {"type": int, "help": "test pictures, in place of all"}),
         ("--steps", {"type": int, "help": "of every training, in place of the budget"}),
-        (
-            "--searched",
-            {"type": float, "nargs": "*", "default": [0.06, 0.3], "help": "shares of the full decoder's work"},
-        ),
         ("--decoder", {"action": "append", "default": [], "help": "another decoder: NAME:ACTIVATION:W,W,W"}),
     )
     given = options.extra
@@ -88,23 +87,16 @@ def main() -> None:
         decoder=(given.channels,) * 3,
     )
     steps = given.steps or _steps(given, training, design, decoders, options.budget)
-    if given.searched:
-        middle = TrainingPlan(sorted(given.weights)[len(given.weights) // 2], steps, patch=given.patch)
-        full = [decoder for decoder in decoders if decoder.name == FULL]
-        codec = trained(given.work, design, full, training, middle)[FULL]
-        found = searched_widths(given.work, codec, training, given.searched, middle)
-        decoders += [
-            Decoder(f"searched {share:g}", "gdn1", one) for share, one in zip(given.searched, found, strict=True)
-        ]
-    curves: dict[str, dict[float, Point]] = {decoder.name: {} for decoder in decoders}
-    curves[JOINT] = {}
+    curves: dict[str, dict[float, Point]] = {}
+    widths: dict[str, dict[float, tuple[int, ...]]] = {}
     codecs: dict[str, Codec] = {}
     for weight in given.weights:
         plan = TrainingPlan(weight, steps, patch=given.patch)
         codecs = trained(given.work, design, decoders, training, plan)
         kept = given.work / f"quality-{weight:g}-{steps}.jsonl"
         for name, codec in codecs.items():
-            curves[name][weight] = mean_of(_measured(kept, name, codec, tests))
+            curves.setdefault(name, {})[weight] = mean_of(_measured(kept, name, codec, tests))
+            widths.setdefault(name, {})[weight] = widths_of(codec)
     rivals = {name: _rival_curve(given.work / f"{name}.jsonl", name, tests) for name in RIVALS}
     seconds, entropy, jpeg = decode_seconds(codecs, *_middling(tests))
     times = {name: taken / seconds[REFERENCE] for name, taken in seconds.items()}
@@ -113,8 +105,7 @@ def main() -> None:
         "jpeg_decoding_over_full_gdn": jpeg / seconds[REFERENCE],
         "full_gdn_milliseconds": 1000 * seconds[REFERENCE],
     }
-    costs = {decoder.name: decoder_macs(given.latents, decoder.widths, decoder.activation) for decoder in decoders}
-    costs[JOINT] = costs[FULL]
+    activations = {decoder.name: decoder.activation for decoder in decoders}
     settings = {
         "training_pictures": len(training),
         "test_pictures": len(tests),
@@ -123,21 +114,21 @@ def main() -> None:
         "patch": given.patch,
         "encoder_channels": given.channels,
         "latents": given.latents,
-        "decoders": {decoder.name: f"{decoder.activation} {decoder.widths}" for decoder in decoders},
+        "activations": activations,
     }
-    report(options, settings, figures, rows_of(curves, rivals, costs, times))
+    report(options, settings, figures, rows_of(curves, rivals, widths, activations, times))
 
 
 def decoders_of(channels: int, latents: int, more: Iterable[str] = ()) -> list[Decoder]:
     """Full decoders with each activation, one of published proportions, an even one of its cost, and one's own."""
-    narrow = tuple(max(1, round(channels * share)) for share in NARROW)
+    narrow = tuple(max(1, round(channels * share)) for share in PUBLISHED)
     budget = decoder_macs(latents, narrow)
     even = max(width for width in range(1, channels + 1) if width == 1 or decoder_macs(latents, (width,) * 3) <= budget)
     found = [
         Decoder(REFERENCE, "gdn", (channels,) * 3),
         Decoder(FULL, "gdn1", (channels,) * 3),
         Decoder("full ReLU", "relu", (channels,) * 3),
-        Decoder("narrow", "gdn1", narrow),
+        Decoder(NARROW, "gdn1", narrow),
         Decoder("narrow, even", "gdn1", (even,) * 3),
     ]
     for text in more:
@@ -160,14 +151,27 @@ def trained(
         return load_codec(folder)
 
     base = kept(JOINT, lambda: train_codec(training, design, plan))
+    costs = {one.name: decoder_macs(design.latents, one.widths) for one in decoders}
+    budget = costs[NARROW] / costs[FULL]
+    half = dataclasses.replace(plan, steps=max(EPOCHS, plan.steps // 2))
     found = {JOINT: base}
-    for one in decoders:
+    for one in [*decoders, _searched(work, base, training, half, budget)]:
         widths = "x".join(map(str, one.widths))
         found[one.name] = kept(
             f"{one.name} {one.activation} {widths}",
-            functools.partial(train_decoder, base, training, one.widths, one.activation, plan),
+            functools.partial(train_decoder, base, training, one.widths, one.activation, half),
         )
     return found
+
+
+def _searched(work: Path, base: Codec, training: list[Picture], plan: TrainingPlan, budget: float) -> Decoder:
+    """Widths for one weight, from the codec's own decoder, within a share of its cost."""
+    path = work / f"{plan.distortion_weight:g}-{plan.steps}-searched.json"
+    if not path.exists():
+        [found] = search_decoder(base, training, [budget], plan)
+        path.write_text(json.dumps(found.widths), encoding="utf-8")
+        print(f"{path.stem}: {found.widths}", flush=True)
+    return Decoder(SEARCHED, "gdn1", tuple(json.loads(path.read_text(encoding="utf-8"))))
 
 
 def mean_of(points: list[Point]) -> Point:
@@ -195,29 +199,39 @@ def figures_of(curves: dict[str, dict[float, Point]], rivals: dict[str, dict[flo
 def rows_of(
     curves: dict[str, dict[float, Point]],
     rivals: dict[str, dict[float, Point]],
-    costs: dict[str, float],
+    widths: dict[str, dict[float, tuple[int, ...]]],
+    activations: dict[str, str],
     times: dict[str, float],
 ) -> list[dict[str, Any]]:
     """A row for every decoder at every weight, then for JPEG and WebP at every quality."""
-    shown: list[tuple[str, str, Point, Any, Any]] = []
+    rows = []
     for name, points in curves.items():
         for weight, point in points.items():
-            shown.append((name, f"weight {weight:g}", point, costs[name], times[name]))
+            latents, *inner = widths[name][weight]
+            cost = decoder_macs(latents, inner, activations.get(name, "gdn1"))
+            rows.append(_row(name, f"weight {weight:g}", point, "x".join(map(str, inner)), cost, times[name]))
     for name, points in rivals.items():
-        for quality, point in points.items():
-            shown.append((name, f"quality {quality:g}", point, "", ""))
-    return [
-        {
-            "codec": name,
-            "setting": setting,
-            "bits per pixel": point["bpp"],
-            "PSNR, dB": point["PSNR"],
-            "MS-SSIM, dB": point["MS-SSIM"],
-            "decoder's multiply-adds per pixel": cost,
-            "time of synthesis over full GDN": taken,
-        }
-        for name, setting, point, cost, taken in shown
-    ]
+        rows += [_row(name, f"quality {quality:g}", point, "", "", "") for quality, point in points.items()]
+    return rows
+
+
+def widths_of(codec: Codec) -> tuple[int, ...]:
+    """Latents and the widths of the decoder's inner layers."""
+    inner = (codec.synthesis.get_layer(f"up_{place}").filters for place in range(3))
+    return codec.design.latents, *inner
+
+
+def _row(name: str, setting: str, point: Point, widths: str, cost: Any, taken: Any) -> dict[str, Any]:
+    return {
+        "codec": name,
+        "setting": setting,
+        "decoder": widths,
+        "bits per pixel": point["bpp"],
+        "PSNR, dB": point["PSNR"],
+        "MS-SSIM, dB": point["MS-SSIM"],
+        "multiply-adds per pixel": cost,
+        "synthesis over full GDN": taken,
+    }
 
 
 def measures(picture: Picture, content: bytes, decoded: Picture) -> Point:
@@ -277,9 +291,7 @@ def _steps(given: Any, training: list[Picture], design: CodecDesign, decoders: l
         own = _step_seconds(
             lambda count: train_decoder(base, training, full.widths, full.activation, _plan(given, count))
         )
-        # A search takes about as long as two trainings of a decoder.
-        more = 2 + len(given.searched) if given.searched else 0
-        every = len(given.weights) * (joint + (len(decoders) + more) * own)
+        every = len(given.weights) * (joint + (len(decoders) + 2) * own / 2)
         path.write_text(json.dumps({"steps": max(1, int(SPARE * 60 * minutes / every))}), encoding="utf-8")
     return int(json.loads(path.read_text(encoding="utf-8"))["steps"])
 

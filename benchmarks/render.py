@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cascade_plot import FRONT, cascade_plot
+from benchmarks.codec_plot import codec_plot
 from benchmarks.harness import RESULTS
 from benchmarks.prediction_plot import prediction_plot
 from benchmarks.structure_plot import structure_plot
@@ -17,6 +18,7 @@ PICTURES = Path(__file__).parents[1] / "docs" / "images"
 DRAWN = (
     ("structured_prediction", "prediction_time.svg", prediction_plot),
     ("cascades", "cascades.svg", cascade_plot),
+    ("codec", "codec.svg", codec_plot),
     ("structure_search", "structure_search.svg", structure_plot),
 )
 INTRODUCTION = """# Benchmarks

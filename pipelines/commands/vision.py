@@ -10,6 +10,9 @@ from seriatim_commands import LazyGroup, Subcommand
 SUBCOMMANDS: dict[str, Subcommand] = {
     "search": Subcommand("pipelines.commands.vision_search:search", "Make a network smaller within a budget."),
     "train-codec": Subcommand("pipelines.commands.vision_train_codec:train_codec", "Train an image codec."),
+    "train-decoder": Subcommand(
+        "pipelines.commands.vision_train_decoder:train_decoder", "Train a smaller decoder for a codec's files."
+    ),
     "encode": Subcommand("pipelines.commands.vision_encode:encode", "Code pictures with a trained codec."),
     "decode": Subcommand("pipelines.commands.vision_decode:decode", "Write coded pictures as PNG."),
     "recode": Subcommand("pipelines.commands.vision_recode:recode", "Code the thumbnails of a catalogue."),

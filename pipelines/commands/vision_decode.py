@@ -21,7 +21,9 @@ import click
 )
 def decode(files: tuple[Path, ...], codec_folder: Path, out: Path, overwrite: bool, runtime: str) -> None:
     """Write coded files as PNG, with the codec that made them."""
+    from pipelines.commands.vision_progress import through_codec, without_notices
+
+    without_notices()
     from pipelines.coded_pictures import decode_pictures
-    from pipelines.commands.vision_progress import through_codec
 
     through_codec(decode_pictures, "decoding", codec_folder, runtime, list(files), out, overwrite)

@@ -14,8 +14,10 @@ import click
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 def encode(images: tuple[Path, ...], codec_folder: Path, out: Path, overwrite: bool) -> None:
     """Code pictures, or all pictures in folders, with a codec of `train-codec`."""
+    from pipelines.commands.vision_progress import through_codec, without_notices
+
+    without_notices()
     from pipelines.coded_pictures import encode_pictures
-    from pipelines.commands.vision_progress import through_codec
     from vision_components.codec.pictures import pictures_below
 
     paths = pictures_below(list(images))

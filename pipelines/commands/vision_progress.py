@@ -1,13 +1,25 @@
-"""What `seriatim vision encode` and `decode` show while they work, and how they end."""
+"""What the commands of the image codec show while they work, and how they end."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import os
+import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from pipelines.coded_pictures import CodedFile
+    from vision_components.codec import TrainingState
+
+
+def without_notices() -> None:
+    """Keep from the terminal what TensorFlow tells about itself while it is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    warnings.filterwarnings("ignore", category=FutureWarning)
 
 
 def through_codec(
@@ -37,7 +49,8 @@ def through_codec(
 
         def tell(one: CodedFile) -> None:
             shown.advance(task)
-            rate = f"{one.size} bytes, {8 * one.size / max(one.pixels, 1):.3f} bits per pixel"
+            came = "from " if word == "decoding" else ""
+            rate = f"{came}{one.size} bytes, {8 * one.size / max(one.pixels, 1):.3f} bits per pixel"
             console.print(f"{one.target}: {rate}" if one.target else f"refused: {one.reason}", markup=False)
 
         done = convert(codec, paths, out, overwrite, tell)
@@ -45,3 +58,19 @@ def through_codec(
     if refused:
         raise DataError(f"{len(refused)} of {len(done)} files refused, {len(done) - len(refused)} written to {out}")
     console.print(f"{out}: {len(done)} files", markup=False)
+
+
+@contextlib.contextmanager
+def training_shown(console: Console, words: str, steps: int) -> Iterator[Callable[[TrainingState], None]]:
+    """A bar of steps with the last rate and quality; what it yields is told the state of the training."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as shown:
+        task = shown.add_task(words, total=steps)
+
+        def tell(state: TrainingState) -> None:
+            rate = f"{state.bits_per_pixel:.3f} bits per pixel, " if state.bits_per_pixel else ""
+            shown.update(task, completed=state.step, description=f"{rate}{state.psnr:.2f} dB")
+
+        yield tell

@@ -49,18 +49,20 @@ def train_codec(
     seed: int,
 ) -> None:
     """Train a codec on pictures, or on all pictures in folders; what cannot be read is left out and said."""
+    from pipelines.commands.vision_progress import training_shown, without_notices
+
+    without_notices()
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     from pipelines.training_pictures import read_training_pictures
     from seriatim_errors import DataError
-    from vision_components.codec import CodecDesign, TrainingPlan, TrainingState, decoder_macs, save_codec
+    from vision_components.codec import CodecDesign, TrainingPlan, decoder_macs, save_codec
     from vision_components.codec import train_codec as train
 
     if out.exists():
         raise DataError(f"{out} exists already; a codec is never overwritten, give another folder")
     console = Console(highlight=False, soft_wrap=True)
-    widths = _widths(decoder, channels)
+    widths = (channels,) * 3 if decoder is None else three_widths(decoder)
     inner = (channels,) * 3
     design = CodecDesign(inner, latents, inner, (channels, latents), widths, activation, activation)
     settings = {} if learning_rate is None else {"learning_rate": learning_rate}
@@ -68,25 +70,21 @@ def train_codec(
     pictures = read_training_pictures(list(images), patch, most_images, seed)
     for line in pictures.left_out:
         console.print(line, markup=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as shown:
-        task = shown.add_task(f"training on {len(pictures.pictures)} pictures", total=steps)
-
-        def tell(state: TrainingState) -> None:
-            words = f"{state.bits_per_pixel:.3f} bits per pixel, {state.psnr:.2f} dB"
-            shown.update(task, completed=state.step, description=words)
-
+    with training_shown(console, f"training on {len(pictures.pictures)} pictures", steps) as tell:
         codec = train(pictures.pictures, design, plan, tell)
     save_codec(codec, out)
     cost = decoder_macs(latents, widths, activation)
     console.print(f"{out}: codec {codec.coder_id.hex()}, decodes with {cost:.0f} multiply-adds per pixel", markup=False)
 
 
-def _widths(decoder: str | None, channels: int) -> tuple[int, int, int]:
-    if decoder is None:
-        return channels, channels, channels
+def three_widths(text: str) -> tuple[int, int, int]:
+    """Widths given as `32,16,16`.
+
+    Raises:
+        click.BadParameter: they are no three numbers.
+    """
     try:
-        first, second, third = (int(width) for width in decoder.split(","))
+        first, second, third = (int(width) for width in text.split(","))
     except ValueError as error:
-        raise click.BadParameter(f"{decoder!r}; give three widths such as 32,16,16", param_hint="--decoder") from error
+        raise click.BadParameter(f"{text!r}; give three widths such as 32,16,16", param_hint="--decoder") from error
     return first, second, third

@@ -83,6 +83,22 @@ def test_files_that_are_there_are_replaced_only_when_asked(trained, photos, tmp_
     assert seriatim(*arguments, "--overwrite").exit_code == 0
 
 
+def test_a_smaller_decoder_reads_the_files_of_its_codec(trained, photos, tmp_path):
+    codec = trained[0]
+    assert seriatim("encode", photos / "photo_0.png", "--codec", codec, "--out", tmp_path).exit_code == 0
+    settings = ("--codec", codec, "--steps", 20, "--patch", 64, "--batch", 1)
+    given = seriatim("train-decoder", photos, *settings, "--out", tmp_path / "given", "--decoder", "2,2,2")
+    assert given.exit_code == 0, given.output
+    searched = seriatim("train-decoder", photos, *settings, "--out", tmp_path / "searched", "--budget", 0.7)
+    assert searched.exit_code == 0, searched.output
+    assert f"{tmp_path / 'given'}: a decoder of widths 2, 2, 2 for files of codec" in given.output
+    for name in ("given", "searched"):
+        answer = seriatim(
+            "decode", tmp_path / "photo_0.seic", "--codec", tmp_path / name, "--out", tmp_path / "out" / name
+        )
+        assert answer.exit_code == 0, answer.output
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -95,6 +111,8 @@ def test_files_that_are_there_are_replaced_only_when_asked(trained, photos, tmp_
         (("train-codec", "{photos}/tiny.jpg", "--out", "{photos}/new"), "none of 1 pictures"),
         (("train-codec", "{photos}", "--out", "{codec}"), "never overwritten"),
         (("train-codec", "{photos}", "--out", "{photos}/new", "--patch", "65"), "patch 65"),
+        (("train-decoder", "{photos}", "--codec", "{codec}", "--out", "{codec}"), "never overwritten"),
+        (("train-decoder", "{photos}", "--codec", "{photos}", "--out", "{photos}/new"), "codec.json is missing"),
     ],
 )
 def test_what_cannot_be_done_is_refused_by_name(trained, photos, tmp_path, monkeypatch, arguments, words):

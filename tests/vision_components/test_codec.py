@@ -34,6 +34,15 @@ def test_latents_come_back_exactly_for_pictures_of_any_size(size):
     np.testing.assert_array_equal(decoded, CODEC.synthesise(before))
 
 
+def test_patches_have_the_latents_of_pictures_of_their_own():
+    patches = np.stack([picture(64, 128, seed) for seed in range(3)])
+    found = CODEC.latents_of_patches(patches)
+    alone = np.stack([CODEC.latents(patch).values for patch in patches])
+    assert found.dtype == np.float32
+    # A batch may be added up in another order, and a value near a half then be rounded the other way.
+    assert np.mean(found != alone) < 0.01
+
+
 def test_what_lies_in_the_padding_is_cut_off():
     low = CODEC.latents(picture(70, 50))
     assert low.values.shape == (8, 4, TINY.latents)

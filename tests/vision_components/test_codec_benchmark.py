@@ -2,6 +2,7 @@
 
 import io
 import tarfile
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from PIL import Image
 from benchmarks import codec as benchmark
 from benchmarks.codec import FULL, JOINT, REFERENCE, Decoder, decoders_of, figures_of, mean_of, measures
 from benchmarks.codec_pictures import read_pictures
+from benchmarks.codec_plot import codec_plot
 from benchmarks.codec_rivals import QUALITIES, opened, rival_files
 from benchmarks.codec_times import decode_seconds
 from tests.vision_components.coded import TINY, picture, tiny_codec
@@ -89,3 +91,23 @@ def test_both_halves_of_decoding_are_timed(monkeypatch):
     seconds, entropy, jpeg = decode_seconds(codecs, shown, dict(rival_files("JPEG", shown))[50])
     assert set(seconds) == set(codecs)
     assert min(*seconds.values(), entropy, jpeg) > 0
+
+
+def test_every_point_is_in_the_picture():
+    def row(name, rate, quality, cost):
+        return {
+            "codec": name,
+            "setting": "x",
+            "bits per pixel": rate,
+            "PSNR, dB": quality,
+            "multiply-adds per pixel": cost,
+        }
+
+    rows = [row("full", 0.2, 30.0, 900.0), row("full", 0.5, 33.0, 900.0), row("JPEG", 0.4, 29.0, "")]
+    drawn = ElementTree.fromstring(codec_plot(rows))
+    titles = [one.text for one in drawn.iter("{http://www.w3.org/2000/svg}title")]
+    assert sum(title.startswith("full, x") for title in titles) == 4
+    assert sum(title.startswith("JPEG, x: 0.400 bits per pixel, 29.00 dB") for title in titles) == 1
+    circles = [one for one in drawn.iter("{http://www.w3.org/2000/svg}circle") if len(one)]
+    heights = {one[0].text: float(one.get("cy")) for one in circles}
+    assert heights["full, x: 0.500 bits per pixel, 33.00 dB"] < heights["full, x: 0.200 bits per pixel, 30.00 dB"]

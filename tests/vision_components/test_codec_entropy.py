@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from seriatim_errors import DataError, TrainingError
 from tests.vision_components import range_coder_oracle
 from tests.vision_components.coded import TINY, tiny_codec
+from vision_components.codec.bitstream import symbol_check
 from vision_components.codec.density import (
     SCALES,
     FactorisedDensity,
@@ -27,6 +28,8 @@ from vision_components.codec.networks import hyper_synthesis
 from vision_components.codec.range_coding import LARGEST_SYMBOL, decode_symbols, encode_symbols
 
 NORMAL = normal_table()
+CONTENT = "e4f24ffb3bc0dc7ff6a0af64e7ce5682ac5fe39f91b650349597bb1ad76f32fafcbf4ec1a46a7ab1934293741a7e4856a22e"
+SIDE_CHECKS = (1259719892, 2554565537)
 
 
 def rows_of(table):
@@ -242,3 +245,24 @@ def test_weights_that_are_no_numbers_are_refused():
     network.set_weights([value * np.nan for value in network.get_weights()])
     with pytest.raises(TrainingError, match="no numbers"):
         FixedPointHyperDecoder.of(network)
+
+
+def counted(*shape, largest):
+    """Whole numbers from -largest to largest in an order without a pattern."""
+    return (np.arange(np.prod(shape), dtype=np.int64) * 7919 % (2 * largest + 1) - largest).reshape(shape)
+
+
+def test_files_of_version_one_stay_readable():
+    # What every machine and every later release must find: the figures are those of the first.
+    table = EntropyTable(np.array([-4, 0, 5, 9, 14, 16, -3, 0, 7, 8], np.int32), np.array([-2, 0], np.int32))
+    values, rows = counted(60, largest=6).astype(np.int32), (np.arange(60) % 2).astype(np.int32)
+    content = encode_symbols(values, rows, table)
+    assert content.hex() == CONTENT
+    np.testing.assert_array_equal(decode_symbols(bytes.fromhex(CONTENT), rows, table), values)
+    kernels = [counted(*shape, largest=9000) for shape in ((5, 5, 4, 3), (5, 5, 5, 4), (3, 3, 5, 4))]
+    biases = [counted(width, largest=2**21) for width in (4, 5, 4)]
+    arrays = {f"{kind}_{place}": one.astype(float) for kind, all_ in (("kernel", kernels), ("bias", biases))
+              for place, one in enumerate(all_)}  # fmt: skip
+    said = FixedPointHyperDecoder.from_arrays(arrays)(counted(3, 4, 3, largest=9).astype(np.int32))
+    assert (symbol_check(said.means), symbol_check(said.rows)) == SIDE_CHECKS
+    assert len(np.unique(said.rows)) > 5

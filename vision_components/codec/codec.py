@@ -154,6 +154,25 @@ class Codec:
         symbols = np.rint(latents - side.values).astype(np.int32)
         return Latents(height, width, hyper_symbols, symbols, side.around(symbols))
 
+    def latents_of_patches(self, patches: NDArray[np.uint8]) -> Floats:
+        """What the decoder's network reads of each patch by itself; a batch at a time, to train on.
+
+        Args:
+            patches: uint8 `[patches, height, width, 3]`, sides divisible by 64.
+
+        Returns:
+            Float32 `[patches, height / 16, width / 16, latents]`.
+        """
+        all_latents = self._analyse(patches.astype(np.float32) / 255)
+        all_hyper = np.rint(self._hyper_analyse(all_latents)).astype(np.int32)
+        sides = [self.entropy.hyper_decoder(hyper) for hyper in all_hyper]
+        return np.stack(
+            [
+                side.around(np.rint(latents - side.values).astype(np.int32))
+                for latents, side in zip(all_latents, sides, strict=True)
+            ]
+        )
+
     def pack(self, latents: Latents) -> bytes:
         """The second half of encoding: latents as bytes."""
         side = self.entropy.hyper_decoder(latents.hyper_symbols)

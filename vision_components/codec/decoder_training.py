@@ -69,24 +69,11 @@ def train_synthesis(
     """
 
     def costs(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        latents = tf.numpy_function(lambda shown: latents_of_patches(codec, _whole(shown)), [batch], tf.float32)
+        latents = tf.numpy_function(lambda shown: codec.latents_of_patches(_whole(shown)), [batch], tf.float32)
         latents.set_shape((None, None, None, codec.design.latents))
         return tf.constant(0.0), squared_error(batch, network(tf.stop_gradient(latents), training=True))
 
     descend(costs, network.trainable_variables, Patches(pictures, plan.patch, plan.seed), plan, progress)
-
-
-def latents_of_patches(codec: Codec, patches: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Latents of each patch by itself, exactly as they would be coded.
-
-    Args:
-        codec: that makes them.
-        patches: uint8 `[patches, height, width, 3]`.
-
-    Returns:
-        Float32 `[patches, height / 16, width / 16, latents]`, of padded sides.
-    """
-    return np.stack([codec.latents(one).values for one in patches])
 
 
 def _whole(patches: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -83,7 +83,7 @@ class GDN(tf.keras.layers.Layer):
         return self.add_weight(name, value.shape, initializer=lambda *_, **__: _root_of(value))
 
 
-# A channel that is cut leaves beta and both axes of gamma; a channel that is zero stays so.
+# A channel lies in beta and on both axes of gamma, whose product with a pixel is what the layer costs.
 register_rule(GDN, channelwise({"gamma_root": (0, 1), "beta_root": (0,)}, keeps_zero=True, macs_of="gamma_root"))
 
 
