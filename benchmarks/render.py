@@ -27,7 +27,8 @@ Made by `python -m benchmarks.render` from `benchmarks/results/*.json`; each is 
 Machines are shared and noisy: read ratios within one table rather than times across tables. `make bench` runs those
 that keep a time budget; `ranking` and `multi_hashing` take about two hours on four cores, `cascades` five quarters of
 one, `structured` one hour, `rate_constraints` half an hour, `structured_trees` ten minutes, and `seq2slate_training`
-wants a Python with PyTorch.
+wants a Python with PyTorch. On two cores `distillation` takes an hour, `sky` twenty minutes, `structure_search` two
+hours and `codec` two and a half.
 """
 
 
