@@ -68,7 +68,8 @@ def test_operations_on_tensors_are_edges_too():
     legal = [call.layer for call in graph.cuts()]
     assert "two" not in legal
     assert "one" in legal
-    assert any(name.endswith("relu") or "added" in name for name in legal)
+    # Keras numbers such layers over all that the process has made.
+    assert any("relu" in name for name in legal)
 
 
 def test_a_layer_that_is_used_twice_is_two_calls():
