@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import distillation
 from benchmarks.cifar10 import Images
-from benchmarks.distillation import Reached, compared, seconds_to_reach
+from benchmarks.distillation import Reached, compared, seconds_to_reach, speed_ups
 from benchmarks.distillation_times import StepCosts, step_costs
 from vision_components.backbones import resnet
 
@@ -26,6 +26,15 @@ TRAININGS = [Reached(0.5, 10.0), Reached(0.7, 20.0), Reached(0.65, 30.0), Reache
 def test_seconds_at_equal_accuracy_lie_between_the_lengths(wanted, seconds):
     found = seconds_to_reach(TRAININGS, wanted)
     assert found is None if seconds is None else found == pytest.approx(seconds)
+
+
+def test_a_training_that_is_never_as_accurate_bounds_the_speed_up():
+    assert speed_ups(Reached(0.75, 5.0), TRAININGS, slowest=5.0, total=35.0) == pytest.approx(
+        {"parallel_speed_up": 4.0, "compute_ratio": 1.0}
+    )
+    assert speed_ups(Reached(0.9, 5.0), TRAININGS, slowest=5.0, total=35.0) == pytest.approx(
+        {"parallel_speed_up_at_least": 6.0, "compute_ratio_at_least": 1.5}
+    )
 
 
 def test_a_kept_activation_costs_the_teacher_once():
