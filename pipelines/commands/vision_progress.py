@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from rich.console import Console
 
     from pipelines.coded_pictures import CodedFile
@@ -58,6 +60,30 @@ def through_codec(
     if refused:
         raise DataError(f"{len(refused)} of {len(done)} files refused, {len(done) - len(refused)} written to {out}")
     console.print(f"{out}: {len(done)} files", markup=False)
+
+
+def pictures_told(
+    console: Console, images: Sequence[Path], patch: int, most: int, seed: int
+) -> list[NDArray[np.uint8]]:
+    """Pictures to train on, uint8 `[height, width, 3]`; tells which files were left out.
+
+    Raises:
+        DataError: a path does not exist, or no picture is left.
+    """
+    from pipelines.training_pictures import read_training_pictures
+
+    found = read_training_pictures(images, patch, most, seed)
+    for line in found.left_out:
+        console.print(line, markup=False)
+    return found.pictures
+
+
+def require_absent(out: Path) -> None:
+    """Raise `DataError` where there is something already."""
+    from seriatim_errors import DataError
+
+    if out.exists():
+        raise DataError(f"{out} exists already; a codec is never overwritten, give another folder")
 
 
 @contextlib.contextmanager

@@ -49,29 +49,24 @@ def train_codec(
     seed: int,
 ) -> None:
     """Train a codec on pictures, or on all pictures in folders; what cannot be read is left out and said."""
-    from pipelines.commands.vision_progress import training_shown, without_notices
+    from pipelines.commands.vision_progress import pictures_told, require_absent, training_shown, without_notices
 
     without_notices()
     from rich.console import Console
 
-    from pipelines.training_pictures import read_training_pictures
-    from seriatim_errors import DataError
     from vision_components.codec import CodecDesign, TrainingPlan, decoder_macs, save_codec
     from vision_components.codec import train_codec as train
 
-    if out.exists():
-        raise DataError(f"{out} exists already; a codec is never overwritten, give another folder")
+    require_absent(out)
     console = Console(highlight=False, soft_wrap=True)
     widths = (channels,) * 3 if decoder is None else three_widths(decoder)
     inner = (channels,) * 3
     design = CodecDesign(inner, latents, inner, (channels, latents), widths, activation, activation)
     settings = {} if learning_rate is None else {"learning_rate": learning_rate}
     plan = TrainingPlan(distortion_weight, steps, batch, patch, seed=seed, **settings)
-    pictures = read_training_pictures(list(images), patch, most_images, seed)
-    for line in pictures.left_out:
-        console.print(line, markup=False)
-    with training_shown(console, f"training on {len(pictures.pictures)} pictures", steps) as tell:
-        codec = train(pictures.pictures, design, plan, tell)
+    pictures = pictures_told(console, images, patch, most_images, seed)
+    with training_shown(console, f"training on {len(pictures)} pictures", steps) as tell:
+        codec = train(pictures, design, plan, tell)
     save_codec(codec, out)
     cost = decoder_macs(latents, widths, activation)
     console.print(f"{out}: codec {codec.coder_id.hex()}, decodes with {cost:.0f} multiply-adds per pixel", markup=False)

@@ -43,35 +43,30 @@ def train_decoder(
     seed: int,
 ) -> None:
     """Train a decoder of given or searched widths; it reads the files of the codec, which stays as it is."""
-    from pipelines.commands.vision_progress import training_shown, without_notices
+    from pipelines.commands.vision_progress import pictures_told, require_absent, training_shown, without_notices
 
     without_notices()
     from rich.console import Console
 
-    from pipelines.training_pictures import read_training_pictures
-    from seriatim_errors import DataError
     from vision_components.codec import TrainingPlan, load_codec, save_codec, train_synthesis
     from vision_components.codec import train_decoder as train
     from vision_components.codec.decoder_search import search_decoder
 
-    if out.exists():
-        raise DataError(f"{out} exists already; a codec is never overwritten, give another folder")
+    require_absent(out)
     console = Console(highlight=False, soft_wrap=True)
     codec = load_codec(codec_folder)
     plan = TrainingPlan(steps=steps, batch=batch, patch=patch, seed=seed)
-    pictures = read_training_pictures(list(images), patch, most_images, seed)
-    for line in pictures.left_out:
-        console.print(line, markup=False)
+    pictures = pictures_told(console, images, patch, most_images, seed)
     if decoder is not None:
         widths = three_widths(decoder)
         with training_shown(console, "training", steps) as tell:
-            made = train(codec, pictures.pictures, widths, activation, plan, tell)
+            made = train(codec, pictures, widths, activation, plan, tell)
     else:
         with console.status(f"searching a decoder of {budget:g} of the cost"):
-            [found] = search_decoder(codec, pictures.pictures, [budget], plan)
+            [found] = search_decoder(codec, pictures, [budget], plan)
         widths = found.widths
         with training_shown(console, "training", steps) as tell:
-            train_synthesis(codec, found.network, pictures.pictures, plan, tell)
+            train_synthesis(codec, found.network, pictures, plan, tell)
         made = codec.with_synthesis(found.network, {**codec.training, "decoder": list(widths), "budget": budget})
     save_codec(made, out)
     shown = ", ".join(map(str, widths))

@@ -6,6 +6,7 @@ a gradient, and `alive()`, booleans by group. A channel that occurs in several l
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -24,7 +25,33 @@ from vision_components.structure.tracing import weight_name
 Measured = tuple[NDArray[np.int64], tf.Tensor]
 
 
-class GammaStrength:
+class _AboveThreshold(ABC):
+    """A strength that is a number, of channels that are alive above a threshold."""
+
+    threshold: float
+
+    @abstractmethod
+    def soft(self) -> dict[str, tf.Tensor]:
+        """Strengths by group, float32 `[width]`, 0 or more."""
+
+    def alive(self) -> dict[str, NDArray[np.bool_]]:
+        """Whether each channel is stronger than the threshold, by group."""
+        return self.alive_above(self.threshold)
+
+    def counted(self, soft: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
+        """1 for each channel that is alive by its strength, else 0, by group."""
+        return {name: tf.cast(values > self.threshold, tf.float32) for name, values in soft.items()}
+
+    def scores(self) -> NDArray[np.float32]:
+        """Strengths of all channels, `[channels of all groups]`."""
+        return np.concatenate([np.asarray(values) for values in self.soft().values()])
+
+    def alive_above(self, number: float) -> dict[str, NDArray[np.bool_]]:
+        """Whether each channel is stronger than a number, by group."""
+        return {name: np.asarray(values) > number for name, values in self.soft().items()}
+
+
+class GammaStrength(_AboveThreshold):
     """Strength |gamma| of batch normalisation, the largest of all that normalise a channel (MorphNet).
 
     Args:
@@ -55,24 +82,8 @@ class GammaStrength:
         """Strengths by group, float32 `[width]`, 0 or more."""
         return _strongest(self.graph, [(places, tf.abs(gamma)) for gamma, places in self.scales])
 
-    def alive(self) -> dict[str, NDArray[np.bool_]]:
-        """Whether each channel is stronger than the threshold, by group."""
-        return self.alive_above(self.threshold)
 
-    def counted(self, soft: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """1 for each channel that is alive by its strength, else 0, by group."""
-        return {name: tf.cast(values > self.threshold, tf.float32) for name, values in soft.items()}
-
-    def scores(self) -> NDArray[np.float32]:
-        """Strengths of all channels, `[channels of all groups]`."""
-        return np.concatenate([np.asarray(values) for values in self.soft().values()])
-
-    def alive_above(self, number: float) -> dict[str, NDArray[np.bool_]]:
-        """Whether each channel is stronger than a number, by group."""
-        return {name: np.asarray(values) > number for name, values in self.soft().items()}
-
-
-class GroupLassoStrength:
+class GroupLassoStrength(_AboveThreshold):
     """Strength of a channel by the weights that make it: `(1 - l) sqrt(mean w^2) + l mean |w|`, for networks without
     normalisation.
 
@@ -100,22 +111,6 @@ class GroupLassoStrength:
     def soft(self) -> dict[str, tf.Tensor]:
         """Strengths by group, float32 `[width]`, 0 or more."""
         return _strongest(self.graph, [(places, self._norm(kernel, axis)) for kernel, axis, places in self.kernels])
-
-    def alive(self) -> dict[str, NDArray[np.bool_]]:
-        """Whether each channel is stronger than the threshold, by group."""
-        return self.alive_above(self.threshold)
-
-    def counted(self, soft: dict[str, tf.Tensor]) -> dict[str, tf.Tensor]:
-        """1 for each channel that is alive by its strength, else 0, by group."""
-        return {name: tf.cast(values > self.threshold, tf.float32) for name, values in soft.items()}
-
-    def scores(self) -> NDArray[np.float32]:
-        """Strengths of all channels, `[channels of all groups]`."""
-        return np.concatenate([np.asarray(values) for values in self.soft().values()])
-
-    def alive_above(self, number: float) -> dict[str, NDArray[np.bool_]]:
-        """Whether each channel is stronger than a number, by group."""
-        return {name: np.asarray(values) > number for name, values in self.soft().items()}
 
     def _norm(self, kernel: tf.Variable, axis: int) -> tf.Tensor:
         others = [place for place in range(len(kernel.shape)) if place != axis]
