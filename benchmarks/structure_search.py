@@ -95,12 +95,14 @@ def main() -> None:
     epochs = given.epochs or _epochs(kept, train, given.width, given.seeds, options.budget)
     trials = [Trial(WHOLE, 1.0, seed) for seed in range(given.seeds)]
     trials += [Trial(m, budget, seed) for seed in range(given.seeds) for budget in BUDGETS for m in METHODS]
-    results = {}
-    for trial in trials:
-        widths = widths_of(trial, given.width, train, epochs, kept)
-        results[trial] = kept.result(
-            trial.key, lambda one=trial, found=widths: _train(one, given.width, found, train, data.test, epochs, kept)
-        ) | {"widths": widths}
+    found = {trial: widths_of(trial, given.width, train, epochs, kept) for trial in trials}
+    results = {
+        trial: kept.result(
+            trial.key, lambda one=trial, own=widths: _train(one, given.width, own, train, data.test, epochs, kept)
+        )
+        | {"widths": widths}
+        for trial, widths in found.items()
+    }
     tf.keras.mixed_precision.set_global_policy("float32")
     rows, figures = summary(results, times(results, given.width, data.test, given.work))
     settings = {
