@@ -13,6 +13,7 @@ import tensorflow as tf
 
 from benchmarks.cifar10 import Cifar10
 from benchmarks.image_training import BATCH, trained
+from benchmarks.network_plan import network_plan, set_weights_by_name, trained_on, write_plan
 from vision_components.backbones import resnet
 
 
@@ -55,12 +56,14 @@ SPARE = 0.85
 def trained_pool(data: Cifar10, folder: Path, minutes: float) -> tuple[dict[str, tf.keras.Model], int]:
     """The models by name, and the epochs that each was given.
 
-    What the folder holds is not trained again. A fresh folder fixes the number of epochs, the same for all, by timing
-    some steps of each network against the minutes.
+    What the folder holds is not trained again, whether it was trained here or by `benchmarks.torch_training`. A fresh
+    folder fixes the number of epochs, the same for all, by timing some steps of each network against the minutes.
     """
     folder.mkdir(parents=True, exist_ok=True)
     members = (*POOL, SELF)
-    plan = folder / "plan.json"
+    plan, elsewhere = folder / "plan.json", trained_on(folder)
+    if elsewhere:
+        return {member.name: _trained(member, data, folder, 0) for member in members}, elsewhere["epochs"]
     if not plan.exists():
         seconds = sum(_epoch_seconds(member, data) for member in members)
         epochs = max(1, int(SPARE * 60 * minutes / seconds))
@@ -69,11 +72,28 @@ def trained_pool(data: Cifar10, folder: Path, minutes: float) -> tuple[dict[str,
     return {member.name: _trained(member, data, folder, epochs) for member in members}, epochs
 
 
+def plan_pool(folder: Path, classes: int) -> None:
+    """Describe the members for `benchmarks.torch_training`, which leaves their weights in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plans = [
+        network_plan(_fresh(one, classes), one.name, one.seed, sides=one.sides, weights=_elsewhere(one))
+        for one in (*POOL, SELF)
+    ]
+    write_plan(folder, plans)
+
+
+def _elsewhere(member: Member) -> str:
+    return f"{member.name}.npz"
+
+
 def _trained(member: Member, data: Cifar10, folder: Path, epochs: int) -> tf.keras.Model:
-    path = folder / f"{member.name}.weights.h5"
+    path, elsewhere = folder / f"{member.name}.weights.h5", folder / _elsewhere(member)
     model = _fresh(member, len(data.names))
     if path.exists():
         model.load_weights(path)
+        return model
+    if elsewhere.exists():
+        set_weights_by_name(model, dict(np.load(elsewhere)))
         return model
     print(f"training {member.name}, {epochs} epochs", flush=True)
     trained(model, data.train, epochs, member.seed, member.sides)

@@ -1,8 +1,10 @@
 """Cascades of residual networks on CIFAR-10: accuracy against multiply-adds and against measured time.
 
 The pool is trained for `--budget` minutes, all members for as many epochs, and kept in `--work`: a longer budget trains
-better networks. Everything is chosen on held-out training images and reported on test images. Predictions and times
-are those of the exported graphs in ONNX Runtime at one thread; all ways take turns within one run, in batches of 64.
+better networks. With `--plan` it is only described there, for `benchmarks.torch_training` to train on a GPU; the next
+run uses those weights. Everything is chosen on held-out training images and reported on test images. Predictions and
+times are those of the exported graphs in ONNX Runtime at one thread; all ways take turns within one run, in batches of
+64.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.cascade_pool import SELF, trained_pool
+from benchmarks.cascade_pool import SELF, plan_pool, trained_pool
 from benchmarks.cascade_ways import (
     Way,
     accuracy,
@@ -29,6 +31,7 @@ from benchmarks.cascade_ways import (
 from benchmarks.cifar10 import SIDE, read_cifar10
 from benchmarks.exported_members import MemberGraph, member_graph
 from benchmarks.harness import parse_options, report
+from benchmarks.network_plan import PLAN, trained_on
 from vision_components.committees import confidence_of, costs_of
 
 BATCH, TIMED_IMAGES, ROUNDS = 64, 1280, 7
@@ -41,8 +44,12 @@ def main() -> None:
         __doc__ or "",
         ("--data", {"type": Path, "default": Path("../shared/data/cifar10"), "help": "folder of CIFAR-10's tar files"}),
         ("--work", {"type": Path, "default": Path("runs/cascades"), "help": "folder of trained networks"}),
+        PLAN,
     )
     data = read_cifar10(options.extra.data)
+    if options.extra.plan:
+        plan_pool(options.extra.work, len(data.names))
+        return
     models, epochs = trained_pool(data, options.extra.work, options.budget)
     graphs = {}
     for name, model in models.items():
@@ -65,6 +72,7 @@ def main() -> None:
         "test_images": len(data.test),
         "batch": BATCH,
         "onnx_threads": 1,
+        **trained_on(options.extra.work),
     }
     report(options, settings, figures, rows)
 

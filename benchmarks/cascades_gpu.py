@@ -1,9 +1,9 @@
 """An exported cascade on a device: batches through the last stage alone, through all stages, and with early exit.
 
 `python -m benchmarks.cascades_gpu --cascade FOLDER --provider cuda` needs numpy and ONNX Runtime and nothing else that
-has to be installed. A call begins with rows of uint8 images in the sizes of the stages and ends with probabilities,
-both in the host's memory; decoding and resizing are outside. All ways take turns within one run, so that what else the
-machine does touches all alike.
+has to be installed; with `--provider torch` the same graphs run in PyTorch, on a GPU where it finds one. A call begins
+with rows of uint8 images in the sizes of the stages and ends with probabilities, both in the host's memory; decoding
+and resizing are outside. All ways take turns within one run, so that what else the machine does touches all alike.
 """
 
 from __future__ import annotations
@@ -21,9 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.exported_cascade import (
-    EXECUTION_PROVIDERS,
     NEVER,
+    PROVIDERS,
     RESIZING,
+    TORCH,
     Read,
     Routing,
     Rows,
@@ -57,7 +58,7 @@ def main() -> None:
         "cascades_gpu",
         __doc__ or "",
         ("--cascade", {"type": Path, "required": True, "help": "folder of an exported cascade"}),
-        ("--provider", {"choices": list(EXECUTION_PROVIDERS), "default": "cuda", "help": "what it runs on"}),
+        ("--provider", {"choices": list(PROVIDERS), "default": "cuda", "help": "what it runs on"}),
         ("--images", {"type": Path, "help": "NPZ file with uint8 images; the golden ones where not given"}),
         ("--exit-rate", {"type": float, "help": "share of a stage's rows to leave there, in place of thresholds"}),
     )
@@ -112,7 +113,7 @@ def _run(options: Options, end: float) -> None:
     figures["golden_difference"] = float(np.abs(np.stack(said, axis=1) - promised).max())
     settings = {
         "provider": given.provider,
-        **({"gpu": _gpu()} if given.provider == "cuda" else {}),
+        **({"gpu": _gpu()} if given.provider in ("cuda", TORCH) else {}),
         "cascade": manifest["version"],
         "multiply_adds": [stage["cost"] for stage in manifest["stages"]],
         "heights": [stage["input_size"]["height"] for stage in manifest["stages"]],

@@ -1,7 +1,7 @@
 """An exported cascade with nothing but numpy and ONNX Runtime, and Pillow where it is there.
 
-For machines with a GPU that have no more than that. docs/images.md describes the folder; the tests hold what is
-answered here against `vision_components.committees.route`.
+For machines with a GPU that have no more than that, or PyTorch in place of an ONNX Runtime for GPUs. docs/images.md
+describes the folder; the tests hold what is answered here against `vision_components.committees.route`.
 """
 
 from __future__ import annotations
@@ -22,8 +22,11 @@ except ModuleNotFoundError:
     Image = None
 
 EXECUTION_PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+TORCH = "torch"
+PROVIDERS = (*EXECUTION_PROVIDERS, TORCH)
 # An exhaustive search would be made again for every batch size. Thresholds are set on float32.
 OPTIONS = {"CUDAExecutionProvider": {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}}
+NO_TORCH = "--provider torch: PyTorch or the package onnx is missing; install both, or give another provider"
 WAY_OUT = "install onnxruntime-gpu and the CUDA libraries in place of onnxruntime, or give --provider cpu"
 RESIZING = "nearest" if Image is None else "bilinear"
 # A threshold that nothing reaches: a float32 softmax can be 1.
@@ -58,11 +61,11 @@ class Stages:
     """Stages of a cascade, with images in the sizes that they read.
 
     Args:
-        sessions: of the stages.
+        sessions: of the stages; they have the methods of ONNX Runtime's.
         images: uint8 `[images, height, width, 3]`.
     """
 
-    def __init__(self, sessions: Sequence[onnxruntime.InferenceSession], images: NDArray[np.uint8]) -> None:
+    def __init__(self, sessions: Sequence[Any], images: NDArray[np.uint8]) -> None:
         self._sessions = sessions
         # All outputs, as a service asks for them.
         self._names = [[output.name for output in session.get_outputs()] for session in sessions]
@@ -150,12 +153,14 @@ def read_arrays(path: Path, *names: str) -> list[NDArray[Any]]:
         raise UnusableError(f"{path}: {error}; give an NPZ file with {' and '.join(names)}") from None
 
 
-def open_stage(path: Path, provider: str) -> onnxruntime.InferenceSession:
+def open_stage(path: Path, provider: str) -> Any:
     """A stage's session, with one thread on the CPU.
 
     Raises:
         UnusableError: the graph cannot be loaded, or not on this provider.
     """
+    if provider == TORCH:
+        return _in_torch(path)
     name, available = EXECUTION_PROVIDERS[provider], onnxruntime.get_available_providers()
     if name not in available:
         have = ", ".join(sorted(available))
@@ -176,6 +181,20 @@ def open_stage(path: Path, provider: str) -> onnxruntime.InferenceSession:
         have = ", ".join(session.get_providers())
         raise UnusableError(f"--provider {provider}: {name} cannot be loaded, only {have}; {WAY_OUT}")
     return session
+
+
+def _in_torch(path: Path) -> Any:
+    """On the GPU where PyTorch finds one."""
+    try:
+        import torch
+
+        from benchmarks.torch_onnx import TorchGraph, UnknownOperatorError
+    except ModuleNotFoundError:
+        raise UnusableError(NO_TORCH) from None
+    try:
+        return TorchGraph(path, torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    except UnknownOperatorError as error:
+        raise UnusableError(str(error)) from None
 
 
 def resized(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:

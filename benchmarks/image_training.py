@@ -31,6 +31,7 @@ def trained(
     loss: Loss | None = None,
     peak_rate: float = PEAK_RATE,
     optimizer: MakeOptimizer | None = None,
+    pool_rate: float = 1.0,
 ) -> float:
     """Train a model that answers with logits; returns the seconds that the steps took.
 
@@ -43,11 +44,13 @@ def trained(
         loss: of images, classes and logits; cross-entropy where None.
         peak_rate: highest learning rate.
         optimizer: makes one of the rate's schedule; stochastic gradient descent with momentum where None.
+        pool_rate: how many times faster than others the variables of a hash pool learn.
     """
     steps = epochs * (len(data) // BATCH)
     learner = (optimizer or momentum)(one_cycle(steps, peak_rate))
     measure = loss or cross_entropy
     learner.build(model.trainable_variables)
+    factors = [pool_rate if _is_pooled(variable) else 1.0 for variable in model.trainable_variables]
 
     @tf.function(reduce_retracing=True)
     def step(images: tf.Tensor, classes: tf.Tensor) -> None:
@@ -55,7 +58,8 @@ def trained(
         with tf.GradientTape() as tape:
             value = measure(images, classes, model(images, training=True))
         variables = model.trainable_variables
-        learner.apply_gradients(zip(tape.gradient(value, variables), variables, strict=True))
+        gradients = [one * factor for one, factor in zip(tape.gradient(value, variables), factors, strict=True)]
+        learner.apply_gradients(zip(gradients, variables, strict=True))
 
     begun = time.perf_counter()
     for place, (images, classes) in enumerate(batches(data, epochs, seed)):
@@ -65,6 +69,10 @@ def trained(
             pixels = tf.image.resize(pixels, (side, side), antialias=True)
         step(pixels, tf.constant(classes))
     return time.perf_counter() - begun
+
+
+def _is_pooled(variable: tf.Variable) -> bool:
+    return variable.name.split(":")[0].split("/")[-1] in ("u", "v", "pool")
 
 
 def momentum(rate: tf.keras.optimizers.schedules.LearningRateSchedule) -> tf.keras.optimizers.Optimizer:

@@ -2,7 +2,8 @@
 
 Equal size is by all trainable variables: pool, scales, batch normalisation and biases. Every method and size is trained
 from scratch with the same batches for each seed, for as many epochs as `--budget` minutes allow, and what was trained
-is kept in `--work`. Step times of hashed and dense networks are measured in turns within one run.
+is kept in `--work`. With `--plan` the networks are only described there, for `benchmarks.torch_training` to train on a
+GPU; the next run reports on its results. Step times of hashed and dense networks are measured in turns within one run.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,10 @@ import numpy as np
 import tensorflow as tf
 from scipy import stats
 
-from benchmarks.cifar10 import Images, read_cifar10
+from benchmarks.cifar10 import Cifar10, Images, read_cifar10
 from benchmarks.harness import parse_options, report
 from benchmarks.image_training import PRECISION, accuracy, epoch_seconds, precision, trained
+from benchmarks.network_plan import PLAN, network_plan, trained_on, write_plan
 from benchmarks.step_times import step_time_ratio
 from vision_components.backbones import resnet
 from vision_components.multi_hashing import hash_model, sizes_of
@@ -28,6 +31,15 @@ from vision_components.multi_hashing import hash_model, sizes_of
 SHARES = (0.5, 0.25, 0.1)
 STRUCTURED, NARROWER, PLAIN, DENSE = "structured multi-hashing", "narrower network", "plain hashing", "dense"
 METHODS = (STRUCTURED, NARROWER, PLAIN)
+# Peak rates, and how many times faster the variables of a pool learn; the first seed chooses by held-out images.
+USUAL = [{"peak_rate": 0.15}, {"peak_rate": 0.3}]
+RATES = {
+    STRUCTURED: [{"pool_rate": 2.0}, {"pool_rate": 4.0}],
+    PLAIN: [{"pool_rate": 16.0}, {"pool_rate": 64.0}],
+    NARROWER: USUAL,
+    DENSE: USUAL,
+}
+RATE_NAMES = ("peak_rate", "pool_rate")
 CLASSES, WIDTH, SPARE, CONFIDENCE = 10, 16, 0.85, 0.95
 
 
@@ -44,6 +56,11 @@ class Trial:
         """As results are kept under."""
         return f"{self.method} {self.share:g} {self.seed}"
 
+    @property
+    def first(self) -> Trial:
+        """The same with the first seed, which chooses the rates for all."""
+        return Trial(self.method, self.share, 0)
+
 
 def main() -> None:
     options = parse_options(
@@ -56,17 +73,28 @@ def main() -> None:
         ("--seeds", {"type": int, "default": 3, "help": "trainings of each"}),
         ("--epochs", {"type": int, "help": "passes over the images, in place of the budget"}),
         PRECISION,
+        PLAN,
     )
     given = options.extra
     given.work.mkdir(parents=True, exist_ok=True)
     data = read_cifar10(given.data)
     train = data.train.take(np.arange(given.images))
-    trials = [Trial(DENSE, 1.0, seed) for seed in range(given.seeds)]
-    trials += [Trial(m, share, seed) for seed in range(given.seeds) for share in SHARES for m in METHODS]
-    epochs = given.epochs or _epochs(given.work, trials, train, given.depth, options.budget, given.precision)
-    results = {
-        trial: _result(trial, train, data.test, given.depth, epochs, given.work, given.precision) for trial in trials
-    }
+    kinds = [(m, 1.0) for m in (DENSE, STRUCTURED, PLAIN)] + [(m, share) for share in SHARES for m in METHODS]
+    trials = [Trial(method, share, seed) for seed in range(given.seeds) for method, share in kinds]
+    if given.plan:
+        write_plan(given.work, [_planned(trial, given.depth, given.work) for trial in trials])
+        return
+    elsewhere = trained_on(given.work)
+    epochs = (
+        elsewhere.get("epochs")
+        or given.epochs
+        or _epochs(given.work, trials, train, given.depth, options.budget, given.precision)
+    )
+    results: dict[Trial, dict[str, float]] = {}
+    for trial in trials:
+        first = results.get(trial.first)
+        rates = RATES[trial.method] if first is None else [{name: first[name] for name in RATE_NAMES if name in first}]
+        results[trial] = _result(trial, rates, train, data, given.depth, epochs, given.work, given.precision)
     rows, figures = summary(results)
     dense = resnet(given.depth, CLASSES, width=WIDTH)
     for share in (1.0, *SHARES):
@@ -79,6 +107,7 @@ def main() -> None:
         "epochs": epochs,
         "seeds": given.seeds,
         "precision": given.precision,
+        **elsewhere,
     }
     report(options, settings, figures, rows)
 
@@ -93,7 +122,7 @@ def network(trial: Trial, depth: int, width: int = WIDTH) -> tf.keras.Model:
     if trial.method == DENSE:
         return dense
     most = trial.share * resnet_variables(depth, width)
-    narrow = max((one for one in range(1, width) if resnet_variables(depth, one) <= most), default=1)
+    narrow = max((one for one in range(1, width + 1) if resnet_variables(depth, one) <= most), default=1)
     tf.keras.utils.set_random_seed(trial.seed)
     if trial.method == NARROWER:
         return resnet(depth, CLASSES, width=narrow)
@@ -128,11 +157,12 @@ def summary(results: dict[Trial, dict[str, float]]) -> tuple[list[dict[str, Any]
             "checkpoint kB": own[0]["bytes"] / 1000,
             "test accuracy": float(reached.mean()),
             "standard error": float(reached.std(ddof=1) / np.sqrt(len(reached))) if len(reached) > 1 else "",
+            "rate": ", ".join(f"{name.split('_')[0]} {own[0][name]:g}" for name in RATE_NAMES if name in own[0]),
             "structured minus this": "",
             "low": "",
             "high": "",
         }
-        if method in (NARROWER, PLAIN):
+        if method != STRUCTURED:
             ours = [results[Trial(STRUCTURED, share, trial.seed)]["accuracy"] for trial in results
                     if (trial.method, trial.share) == (method, share)]  # fmt: skip
             value, low, high = paired_interval(np.array(ours) - reached)
@@ -159,36 +189,57 @@ def _epochs(work: Path, trials: list[Trial], train: Images, depth: int, minutes:
         methods = {(trial.method, trial.share): trial for trial in trials}
         with precision(policy):
             seconds = {key: epoch_seconds(lambda one=one: network(one, depth), train) for key, one in methods.items()}
-        every = sum(seconds[trial.method, trial.share] for trial in trials)
+        every = sum(
+            seconds[trial.method, trial.share] * (len(RATES[trial.method]) if trial == trial.first else 1)
+            for trial in trials
+        )
         plan.write_text(json.dumps({"epochs": max(1, int(SPARE * 60 * minutes / every))}), encoding="utf-8")
     return int(json.loads(plan.read_text(encoding="utf-8"))["epochs"])
 
 
 def _result(
-    trial: Trial, train: Images, test: Images, depth: int, epochs: int, work: Path, policy: str
+    trial: Trial,
+    rates: Sequence[Mapping[str, float]],
+    train: Images,
+    data: Cifar10,
+    depth: int,
+    epochs: int,
+    work: Path,
+    policy: str,
 ) -> dict[str, float]:
     path = work / "results.jsonl"
     for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
         row = json.loads(line)
         if row["key"] == trial.key:
             return row["result"]
-    with precision(policy):
-        learner = network(trial, depth)
-        trained(learner, train, epochs, trial.seed)
-    model = network(trial, depth)
-    model.set_weights(learner.get_weights())
-    weights = work / f"checkpoint-{os.getpid()}.weights.h5"
-    model.save_weights(weights)
-    result = {
-        "accuracy": accuracy(model, test),
-        "variables": variables(model),
-        "bytes": float(weights.stat().st_size),
-    }
-    weights.unlink()
+    found: list[tuple[float, tf.keras.Model, Mapping[str, float]]] = []
+    for one in rates:
+        with precision(policy):
+            learner = network(trial, depth)
+            trained(learner, train, epochs, trial.seed, **one)
+        model = network(trial, depth)
+        model.set_weights(learner.get_weights())
+        found.append((accuracy(model, data.held_out), model, one))
+    _, model, chosen = max(found, key=lambda reached: reached[0])
+    result = {"accuracy": accuracy(model, data.test), **_sizes(model, work), **chosen}
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps({"key": trial.key, "result": result}) + "\n")
     print(f"{trial.key}: {result['accuracy']:.4f}", flush=True)
     return result
+
+
+def _planned(trial: Trial, depth: int, work: Path) -> dict[str, Any]:
+    model = network(trial, depth)
+    rates = {"rates": RATES[trial.method]} if trial == trial.first else {"like": trial.first.key}
+    return network_plan(model, trial.key, trial.seed, about=_sizes(model, work), **rates)
+
+
+def _sizes(model: tf.keras.Model, work: Path) -> dict[str, float]:
+    weights = work / f"checkpoint-{os.getpid()}.weights.h5"
+    model.save_weights(weights)
+    found = {"variables": variables(model), "bytes": float(weights.stat().st_size)}
+    weights.unlink()
+    return found
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
 The network to begin with is as wide in its first stage, where a channel costs most, as its stages do not deserve. For
 each seed FiGS searches once for all budgets and MorphNet once a budget; then what they found, the uniform multiplier
 and random widths are trained from scratch with the same batches for equally many epochs. What FiGS found is also
-trained on with its weights kept. Trainings are kept in `--work`. Measured time is of the graphs in ONNX Runtime on one
-thread, in turns within one run.
+trained on with its weights kept. Trainings are kept in `--work`. With `--plan` the found networks are only described
+there, for `benchmarks.torch_training` to train on a GPU; the next run reports on its results. Measured time is of the
+graphs in ONNX Runtime on one thread, in turns within one run.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from benchmarks.exported_members import member_graph
 from benchmarks.harness import parse_options, report
 from benchmarks.image_training import BATCH, PEAK_RATE, accuracy, batches, epoch_seconds, trained
 from benchmarks.multi_hashing import paired_interval
+from benchmarks.network_plan import PLAN, network_plan, trained_on, weights_by_name, write_plan
 from vision_components.backbones.parts import convolution, layers, pixels
 from vision_components.backbones.resnet import residual_block
 from vision_components.structure import Architecture, ChannelGraph, FLOPs, expand
@@ -87,6 +89,7 @@ def main() -> None:
         ("--width", {"type": int, "default": 24, "help": "channels of the first stage"}),
         ("--epochs", {"type": int, "help": "passes over the images, in place of the budget"}),
         ("--precision", {"default": "float32", "choices": ["float32", "mixed_bfloat16"], "help": "of all training"}),
+        PLAN,
     )
     given = options.extra
     tf.keras.mixed_precision.set_global_policy(given.precision)
@@ -96,6 +99,9 @@ def main() -> None:
     trials = [Trial(WHOLE, 1.0, seed) for seed in range(given.seeds)]
     trials += [Trial(m, budget, seed) for seed in range(given.seeds) for budget in BUDGETS for m in METHODS]
     found = {trial: widths_of(trial, given.width, train, epochs, kept) for trial in trials}
+    if given.plan:
+        write_plan(given.work, [_planned(trial, given.width, own, kept.folder) for trial, own in found.items()])
+        return
     results = {
         trial: kept.result(
             trial.key, lambda one=trial, own=widths: _train(one, given.width, own, train, data.test, epochs, kept)
@@ -108,7 +114,7 @@ def main() -> None:
     settings = {
         "network": f"residual, {[given.width * one for one in STAGES]} channels, {BLOCKS} blocks a stage",
         "training_images": len(train), "test_images": len(data.test), "epochs": epochs, "seeds": given.seeds,
-        "precision": given.precision,
+        "precision": given.precision, **_trained_elsewhere(given.work, epochs),
     }  # fmt: skip
     report(options, settings, figures, rows)
 
@@ -219,17 +225,37 @@ def summary(
 def _train(
     trial: Trial, width: int, widths: Widths, train: Images, test: Images, epochs: int, kept: Kept
 ) -> dict[str, Any]:
-    graph = ChannelGraph(whole_network(width, trial.seed))
-    model = built(graph, widths)
-    peak = PEAK_RATE
+    model, about = _network(trial, width, widths, kept.folder)
+    trained(model, train, epochs, trial.seed, peak_rate=_peak_rate(trial))
+    return {"accuracy": accuracy(model, test), **about}
+
+
+def _planned(trial: Trial, width: int, widths: Widths, folder: Path) -> dict[str, Any]:
+    model, about = _network(trial, width, widths, folder)
+    settings: dict[str, Any] = {"about": about, "rates": [{"peak_rate": _peak_rate(trial)}]}
     if trial.method == FIGS_KEPT:
-        model.load_weights(_weights(kept.folder, trial.budget, trial.seed))
-        # At the whole rate nothing of them would be left.
-        peak = PEAK_RATE / 5
-    trained(model, train, epochs, trial.seed, peak_rate=peak)
-    cost = FLOPs(graph)
-    share = cost.of_widths(widths) / cost.full
-    return {"accuracy": accuracy(model, test), "share": share, "parameters": model.count_params()}
+        settings["start"] = f"figs_{trial.budget:g}_{trial.seed}.npz"
+        np.savez(folder / settings["start"], **weights_by_name(model))
+    return network_plan(model, trial.key, trial.seed, **settings)
+
+
+def _network(trial: Trial, width: int, widths: Widths, folder: Path) -> tuple[tf.keras.Model, dict[str, Any]]:
+    """The network to be trained, and its share of the cost and its number of parameters."""
+    graph = ChannelGraph(whole_network(width, trial.seed))
+    model, cost = built(graph, widths), FLOPs(graph)
+    if trial.method == FIGS_KEPT:
+        model.load_weights(_weights(folder, trial.budget, trial.seed))
+    return model, {"share": cost.of_widths(widths) / cost.full, "parameters": model.count_params()}
+
+
+def _peak_rate(trial: Trial) -> float:
+    """The whole rate would leave nothing of weights that are kept."""
+    return PEAK_RATE / 5 if trial.method == FIGS_KEPT else PEAK_RATE
+
+
+def _trained_elsewhere(folder: Path, search_epochs: int) -> dict[str, Any]:
+    elsewhere = trained_on(folder)
+    return elsewhere and {"search_epochs": search_epochs, **elsewhere}
 
 
 def _figs(cost: FLOPs, width: int, train: Images, epochs: int, seed: int, folder: Path) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks import multi_hashing
-from benchmarks.cifar10 import Images
+from benchmarks.cifar10 import Cifar10, Images
 from benchmarks.multi_hashing import DENSE, METHODS, NARROWER, PLAIN, STRUCTURED, Trial, network, summary, variables
 from benchmarks.step_times import step_time_ratio
 from vision_components.backbones import resnet
@@ -26,11 +26,23 @@ def test_networks_of_one_size_have_as_many_variables(share):
 
 
 def test_results_that_are_there_are_not_made_again(tmp_path, monkeypatch):
-    trial, data = Trial(STRUCTURED, 0.5, 0), noise(256)
-    first = multi_hashing._result(trial, data, noise(50, 1), 8, 1, tmp_path, "mixed_bfloat16")
+    trial, train = Trial(STRUCTURED, 0.5, 0), noise(256)
+    data = Cifar10((), train, noise(50, 1), noise(50, 2))
+    given = (trial, [{"pool_rate": 1.0}], train, data, 8, 1, tmp_path, "mixed_bfloat16")
+    first = multi_hashing._result(*given)
     assert first["variables"] == variables(network(trial, 8))
     monkeypatch.setattr(multi_hashing, "trained", lambda *arguments: pytest.fail("trained again"))
-    assert multi_hashing._result(trial, data, noise(50, 1), 8, 1, tmp_path, "mixed_bfloat16") == first
+    assert multi_hashing._result(*given) == first
+
+
+def test_the_rate_that_is_best_on_held_out_images_is_kept(tmp_path, monkeypatch):
+    reached = iter([0.3, 0.5, 0.4, 0.45])
+    monkeypatch.setattr(multi_hashing, "accuracy", lambda model, images: next(reached))
+    monkeypatch.setattr(multi_hashing, "trained", lambda *arguments, **rates: None)
+    rates = [{"pool_rate": rate} for rate in (1.0, 2.0, 4.0)]
+    data = Cifar10((), noise(1), noise(1), noise(1))
+    found = multi_hashing._result(Trial(PLAIN, 0.5, 0), rates, noise(1), data, 8, 1, tmp_path, "float32")
+    assert (found["pool_rate"], found["accuracy"]) == (2.0, 0.45)
 
 
 def test_differences_are_paired_by_seed():
