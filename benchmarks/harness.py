@@ -14,9 +14,11 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = (
     "numpy",
+    "onnx",
     "lightgbm",
     "onnxruntime",
     "onnxruntime-gpu",
+    "torch",
     "grpcio",
     "protobuf",
     "tensorflow",
