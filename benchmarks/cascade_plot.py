@@ -11,6 +11,7 @@ COLOURS = {
     "single": "#4a5568",
     "ensemble": "#b7791f",
     "cascade": "#2b6cb0",
+    "lenient cascade": "#c05621",
     "guarded cascade": "#6b46c1",
     "self-cascade": "#2f855a",
     FRONT: "#90cdf4",
@@ -30,7 +31,7 @@ def cascade_plot(rows: list[dict[str, Any]]) -> str:
         '<rect width="100%" height="100%" fill="#fff"/>',
     ]
     for place, (kind, colour) in enumerate(COLOURS.items()):
-        x = LEFT + 130 * place
+        x = LEFT + 120 * place
         parts.append(f'<circle cx="{x}" cy="16" r="5" fill="{colour}"/><text x="{x + 10}" y="20">{kind}</text>')
     parts.append(f'<text x="{LEFT}" y="{TOP - 10}">test accuracy, %</text>')
     timed = [row for row in rows if row[SPEED] != ""]

@@ -23,7 +23,7 @@ class Way:
     """Members that are asked in turn, and when a row leaves.
 
     Attributes:
-        kind: `single`, `ensemble`, `cascade`, `guarded cascade`, `self-cascade` or `on the front`.
+        kind: `single`, `ensemble`, `cascade`, `lenient cascade`, `guarded cascade`, `self-cascade` or `on the front`.
         members: names, by rising cost.
         thresholds: of all members but the last; `NEVER` throughout makes an ensemble.
         confidence, combine: as in `route`.
@@ -64,7 +64,13 @@ def ensembles(predictions: Predictions, costs: Costs) -> list[Way]:
 
 
 def searched(
-    predictions: Predictions, classes: NDArray[np.int64], costs: Costs, replaces: str, guarded: bool, kind: str
+    predictions: Predictions,
+    classes: NDArray[np.int64],
+    costs: Costs,
+    replaces: str,
+    guarded: bool,
+    kind: str,
+    slack: float = 0.0,
 ) -> Way:
     """The cheapest cascade that is as accurate on held-out rows as a member is, over all settings of the search.
 
@@ -74,8 +80,10 @@ def searched(
         replaces: the member.
         guarded: whether its worst case may cost no more than the member does.
         kind: of the way.
+        slack: accuracy that it may lack on these rows. The best of several members owes a part of its accuracy there to
+            luck, which a cascade would have to reach without.
     """
-    wanted = accuracy(predictions[replaces], classes)
+    wanted = accuracy(predictions[replaces], classes) - slack
     bound = float(costs[replaces]) if guarded else None
     found: list[CascadePlan] = []
     for combine, confidence in SETTINGS:
@@ -86,6 +94,17 @@ def searched(
             # The member itself is within the bounds, unless a rounding of its own accuracy is in the way.
             continue
     return _way(min(found, key=lambda plan: plan.expected_cost), kind, replaces)
+
+
+def lenient(predictions: Predictions, classes: NDArray[np.int64], costs: Costs, strict: Way) -> Way:
+    """The cheapest cascade that lacks at most one standard error to the member that `strict` replaces.
+
+    Of the difference between the two, paired by row: the rule of one standard error, by which the simplest of the
+    models that cannot be told from the best is taken (Breiman et al., 1984, section 3.4.3).
+    """
+    answers = strict.routed(predictions).probabilities
+    _, error = paired_difference(answers, predictions[strict.replaces], classes)
+    return searched(predictions, classes, costs, strict.replaces, False, "lenient cascade", error)
 
 
 def front(predictions: Predictions, classes: NDArray[np.int64], costs: Costs) -> list[Way]:

@@ -24,6 +24,7 @@ from benchmarks.cascade_ways import (
     best_single,
     ensembles,
     front,
+    lenient,
     paired_difference,
     searched,
     worst_cost,
@@ -89,6 +90,7 @@ def _chosen(
     for single in sorted(own, key=lambda name: costs[name]):
         if costs[single] > min(costs[name] for name in own):
             ways.append(searched(own, classes, costs, single, False, "cascade"))
+    ways.append(lenient(own, classes, costs, searched(own, classes, costs, best, False, "cascade")))
     ways.append(searched(own, classes, costs, best, True, "guarded cascade"))
     ways.append(searched(selves, classes, costs, full, False, "self-cascade"))
     return list(dict.fromkeys([*ways, *front(own, classes, costs)]))
