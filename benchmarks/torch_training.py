@@ -28,7 +28,7 @@ PEAK_RATE, WEIGHT_DECAY, MOMENTUM, WARM_UP, SHIFT = 0.15, 1e-3, 0.9, 0.2, 4
 # Kernels, and what hashed ones are made of.
 DECAYED = ("kernel", "u", "v", "pool")
 # Rates of a plan are for batches of so many images.
-PLANNED_BATCH = 128
+PLANNED_BATCH, RATE_NAMES = 128, ("peak_rate", "pool_rate")
 WARM_RUNS, STEPS_A_WAIT, EVALUATED = 3, 100, 1000
 
 
@@ -205,11 +205,12 @@ class Trainer:
         self._end = time.perf_counter() + 60 * given.minutes
 
     def train(self, folder: Path, out: Path) -> None:
-        """Train the networks of a folder's plan, and leave in `out` what came of it."""
+        """Train the networks of a folder's plan, and leave in `out` what came of it; those that are there stay."""
         out.mkdir(parents=True, exist_ok=True)
         given, device = self._given, self._device
         plans = json.loads((folder / "networks.json").read_text(encoding="utf-8"))["networks"]
-        chosen: dict[str, dict[str, float]] = {}
+        chosen = _chosen_before(out / "results.jsonl")
+        plans = [plan for plan in plans if plan["key"] not in chosen]
         longest = 0.0
         while plans:
             if time.perf_counter() + longest > self._end:
@@ -253,6 +254,13 @@ class Trainer:
             given = self._given
             self._drawn[seed] = Batches(self._pixels, self._classes, given.epochs, given.batch, seed)
         return self._drawn[seed]
+
+
+def _chosen_before(results: Path) -> dict[str, dict[str, float]]:
+    """Rates of the networks that an earlier run has trained, by key."""
+    lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
+    rows = [json.loads(line) for line in lines]
+    return {row["key"]: {name: row["result"][name] for name in RATE_NAMES if name in row["result"]} for row in rows}
 
 
 def _train(group: Sequence[Training], steps: int) -> float:
