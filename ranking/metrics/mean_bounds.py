@@ -41,7 +41,7 @@ def upper_mean_bounds(moments: Moments, largest: float, tail: float) -> NDArray[
     Args:
         moments: of the groups.
         largest: the highest value that a request can have, or the highest seen anywhere.
-        tail: in (0, 0.5).
+        tail: in (0, 1).
 
     Returns:
         float64 `[groups]`; nan for empty groups.
@@ -52,8 +52,8 @@ def upper_mean_bounds(moments: Moments, largest: float, tail: float) -> NDArray[
     Source: Hall, "On the removal of skewness by transformation", Journal of the Royal Statistical Society B 54(1),
     1992, equation for the cubic transformation and its inverse.
     """
-    if not 0 < tail < 0.5:
-        raise ValueError(f"tail: {tail}; give a probability between 0 and 0.5, such as 0.05")
+    if not 0 < tail < 1:
+        raise ValueError(f"tail: {tail}; give a probability between 0 and 1, such as 0.05")
     count = np.maximum(moments.count, 1)
     unseen = 1.0 - tail ** (1.0 / count)
     missed = (1.0 - unseen) * moments.mean + unseen * np.maximum(largest, moments.mean)
