@@ -8,6 +8,8 @@ from pydantic import Field, model_validator
 
 from pipelines.report.metrics_parts import Count, Finite, Interval, OptionalFinite, Part
 
+Reading = Literal["blocks", "worse", "no harm", "few"]
+
 
 class SliceName(Part):
     """Which slice: a column, and the value or range of values that its requests have."""
@@ -55,20 +57,32 @@ class SliceMetrics(Part):
             raise ValueError("rows are not in rising order of at_most")
         return self
 
+    @model_validator(mode="after")
+    def _rows_have_the_deciding_metric(self) -> SliceMetrics:
+        for row in self.rows:
+            if self.metric not in row.served or row.served.keys() != row.differences.keys():
+                raise ValueError(f"the row of {row.column} = {row.value} lacks {self.metric!r} or a difference of one")
+        return self
+
+    def reading(self, row: SliceRow) -> Reading:
+        """What a slice's bound says of it."""
+        if not row.decides or row.at_most is None:
+            return "few"
+        if self.margin is not None and row.at_most < -self.margin:
+            return "blocks"
+        return "worse" if row.at_most < 0 else "no harm"
+
     @property
     def deciding(self) -> tuple[SliceRow, ...]:
         """Slices with enough requests to count."""
         return tuple(row for row in self.rows if row.decides)
 
     @property
-    def worse(self) -> tuple[SliceRow, ...]:
-        """Deciding slices that are certainly worse, by however little."""
-        return self._beyond(0.0)
-
-    @property
     def blocking(self) -> tuple[SliceRow, ...]:
         """Deciding slices that are certainly worse by more than the margin; none without one."""
-        return () if self.margin is None else self._beyond(self.margin)
+        return tuple(row for row in self.rows if self.reading(row) == "blocks")
 
-    def _beyond(self, margin: float) -> tuple[SliceRow, ...]:
-        return tuple(row for row in self.deciding if row.at_most is not None and row.at_most < -margin)
+    @property
+    def worse(self) -> tuple[SliceRow, ...]:
+        """Deciding slices that are certainly worse, but do not block."""
+        return tuple(row for row in self.rows if self.reading(row) == "worse")

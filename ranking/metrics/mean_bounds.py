@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import stdtrit
 
 from seriatim_errors import DataError
 
@@ -54,6 +53,8 @@ def upper_mean_bounds(moments: Moments, largest: float, tail: float) -> NDArray[
     """
     if not 0 < tail < 1:
         raise ValueError(f"tail: {tail}; give a probability between 0 and 1, such as 0.05")
+    from scipy.special import stdtrit
+
     count = np.maximum(moments.count, 1)
     unseen = 1.0 - tail ** (1.0 / count)
     missed = (1.0 - unseen) * moments.mean + unseen * np.maximum(largest, moments.mean)

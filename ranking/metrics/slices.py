@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix, vstack
 
 from ranking.metrics.intervals import MetricInterval, check_bootstrap, drawn_requests
 from seriatim_errors import DataError
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_matrix
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,9 @@ def sliced_mean_intervals(
 
 def _summing(values: NDArray[np.float64], slices: NDArray[np.int64], count: int) -> csr_matrix:
     """The matrix `[(1 + columns) * count, requests]` whose product with draws is each slice's count and sums."""
+    # Who reads metrics files imports this package, and has no use for SciPy.
+    from scipy.sparse import csr_matrix, vstack
+
     requests, partitions = slices.shape
     shape = (count, requests)
     place = (slices.ravel(), np.repeat(np.arange(requests), partitions))

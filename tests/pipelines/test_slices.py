@@ -86,6 +86,7 @@ def test_harm_within_the_margin_and_harm_without_a_margin_block_nothing(planted)
         assert verdict.blessed
         assert verdict.blocking == ()
         assert [row.value for row in lenient.worse] == [str(HARMED)]
+        assert lenient.blocking == ()
 
 
 def test_a_slice_blocks_beside_a_refusal_and_further_ones_are_counted(planted):
