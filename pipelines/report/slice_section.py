@@ -36,7 +36,7 @@ class SliceSection:
     Attributes:
         rows: (slice, its reading), the most certain harm first, at most 500.
         left_out: slices that only the metrics file holds.
-        drawn: the first of them, as far as they have a bound.
+        drawn: the first of those that decide; where none does, of all that have a bound.
         plot: the forest plot of `drawn`, row by row.
         others: metrics beside the deciding one.
         digits: decimal places of the deciding metric's numbers, and of their bounds.
@@ -56,7 +56,8 @@ def slice_section(metrics: Metrics) -> SliceSection | None:
     if slices is None:
         return None
     shown = slices.rows[:MOST_ROWS]
-    worst = [(row, row.at_most) for row in shown if row.at_most is not None][:MOST_DRAWN]
+    # The bounds of slices that are too small lie so far off that the others would shrink to points beside them.
+    worst = [(row, row.at_most) for row in slices.deciding or shown if row.at_most is not None][:MOST_DRAWN]
     marks = {"no difference": 0.0}
     if slices.margin is not None:
         marks["bound"] = -slices.margin
