@@ -75,6 +75,20 @@ def test_the_metrics_file_holds_every_policy_with_intervals(root, first):
     assert set(metrics.training) == {"base_ranker", "gate", "seq2slate", "labeller"}
 
 
+def test_slices_are_parts_of_the_difference_that_decided(root, first):
+    metrics = load_metrics(root / "runs" / "small" / "metrics.json")
+    slices, blessing = metrics.slices, metrics.blessing
+    assert (slices.against, slices.metric, slices.labels) == (blessing.against, blessing.metric, "clicks")
+    assert {row.column for row in slices.rows} == {"candidates_in_request", "clicks_in_request", "context_mobile"}
+    mobile = [row for row in slices.rows if row.column == "context_mobile"]
+    assert {row.value for row in mobile} == {"0", "1"}
+    assert sum(row.requests for row in mobile) == metrics.data.requests["eval"]
+    parts = [row.differences[blessing.metric] for row in mobile]
+    assert sum(part.count for part in parts) == blessing.difference.count
+    total = sum(part.count * part.value for part in parts)
+    assert total / blessing.difference.count == pytest.approx(blessing.difference.value)
+
+
 def test_the_bundle_holds_the_items_of_the_whole_log_as_they_were_last(root, first):
     bundle = open_bundle(first[0].bundle)
     features = bundle.manifest.features
