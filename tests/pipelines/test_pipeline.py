@@ -270,6 +270,22 @@ def test_a_bundle_that_is_not_blessed_is_not_pushed(root, first):
     assert bundle_versions(root / "bundles" / "small") == before
 
 
+def test_a_slice_that_is_certainly_worse_blocks_the_push(root, first):
+    # Two epochs make a re-ranker that is worse than the base order, most certainly where there is most to compare.
+    finished, _ = run_small(
+        root, bundle_root=str(root / "other"), evaluation__slice_margin=0.0, evaluation__confidence=0.6
+    )
+    blessing, slices = finished.metrics.blessing, finished.metrics.slices
+    assert blessing.difference.low > -blessing.margin
+    assert not blessing.blessed
+    assert finished.bundle is None
+    assert [(one.column, one.value) for one in blessing.blocking_slices] == [
+        (row.column, row.value) for row in slices.blocking
+    ]
+    worst = slices.rows[0]
+    assert f"the slice {worst.column} = {worst.value!r} blocks" in blessing.reason
+
+
 # Each component with the name under which it calls the function that does its work.
 WORK = {
     "CascadeTrainer": "pipelines.stages.image_cascade.train_cascade",
