@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipelines.images_config import ImagesConfig
+from pipelines.slices_config import SlicedColumn
 from seriatim_config import Section, read_config
 
 LogFormat = Literal["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit", "event_log"]
@@ -133,7 +134,25 @@ class EvaluationConfig(Section):
     blessing_margin: float = Field(
         0.02, description="Blessed when the paired difference's lower bound is above minus this."
     )
+    slices: tuple[SlicedColumn, ...] = Field(
+        (), description="Context columns to slice requests by, beside their candidates and clicks."
+    )
+    slice_margin: float | None = Field(
+        None, ge=0, description="A slice shown to be worse by more than this blocks the push; null: none does."
+    )
+    min_slice_requests: int = Field(
+        100, ge=2, description="Slices with fewer requests that count are shown and decide nothing."
+    )
     off_policy: bool = Field(False, description="Estimate the gate's value as a policy on single impressions.")
+
+    @field_validator("slices")
+    @classmethod
+    def _columns_are_sliced_once(cls, slices: tuple[SlicedColumn, ...]) -> tuple[SlicedColumn, ...]:
+        columns = [one.column for one in slices]
+        for column in columns:
+            if columns.count(column) > 1:
+                raise ValueError(f"column {column!r} stands twice; keep one of the two")
+        return slices
 
     @model_validator(mode="after")
     def _blessing_metric_is_computed(self) -> EvaluationConfig:

@@ -18,6 +18,7 @@ from pipelines.labels import require_labels
 from pipelines.quiet import errors_to
 from pipelines.report.metrics_file import METRICS_FILE, ComponentTime, Metrics, load_metrics
 from pipelines.simulation import SimulationSettings, simulated_format, write_marketplace
+from pipelines.slices_of_run import require_slices
 from seriatim_errors import BundleError
 from serving.bundle import bundle_versions, open_bundle
 from serving.bundle.manifest import MANIFEST_FILE, Manifest
@@ -61,6 +62,7 @@ def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
     log = prepare_log(data, config.seed, folder / "input")
     progress.say(_describe(log))
     require_labels(config, log.labels)
+    require_slices(config.evaluation.slices, log)
     catalogue = catalogue_of_run(config, log, progress.say)
     images = images_of_run(config, log, progress.say)
     folder.mkdir(parents=True, exist_ok=True)

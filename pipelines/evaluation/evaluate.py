@@ -15,6 +15,8 @@ from pipelines.evaluation.blessing import bless
 from pipelines.evaluation.labeller import labeller_metrics
 from pipelines.evaluation.off_policy import evaluate_gate_policies
 from pipelines.evaluation.policies import TITLES, query_of, seq2slate_scores, served_scores
+from pipelines.evaluation.slice_columns import slice_requests
+from pipelines.evaluation.slices import Comparison, slice_metrics
 from pipelines.report.image_metrics import ImageMetrics
 from pipelines.report.metrics_file import (
     Blessing,
@@ -89,27 +91,31 @@ def evaluate(given: EvaluationInput) -> Metrics:
     Every interval is a percentile bootstrap by request; lists without a click (or a grade above 0) are left
     out of the ranking metrics, which are not defined for them.
     """
+    settings = given.config.evaluation
     ranker = SlateRanker(given.draft)
     rankings = _rankings(given, ranker)
     labels = _labels(given.evaluation)
     reference = "baseline" if "baseline" in rankings else "base" if "base" in rankings else "logged"
     policies: list[PolicyMetrics] = []
     differences: list[PolicyDifference] = []
-    deciding = MetricInterval(np.nan, np.nan, np.nan, 0)
+    deciding, slices = MetricInterval(np.nan, np.nan, np.nan, 0), None
     for kind, values in labels.items():
         per_request = _per_request(given, rankings, values)
         policies += _policy_rows(given, kind, per_request)
         differences += _difference_rows(given, kind, per_request, reference)
         if kind == next(iter(labels)):
-            metric = given.config.evaluation.blessing_metric
-            deciding = _paired(per_request["served"][metric], per_request[reference][metric], given.config)
-    settings = given.config.evaluation
-    verdict = bless(deciding, reference, settings)
+            compared = Comparison(kind, reference, per_request["served"], per_request[reference])
+            metric = settings.blessing_metric
+            deciding = _paired(compared.candidate[metric], compared.reference[metric], given.config)
+            columns = slice_requests(given.evaluation, settings.slices)
+            slices = slice_metrics(compared, columns, settings, given.config.seed)
+    verdict = bless(deciding, reference, settings, slices)
     return Metrics(
         run=given.run,
         data=given.data,
         policies=tuple(policies),
         differences=tuple(differences),
+        slices=slices,
         gate=_gate_metrics(given),
         labeller=_labeller_metrics(given),
         images=given.images,
@@ -125,6 +131,7 @@ def evaluate(given: EvaluationInput) -> Metrics:
             confidence=settings.confidence,
             reason=verdict.reason,
             difference=_interval(verdict.difference),
+            blocking_slices=verdict.blocking,
         ),
         slate_example=_example(ranker, given.evaluation),
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pipelines.report.comparison import SERVED, compare, deciding_row
 from pipelines.report.label_section import score_verdict
 from pipelines.report.metrics_file import Metrics
+from pipelines.report.slice_section import slice_words
 from pipelines.report.wording import (
     label_metric_title,
     metric_title,
@@ -29,6 +30,7 @@ def cautions(metrics: Metrics) -> list[str]:
     """Sentences on what weakens the verdict or speaks against it, the weightiest first; often none."""
     return [
         *_about_the_verdict(metrics),
+        *_about_the_slices(metrics),
         *_about_the_base_order(metrics),
         *_about_the_gate(metrics),
         *_about_the_labels(metrics),
@@ -41,8 +43,10 @@ def cautions(metrics: Metrics) -> list[str]:
 def _about_the_verdict(metrics: Metrics) -> Iterator[str]:
     blessing = metrics.blessing
     difference = blessing.difference
-    follows = difference.count > 0 and difference.low is not None and difference.low > -blessing.margin
-    if follows != blessing.blessed:
+    slices = () if metrics.slices is None else metrics.slices.blocking
+    named = [(one.column, one.value) for one in blessing.blocking_slices]
+    follows = difference.low is not None and difference.low > -blessing.margin and not slices
+    if follows != blessing.blessed or named != [(row.column, row.value) for row in slices]:
         yield "The recorded verdict does not follow from the rule and the numbers below; the recorded reason tells why."
     if difference.count > 0 and deciding_row(metrics) is None:
         yield "The row that decided is not among the paired differences of this file."
@@ -61,6 +65,23 @@ def _about_the_verdict(metrics: Metrics) -> Iterator[str]:
             f"The verdict rests on {difference.count} requests; bootstrap intervals on fewer than {FEW_REQUESTS} "
             "tend to be too narrow."
         )
+
+
+def _about_the_slices(metrics: Metrics) -> Iterator[str]:
+    slices = metrics.slices
+    if slices is None or not slices.worse:
+        return
+    worse = slices.worse
+    where = "In one slice" if len(worse) == 1 else f"In {whole(len(worse))} slices"
+    yield (
+        f"{where} the candidate is worse than '{policy_title(slices.against, metrics)}' without blocking the push, for "
+        + (
+            "no evaluation.slice_margin is set"
+            if slices.margin is None
+            else f"the margin of slices is {number(slices.margin)}"
+        )
+        + f"; {'this is' if len(worse) == 1 else 'most certainly in'} {slice_words(worse[0], slices)}."
+    )
 
 
 def _about_the_base_order(metrics: Metrics) -> Iterator[str]:

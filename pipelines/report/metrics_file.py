@@ -13,6 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pipelines.report.image_metrics import ImageMetrics
 from pipelines.report.labeller_metrics import LabellerMetrics
 from pipelines.report.metrics_parts import Count, Finite, Interval, OptionalFinite, Part, Share
+from pipelines.report.slice_metrics import SliceMetrics, SliceName
 from seriatim_errors import DataError
 
 METRICS_FILE = "metrics.json"
@@ -148,7 +149,11 @@ class PositionClicks(Part):
 
 
 class Blessing(Part):
-    """The rule's verdict on pushing the bundle: is the lower end of `difference` above minus `margin`?"""
+    """The rule's verdict on pushing the bundle: is the lower end of `difference` above minus `margin`?
+
+    `blocking_slices` are those that are certainly worse by more than `slices.margin`, and speak against it whatever
+    the difference over all requests is.
+    """
 
     blessed: bool
     metric: str
@@ -157,6 +162,7 @@ class Blessing(Part):
     confidence: Annotated[float, Field(gt=0, lt=1)]
     reason: str
     difference: Interval
+    blocking_slices: tuple[SliceName, ...] = ()
 
 
 class ComponentTime(Part):
@@ -194,6 +200,7 @@ class Metrics(Part):
     data: DataSummary
     policies: tuple[PolicyMetrics, ...] = ()
     differences: tuple[PolicyDifference, ...] = ()
+    slices: SliceMetrics | None = None
     gate: GateMetrics | None = None
     labeller: LabellerMetrics | None = None
     images: ImageMetrics | None = None

@@ -26,6 +26,9 @@ from pipelines.report.sections import (
     training_plots,
     verdict_plot,
 )
+from pipelines.report.slice_section import READINGS as SLICE_READINGS
+from pipelines.report.slice_section import TONES as SLICE_TONES
+from pipelines.report.slice_section import slice_section
 from seriatim_errors import DataError
 
 FOLDER, FILE = "report", "index.html"
@@ -84,6 +87,7 @@ def render(metrics: Metrics) -> str:
     rankings = label_sections(metrics)
     off_policy = off_policy_intervals(metrics)
     parts = {
+        "slices": ("Slices", metrics.slices),
         "gate": ("Gate", metrics.gate),
         "labels": ("Labels", metrics.labeller),
         "images": ("Images", metrics.images),
@@ -118,6 +122,9 @@ def render(metrics: Metrics) -> str:
             split_titles=wording.SPLIT_TITLES,
             verdict_plot=verdict_plot(metrics),
             label_sections=rankings,
+            slice_section=slice_section(metrics),
+            slice_readings=SLICE_READINGS,
+            slice_tones=SLICE_TONES,
             gate_plot=gate_plot(metrics),
             labeller_section=labeller_section(metrics.labeller),
             image_section=image_section(metrics),

@@ -12,6 +12,7 @@ from rich.table import Table
 from pipelines.report.cautions import cautions
 from pipelines.report.comparison import label_order
 from pipelines.report.metrics_file import Interval, Metrics, PolicyMetrics
+from pipelines.report.slice_section import slice_words
 from pipelines.report.wording import (
     label_metric_title,
     metric_title,
@@ -51,7 +52,7 @@ def print_summary(metrics: Metrics, page: Path, console: Console | None = None) 
         table = _table(policies, blessing.metric, room)
         if table is not None:
             terminal.print(table)
-    for line in [*_gate(metrics), *_labels(metrics), *_off_policy(metrics)]:
+    for line in [*_slices(metrics), *_gate(metrics), *_labels(metrics), *_off_policy(metrics)]:
         say(line)
     say(f"report: {escape(str(page))}")
 
@@ -78,6 +79,16 @@ def _table(policies: list[PolicyMetrics], first: str, room: int) -> Table | None
         cells = [f"{number(interval.value, 3)}\n{span(interval, 3)}".strip() for interval in found]
         table.add_row(escape(policy.title), *map(escape, cells), style="bold" if policy.policy == "served" else "")
     return table
+
+
+def _slices(metrics: Metrics) -> Iterator[str]:
+    slices = metrics.slices
+    if slices is not None and slices.deciding:
+        worse, deciding = len(slices.worse) + len(slices.blocking), len(slices.deciding)
+        yield escape(
+            f"slices: {whole(worse)} of {whole(deciding)} shown to be worse; the most certain harm is in "
+            f"{slice_words(slices.rows[0], slices)}"
+        )
 
 
 def _gate(metrics: Metrics) -> Iterator[str]:

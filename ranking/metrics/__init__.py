@@ -21,11 +21,13 @@ from ranking.metrics.intervals import (
 )
 from ranking.metrics.intra_list_distance import intra_list_distance
 from ranking.metrics.list_weights import list_weights
+from ranking.metrics.mean_bounds import Moments, group_moments, upper_mean_bounds
 from ranking.metrics.precision import average_precision, hit_at, precision_at, recall_at
 from ranking.metrics.rank_gain import rank_gain
 from ranking.metrics.ranked import ranked_labels
 from ranking.metrics.rates import clopper_pearson_interval, wilson_interval
 from ranking.metrics.reciprocal_rank import expected_reciprocal_rank, reciprocal_rank
+from ranking.metrics.slices import SlicedIntervals, sliced_mean_intervals
 from ranking.metrics.subtopics import (
     alpha_discounted_cumulative_gain,
     alpha_normalised_discounted_cumulative_gain,
@@ -34,8 +36,10 @@ from ranking.metrics.subtopics import (
 
 __all__ = [
     "MetricInterval",
+    "Moments",
     "NoRelevantPolicy",
     "ReliabilityTable",
+    "SlicedIntervals",
     "alpha_discounted_cumulative_gain",
     "alpha_normalised_discounted_cumulative_gain",
     "average_precision",
@@ -49,6 +53,7 @@ __all__ = [
     "evaluate_order",
     "expected_calibration_error",
     "expected_reciprocal_rank",
+    "group_moments",
     "hit_at",
     "intra_list_distance",
     "list_weights",
@@ -62,6 +67,8 @@ __all__ = [
     "recall_at",
     "reciprocal_rank",
     "reliability_table",
+    "sliced_mean_intervals",
     "subtopic_recall_at",
+    "upper_mean_bounds",
     "wilson_interval",
 ]

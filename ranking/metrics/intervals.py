@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -119,7 +120,7 @@ def bootstrap_ratio_interval(
         DataError: a numerator or denominator is not finite, or a denominator is negative.
         ValueError: the shapes differ, or as in `bootstrap_interval`.
     """
-    _check(confidence, samples)
+    check_bootstrap(confidence, samples)
     above, below = np.asarray(numerators, np.float64), np.asarray(denominators, np.float64)
     if above.ndim != 1 or above.shape != below.shape:
         raise ValueError(f"numerators have shape {above.shape}, denominators {below.shape}; give one of each a request")
@@ -136,16 +137,17 @@ def bootstrap_ratio_interval(
     return MetricInterval(float(total[0] / total[1]), float(low), float(high), len(sums))
 
 
+def drawn_requests(count: int, samples: int, seed: int) -> Iterator[NDArray[np.int64]]:
+    """Blocks of resamples of `count` requests with replacement, int64 `[block, count]`, `samples` rows in all."""
+    rng = np.random.default_rng(seed)
+    block = max(1, BLOCK_VALUES // count)
+    for start in range(0, samples, block):
+        yield rng.integers(count, size=(min(block, samples - start), count))
+
+
 def _resampled_sums(rows: NDArray[np.float64], samples: int, seed: int) -> NDArray[np.float64]:
     """Sums over `samples` draws with replacement of the rows `[requests, columns]`: `[samples, columns]`."""
-    rng = np.random.default_rng(seed)
-    count = len(rows)
-    block = max(1, BLOCK_VALUES // count)
-    sums = [
-        rows[rng.integers(count, size=(min(block, samples - start), count))].sum(axis=1)
-        for start in range(0, samples, block)
-    ]
-    return np.concatenate(sums)
+    return np.concatenate([rows[drawn].sum(axis=1) for drawn in drawn_requests(len(rows), samples, seed)])
 
 
 def _check_sums(name: str, values: NDArray[np.float64], good: NDArray[np.bool_]) -> None:
@@ -155,7 +157,8 @@ def _check_sums(name: str, values: NDArray[np.float64], good: NDArray[np.bool_])
         raise DataError(f"{name}: request {request} has {values[request]}; give finite values, weights at least 0")
 
 
-def _check(confidence: float, samples: int) -> None:
+def check_bootstrap(confidence: float, samples: int) -> None:
+    """Refuse a confidence outside (0, 1) or less than one resample with a `ValueError`."""
     if not 0 < confidence < 1:
         raise ValueError(f"confidence: {confidence}; give a probability between 0 and 1, such as 0.95")
     if samples < 1:

@@ -23,6 +23,7 @@ from pipelines.report.metrics_file import (
     SlateExample,
     SlateItem,
 )
+from pipelines.report.slice_metrics import SliceMetrics, SliceRow
 
 HOSTILE = "<script>alert('x')</script>"
 METRICS = ("ndcg_at_10", "map", "rank_gain")
@@ -58,6 +59,7 @@ def make_metrics(**changes):
             for name, title, start in (("base", "Base ranker", 0.4111), ("served", f"Served {HOSTILE}", 0.5222))
         ),
         "differences": (difference("served", "base", "clicks", 0.0777), difference("served", "base", "grades", 0.0331)),
+        "slices": make_slices(),
         "gate": GateMetrics(
             target=0.95,
             threshold=0.1234,
@@ -122,6 +124,36 @@ def make_labeller(**changes):
         "planted_edges": (("handmade", "vintage"), ("eco", "handmade"), ("sale", "premium"), ("vintage", "sale")),
     }
     return LabellerMetrics(**{**fields, **changes})
+
+
+def make_slices(**changes):
+    """Three slices without harm and one that is too small to say; `changes` replace whole parts."""
+    fields = {
+        "labels": "clicks",
+        "metric": "ndcg_at_10",
+        "against": "base",
+        "confidence": 0.95,
+        "tail": 0.05 / 3,
+        "min_requests": 100,
+        "margin": None,
+        "rows": (
+            slice_row("context_mobile", "1", 0.0111, at_most=0.0499),
+            slice_row("context_mobile", "0", 0.0333, at_most=0.0722),
+            slice_row("candidates_in_request", "up to 24", 0.0444, at_most=0.0911),
+            slice_row("context_market", HOSTILE, -0.2, at_most=0.8, count=3, decides=False),
+            slice_row("context_market", "new", None, at_most=None, count=0, decides=False),
+        ),
+    }
+    return SliceMetrics(**{**fields, **changes})
+
+
+def slice_row(column, value, start, at_most, count=567, decides=True):
+    differences = {name: UNDEFINED if start is None else interval(start, count) for name in METRICS}
+    served = {name: UNDEFINED if start is None else interval(start + 0.5, count) for name in METRICS}
+    return SliceRow(
+        column=column, value=value, requests=count + 33, served=served, differences=differences,
+        at_most=at_most, decides=decides,
+    )  # fmt: skip
 
 
 def label_score(metric, labeller, independent, difference):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.config import load_config
+from pipelines.config import PipelineConfig, load_config
 from seriatim_errors import ConfigError
 
 MINIMAL = "name: demo\nseed: 1\ndata:\n  path: log.csv\n"
@@ -37,6 +37,17 @@ def written(tmp_path, text):
         (MINIMAL + "labeller: {}\n", r"labeller needs data.items: .*name one, or set it to null"),
         (MINIMAL + "  items: items.csv\nlabeller: {ridge: 0}\n", r"line 6: labeller.ridge: .*greater than 0, got 0"),
         (MINIMAL + "evaluation: {off_policy: true}\n", r"off_policy needs data.format 'open_bandit'"),
+        (MINIMAL + "evaluation:\n  slices: [a, b, a]\n", r"line 6: evaluation.slices: .*column 'a' stands twice"),
+        (
+            MINIMAL + "evaluation:\n  slices:\n  - a\n  - {column: b, bounds: [2, 1]}\n",
+            r"line 8: evaluation.slices.1: .*bounds must rise, and 1 comes after 2",
+        ),
+        (
+            MINIMAL + "evaluation: {slices: [{column: a, bounds: [2], buckets: 4}]}\n",
+            r"buckets and bounds are both given; keep one of the two",
+        ),
+        (MINIMAL + "evaluation: {slices: [5]}\n", r"evaluation.slices.0: .*give a column by its name, .*got 5"),
+        (MINIMAL + "evaluation: {slice_margin: -0.1}\n", r"evaluation.slice_margin: .*got -0.1"),
         (MINIMAL + "evaluation: {blessing_metric: ndcg_at_7}\n", r"line 5: evaluation: .*not computed"),
     ],
 )
@@ -71,6 +82,17 @@ def test_overrides_lie_over_the_file(tmp_path):
 def test_a_catalogue_without_a_labeller_is_allowed(tmp_path):
     config = load_config(written(tmp_path, MINIMAL + "  items: items.csv\n"))
     assert (config.data.items, config.labeller) == (Path("items.csv"), None)
+
+
+def test_columns_to_slice_by_are_given_by_name_or_with_buckets_or_bounds(tmp_path):
+    slices = "[a, {column: b, buckets: 4}, {column: c, bounds: [1, 2.5]}]"
+    config = load_config(written(tmp_path, MINIMAL + f"evaluation: {{slices: {slices}}}\n"))
+    assert [(one.column, one.buckets, one.bounds) for one in config.evaluation.slices] == [
+        ("a", None, ()),
+        ("b", 4, ()),
+        ("c", None, (1.0, 2.5)),
+    ]
+    assert PipelineConfig.model_validate_json(config.model_dump_json()) == config
 
 
 def test_the_default_run_sets_labels():

@@ -75,6 +75,20 @@ def test_the_metrics_file_holds_every_policy_with_intervals(root, first):
     assert set(metrics.training) == {"base_ranker", "gate", "seq2slate", "labeller"}
 
 
+def test_slices_are_parts_of_the_difference_that_decided(root, first):
+    metrics = load_metrics(root / "runs" / "small" / "metrics.json")
+    slices, blessing = metrics.slices, metrics.blessing
+    assert (slices.against, slices.metric, slices.labels) == (blessing.against, blessing.metric, "clicks")
+    assert {row.column for row in slices.rows} == {"candidates_in_request", "clicks_in_request", "context_mobile"}
+    mobile = [row for row in slices.rows if row.column == "context_mobile"]
+    assert {row.value for row in mobile} == {"0", "1"}
+    assert sum(row.requests for row in mobile) == metrics.data.requests["eval"]
+    parts = [row.differences[blessing.metric] for row in mobile]
+    assert sum(part.count for part in parts) == blessing.difference.count
+    total = sum(part.count * part.value for part in parts)
+    assert total / blessing.difference.count == pytest.approx(blessing.difference.value)
+
+
 def test_the_bundle_holds_the_items_of_the_whole_log_as_they_were_last(root, first):
     bundle = open_bundle(first[0].bundle)
     features = bundle.manifest.features
@@ -254,6 +268,22 @@ def test_a_bundle_that_is_not_blessed_is_not_pushed(root, first):
     assert not finished.metrics.blessing.blessed
     assert finished.bundle is None
     assert bundle_versions(root / "bundles" / "small") == before
+
+
+def test_a_slice_that_is_certainly_worse_blocks_the_push(root, first):
+    # Two epochs make a re-ranker that is worse than the base order, most certainly where there is most to compare.
+    finished, _ = run_small(
+        root, bundle_root=str(root / "other"), evaluation__slice_margin=0.0, evaluation__confidence=0.6
+    )
+    blessing, slices = finished.metrics.blessing, finished.metrics.slices
+    assert blessing.difference.low > -blessing.margin
+    assert not blessing.blessed
+    assert finished.bundle is None
+    assert [(one.column, one.value) for one in blessing.blocking_slices] == [
+        (row.column, row.value) for row in slices.blocking
+    ]
+    worst = slices.rows[0]
+    assert f"the slice {worst.column} = {worst.value!r} blocks" in blessing.reason
 
 
 # Each component with the name under which it calls the function that does its work.

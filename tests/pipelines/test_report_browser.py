@@ -1,23 +1,11 @@
 """The page in a real browser: Chromium runs it with a script that acts as a reader would."""
 
-import json
-import re
-import shutil
-import subprocess
-
 import pytest
 
-from pipelines.report.page import write_report
+from tests.pipelines.browser import seen_in_browser
 from tests.pipelines.made_up_metrics import make_metrics
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-LISTEN = """<script>
-const problems = [];
-addEventListener("error", event => problems.push(String(event.message)));
-addEventListener("securitypolicyviolation", event => problems.push(event.violatedDirective));
-</script>"""
-ACT = """<script>
-const seen = {};
+ACT = """
 const press = (on, key) => on.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
 const first = () => document.querySelector("[data-panel=clicks] tbody tr th").textContent;
 const numeric = document.querySelector("[data-panel=clicks] thead th:nth-child(2)");
@@ -51,29 +39,13 @@ const light = ground();
 document.getElementById("theme").click();
 seen.themes = [light, ground(), document.documentElement.dataset.theme];
 seen.wide = document.documentElement.scrollWidth - innerWidth;
-seen.problems = problems;
-document.title = JSON.stringify(seen);
-</script></body>"""
+"""
 
 
 @pytest.fixture(scope="module")
 def seen(tmp_path_factory):
     """What the acting script saw, and what the browser complained about."""
-    if CHROMIUM is None:
-        pytest.skip("chromium is not installed (Debian package chromium)")
-    folder = tmp_path_factory.mktemp("browser")
-    page = write_report(make_metrics(), folder)
-    content = page.read_text(encoding="utf-8")
-    page.write_text(content.replace("<body>", "<body>" + LISTEN).replace("</body>", ACT), encoding="utf-8")
-    command = [
-        CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr",
-        f"--user-data-dir={folder / 'profile'}", "--window-size=1280,900", "--dump-dom", page.as_uri(),
-    ]  # fmt: skip
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
-    title = re.search(r"<title>(.*?)</title>", shown.stdout, re.DOTALL)
-    return {**json.loads(title.group(1).replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")),
-            "console": [line for line in shown.stderr.splitlines() if "CONSOLE" in line]}  # fmt: skip
+    return seen_in_browser(make_metrics(), tmp_path_factory.mktemp("browser"), ACT)
 
 
 def test_the_page_opens_from_a_file_without_any_complaint(seen):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.report import labeller_metrics, metrics_file
+from pipelines.report import labeller_metrics, metrics_file, slice_metrics
 from pipelines.report.metrics_file import Interval, PositionClicks, load_metrics
 from seriatim_errors import DataError
 from tests.pipelines.made_up_metrics import HOSTILE, UNDEFINED, make_metrics, policy
@@ -78,6 +78,8 @@ def test_more_clicks_than_impressions_are_refused():
         ),
         (("labeller", "edges", 2, "second"), "vintage", "edges: 'eco' and 'vintage' close a cycle; a forest has none"),
         (("labeller", "items", "trained"), 480, "trained 480 and held_out 121 do not add up to common 611"),
+        (("slices", "rows", 1, "at_most"), 0.001, "slices: .*rows are not in rising order of at_most"),
+        (("slices", "metric"), "mrr", "slices: .*the row of context_mobile = 1 lacks 'mrr'"),
         (("schema_version",), 2, "schema_version: Input should be 1, not 2"),
         (("blessing", "verdict"), "good", "blessing.verdict: Extra inputs are not permitted, not 'good'"),
     ],
@@ -111,7 +113,8 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
 def test_every_field_of_the_file_is_documented():
     models = [
         model
-        for model in [*vars(metrics_file).values(), *vars(labeller_metrics).values()]
+        for module in (metrics_file, labeller_metrics, slice_metrics)
+        for model in vars(module).values()
         if isinstance(model, type) and issubclass(model, pydantic.BaseModel) and model is not pydantic.BaseModel
     ]
     documented = set(re.findall(r"`([a-z_]+)`", DOCUMENT.read_text(encoding="utf-8")))
