@@ -9,6 +9,8 @@ BLOCK_VALUES = 1 << 22
 # Skewness is measured on few requests and is itself uncertain: of the two, half of it gave the better coverage.
 SKEWNESS_SHARE = 0.5
 MANTISSA_BITS = 52
+# Of the smallest number above 0, of which all numbers are multiples.
+SMALLEST_EXPONENT = -1074
 
 
 def resampled_sums(rows: NDArray[np.float64], samples: int, seed: int) -> NDArray[np.float64]:
@@ -92,8 +94,7 @@ def _grid(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """For each column the power of two such that sums of as many rows, each a multiple of it, are exact."""
     _, exponents = np.frexp(np.abs(rows).max(axis=0))
     bits = MANTISSA_BITS - len(rows).bit_length()
-    # Smaller than the smallest normal number is as good as exact already.
-    return np.ldexp(1.0, np.maximum(exponents - bits, -1022))
+    return np.ldexp(1.0, np.maximum(exponents - bits, SMALLEST_EXPONENT))
 
 
 def _times_drawn(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
