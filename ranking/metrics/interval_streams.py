@@ -49,7 +49,7 @@ class IntervalStreams(Generic[Name]):
         Raises:
             DataError, ValueError: as in `bootstrap_interval`.
         """
-        rows = {name: checked_values(each, weights and weights[name]) for name, each in values.items()}
+        rows = {name: checked_values(each, None if weights is None else weights[name]) for name, each in values.items()}
         for name, each in rows.items():
             self._sums.setdefault(name, RequestSums(len(each))).add(each)
 

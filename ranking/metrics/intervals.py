@@ -64,7 +64,8 @@ def bootstrap_interval(
 
     Source: Efron and Tibshirani, "An introduction to the bootstrap", chapters 6 and 13.
     """
-    return bootstrap_ratio_interval(*checked_values(values, weights), confidence, samples, seed)
+    above, below = checked_values(values, weights)
+    return bootstrap_ratio_interval(above, below, confidence, samples, seed)
 
 
 def paired_difference_interval(

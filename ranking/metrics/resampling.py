@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 BLOCK_VALUES = 1 << 22
 # Skewness is measured on few requests and is itself uncertain: of the two, half of it gave the better coverage.
 SKEWNESS_SHARE = 0.5
+# Far enough out for any level when an end is moved beyond every sample.
+SMALLEST_ROOM = 1e-300
 MANTISSA_BITS = 52
 # Of the smallest number above 0, of which all numbers are multiples.
 SMALLEST_EXPONENT = -1074
@@ -74,7 +76,7 @@ def _levels(influences: NDArray[np.float64], confidence: float) -> tuple[float, 
 
     def level(quantile: float) -> float:
         moved = acceleration + quantile
-        room = max(1.0 - acceleration * moved, np.finfo(np.float64).tiny)
+        room = max(1.0 - acceleration * moved, SMALLEST_ROOM)
         return float(ndtr(np.clip(acceleration + moved / room, -1e3, 1e3)))
 
     plain = float(ndtr(-normal))
