@@ -17,6 +17,8 @@ TITLES = {
     "plain": "plain bootstrap, a metric at a time",
     "scikit_learn": "scikit-learn a request, 4 metrics",
 }
+# The machine is shared: each way is measured so often, in turns with the others.
+TURNS = 3
 
 
 def main() -> None:
@@ -25,15 +27,16 @@ def main() -> None:
     options = parse_options("evaluation_scale", __doc__ or "", ("--requests", sizes))
     requests: list[int] = options.extra.requests
     # The plain way has half the time, the larger sizes as much as the smaller ones.
-    limit = options.budget * 60 / 2 / len(requests)
+    limit = options.budget * 60 / 2 / len(requests) / TURNS
     rows: list[dict[str, Any]] = []
     figures: dict[str, float] = {}
     for size in requests:
-        found = {way: _measured(way, size, limit) for way in TITLES}
+        turns = [{way: _measured(way, size, limit) for way in TITLES} for _ in range(TURNS)]
+        found = {way: min((turn[way] for turn in turns), key=_seconds) for way in TITLES}
         stream = found["in_chunks"]
         rows += [_row(size, TITLES[way], each, stream) for way, each in found.items()]
         figures |= {
-            f"seconds_of_{size}": stream["evaluation_s"] + stream["intervals_s"],
+            f"seconds_of_{size}": _seconds(stream),
             f"peak_mib_of_{size}": stream["peak_mib"],
             f"peak_mib_of_{size}_at_once": found["at_once"]["peak_mib"],
             f"plain_intervals_times_the_time_{size}": found["plain"]["intervals_s"] / stream["intervals_s"],
@@ -48,6 +51,7 @@ def main() -> None:
         "width of": METRIC,
         "scikit_learn_requests": SCIKIT_LEARN_REQUESTS,
         "plain_limit_seconds": limit,
+        "turns, of which the fastest counts": TURNS,
     }
     report(options, settings, figures, rows)
 
@@ -63,21 +67,25 @@ def _measured(way: str, requests: int, limit: float) -> dict[str, float]:
 
 def _row(requests: int, title: str, measured: dict[str, float], stream: dict[str, float]) -> dict[str, Any]:
     with_intervals = not math.isnan(measured["intervals_s"])
-    parts = ("evaluation_s", "intervals_s") if with_intervals else ("evaluation_s",)
-    seconds, streamed = (sum(each[part] for part in parts) for each in (measured, stream))
+    streamed = _seconds(stream) if with_intervals else stream["evaluation_s"]
     # What was not measured to the end is multiplied up from the part that was.
     return {
         "requests": requests,
         "way": title,
-        "requests/s": requests / seconds,
+        "requests/s": requests / _seconds(measured),
         "evaluation s": measured["evaluation_s"],
         "intervals s": measured["intervals_s"] if with_intervals else "",
         "measured": measured["measured_share"],
         # Without intervals in both where the way has none.
-        "times the stream": seconds / streamed,
+        "times the stream": _seconds(measured) / streamed,
         "peak MiB": measured["peak_mib"],
         "width": measured["width"] if with_intervals else "",
     }
+
+
+def _seconds(measured: dict[str, float]) -> float:
+    """Of the whole; a way without intervals has only the evaluation."""
+    return measured["evaluation_s"] + (0.0 if math.isnan(measured["intervals_s"]) else measured["intervals_s"])
 
 
 if __name__ == "__main__":
