@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from seriatim_errors import DataError
 
+# Few enough to stay in a processor's cache.
+SORTED_AT_ONCE = 1 << 16
 ITEM_FIELDS = ("item_ids", "features", "clicks", "grades", "positions", "propensities", "weights")
 # What may stand in an optional column (NaN fails every one of these), and what to do about the rest.
 _RANGES: dict[str, tuple[Callable[[NDArray], NDArray[np.bool_]], str]] = {
@@ -153,7 +155,11 @@ class RankingLists:
         if np.isnan(values).any():
             row = int(np.argmax(np.isnan(values)))
             raise DataError(f"scores: item {self.item_ids[row]!r} has nan; give scores that can be ordered")
-        return np.lexsort((-values, self.list_index)).astype(np.int64)
+        order = np.empty(len(values), np.int64)
+        for block in self.rows_by_list_size(SORTED_AT_ONCE):
+            places = np.argsort(-values[block], axis=1, kind="stable")
+            order[block] = block[:, :1] + places
+        return order
 
     def top(self, list_size: int) -> RankingLists:
         """The first `list_size` (>= 0) items of every list."""

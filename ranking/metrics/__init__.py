@@ -13,6 +13,8 @@ from ranking.metrics.discounted_gain import (
     normalised_discounted_cumulative_gain,
 )
 from ranking.metrics.evaluation import NoRelevantPolicy, evaluate_lists, evaluate_order, metric_weights
+from ranking.metrics.evaluation_stream import EvaluationIntervals, EvaluationStream
+from ranking.metrics.interval_streams import IntervalStreams
 from ranking.metrics.intervals import (
     MetricInterval,
     bootstrap_interval,
@@ -35,6 +37,9 @@ from ranking.metrics.subtopics import (
 )
 
 __all__ = [
+    "EvaluationIntervals",
+    "EvaluationStream",
+    "IntervalStreams",
     "MetricInterval",
     "Moments",
     "NoRelevantPolicy",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ranking.metrics.ranked import counted, defined_where_relevant, head
+from ranking.metrics.ranked import Counted, counted, defined_where_relevant, head
 from seriatim_errors import DataError
 
 Gain = Literal["exponential", "linear"]
@@ -46,10 +47,24 @@ def normalised_discounted_cumulative_gain(
 
     Source: Järvelin and Kekäläinen 2002 with the gain of Burges et al. 2005; discount `1 / log2(rank + 1)`.
     """
-    items = counted(labels, weights, mask)
+    return gains_at_cutoffs(counted(labels, weights, mask), (cutoff,), gain)[0]
+
+
+def gains_at_cutoffs(
+    items: Counted, cutoffs: Sequence[int | None], gain: Gain = "exponential"
+) -> list[NDArray[np.float64]]:
+    """NDCG at each of several cutoffs, float64 `[...]` each, from one sorting of the gains.
+
+    Args, raises: as in `normalised_discounted_cumulative_gain`.
+    """
     gains = items.weights * gain_of(items.labels, gain)
-    best = _discounted_sum(-np.sort(-gains, axis=-1), cutoff)
-    return defined_where_relevant(_discounted_sum(gains, cutoff) / np.where(best > 0, best, 1.0), items.labels)
+    descending = -np.sort(-gains, axis=-1)
+    values = []
+    for cutoff in cutoffs:
+        best = _discounted_sum(descending, cutoff)
+        achieved = _discounted_sum(gains, cutoff) / np.where(best > 0, best, 1.0)
+        values.append(defined_where_relevant(achieved, items.labels))
+    return values
 
 
 def discounted_cumulative_gain(

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranking.lists import RankingLists
-from ranking.metrics.discounted_gain import normalised_discounted_cumulative_gain
+from ranking.metrics.discounted_gain import gains_at_cutoffs
 from ranking.metrics.intra_list_distance import intra_list_distance
 from ranking.metrics.list_weights import relevance_of, weights_of_sums
 from ranking.metrics.precision import average_precision, hit_at, precision_at, recall_at
 from ranking.metrics.rank_gain import rank_gain
+from ranking.metrics.ranked import Counted, counted
 from ranking.metrics.reciprocal_rank import expected_reciprocal_rank, reciprocal_rank
 from seriatim_errors import ConfigError, DataError
 
@@ -22,6 +23,8 @@ NO_RELEVANT_VALUE = {"skip": np.nan, "zero": 0.0, "one": 1.0}
 RANK_GAIN = "rank_gain"
 # Items of the blocks in which diversity reads features, so that a copy of them stays small.
 DIVERSITY_BLOCK = 1 << 16
+# Items of the blocks in which metrics are taken: few enough to stay in a processor's cache.
+EVALUATED_AT_ONCE = 1 << 16
 
 
 def evaluate_lists(
@@ -64,7 +67,7 @@ def evaluate_lists(
         row = int(np.argmin(np.isfinite(values)))
         raise DataError(f"scores: item {lists.item_ids[row]!r} has {values[row]}; give finite scores")
     order = lists.descending_order(values)
-    return evaluate_order(lists, order, labels, cutoffs, no_relevant, max_grade, weights, diversity_columns)
+    return _evaluated(lists, order, labels, cutoffs, no_relevant, max_grade, weights, diversity_columns)
 
 
 def evaluate_order(
@@ -93,33 +96,9 @@ def evaluate_order(
         ConfigError, DataError: as `evaluate_lists`, or `order` is no permutation within lists, or a cutoff is
             below 1.
     """
-    rows, values = np.asarray(order), _checked(lists, "labels", labels)
+    rows = np.asarray(order)
     _check_order(lists, rows)
-    for cutoff in cutoffs:
-        if cutoff < 1:
-            raise DataError(f"cutoffs: {cutoff}; give ranks of at least 1")
-    if no_relevant not in NO_RELEVANT_VALUE:
-        raise ConfigError(f"no_relevant: {no_relevant!r}; choose one of {', '.join(NO_RELEVANT_VALUE)}")
-    highest = float(values.max(initial=0.0))
-    top_grade = max(1.0, highest) if max_grade is None else max_grade
-    if not highest <= top_grade < np.inf:
-        raise DataError(f"max_grade: {max_grade} for labels up to {highest}; give the top of the labels' scale")
-    importance = None if weights is None else _checked(lists, "weights", weights)
-    present = np.ones(len(values), bool) if importance is None else importance > 0
-    before = np.cumsum(present)
-    base_ranks = before - np.append(0, before)[lists.offsets[lists.list_index]]
-    # What holds no rank goes behind the rest of its list.
-    rows = rows[np.lexsort((~present[rows], lists.list_index))]
-    neutral = NO_RELEVANT_VALUE[no_relevant]
-    result = {name: np.full(len(lists), neutral) for name in _no_metrics(cutoffs)}
-    if no_relevant == "one":
-        result[RANK_GAIN][:] = 0.0
-    for block in lists.rows_by_list_size():
-        index, ranked = lists.list_index[block[:, 0]], rows[block]
-        shares = None if importance is None else importance[ranked]
-        for name, metric in _metrics(values[ranked], base_ranks[ranked], shares, cutoffs, top_grade).items():
-            result[name][index] = np.where(np.isnan(metric), result[name][index], metric)
-    return result | _diversity(lists, rows, present, cutoffs, diversity_columns)
+    return _evaluated(lists, rows, labels, cutoffs, no_relevant, max_grade, weights, diversity_columns)
 
 
 def metric_weights(
@@ -166,38 +145,81 @@ def metric_weights(
     return {metric: of(metric) for metric in metrics}
 
 
-def _metrics(
-    labels: NDArray[np.float64],
-    base_ranks: NDArray[np.integer],
-    weights: NDArray[np.float64] | None,
+def _evaluated(
+    lists: RankingLists,
+    rows: NDArray[np.integer],
+    labels: NDArray[np.floating],
     cutoffs: Sequence[int],
-    max_grade: float,
+    no_relevant: NoRelevantPolicy,
+    max_grade: float | None,
+    weights: NDArray[np.floating] | None,
+    diversity_columns: Sequence[str],
+) -> dict[str, NDArray[np.float64]]:
+    """`evaluate_order` of rows known to be an order."""
+    values = _checked(lists, "labels", labels)
+    for cutoff in cutoffs:
+        if cutoff < 1:
+            raise DataError(f"cutoffs: {cutoff}; give ranks of at least 1")
+    if no_relevant not in NO_RELEVANT_VALUE:
+        raise ConfigError(f"no_relevant: {no_relevant!r}; choose one of {', '.join(NO_RELEVANT_VALUE)}")
+    highest = float(values.max(initial=0.0))
+    top_grade = max(1.0, highest) if max_grade is None else max_grade
+    if not highest <= top_grade < np.inf:
+        raise DataError(f"max_grade: {max_grade} for labels up to {highest}; give the top of the labels' scale")
+    importance = None if weights is None else _checked(lists, "weights", weights)
+    neutral = NO_RELEVANT_VALUE[no_relevant]
+    result = {name: np.full(len(lists), neutral) for name in _no_metrics(cutoffs)}
+    if no_relevant == "one":
+        result[RANK_GAIN][:] = 0.0
+    list_index = lists.list_index
+    for block in lists.rows_by_list_size(EVALUATED_AT_ONCE):
+        index, ranked = list_index[block[:, 0]], rows[block]
+        shares = None if importance is None else importance[ranked]
+        items = counted(values[ranked], shares)
+        for name, metric in _metrics(items, _base_ranks(block, ranked, importance), cutoffs, top_grade).items():
+            result[name][index] = np.where(np.isnan(metric), result[name][index], metric)
+    return result | _diversity(lists, rows, importance, cutoffs, diversity_columns)
+
+
+def _base_ranks(
+    block: NDArray[np.int64], ranked: NDArray[np.integer], importance: NDArray[np.float64] | None
+) -> NDArray[np.int64]:
+    """The ranks from 1, among the items of some weight, that the rows `ranked` have in the order of `block`."""
+    places = ranked - block[:, :1]
+    if importance is None:
+        return places + 1
+    return np.take_along_axis(np.cumsum(importance[block] > 0, axis=1), places, axis=1)
+
+
+def _metrics(
+    items: Counted, base_ranks: NDArray[np.integer], cutoffs: Sequence[int], max_grade: float
 ) -> dict[str, NDArray[np.float64]]:
     """All metrics of a block of lists `[lists, list_size]` in rank order."""
+    ndcg, *ndcg_at = gains_at_cutoffs(items, (None, *cutoffs))
     metrics = {
-        "map": average_precision(labels, weights),
-        "mrr": reciprocal_rank(labels, weights),
-        "err": expected_reciprocal_rank(labels, max_grade, weights=weights),
-        RANK_GAIN: rank_gain(labels, base_ranks, weights),
-        "ndcg": normalised_discounted_cumulative_gain(labels, weights=weights),
+        "map": average_precision(items),
+        "mrr": reciprocal_rank(items),
+        "err": expected_reciprocal_rank(items, max_grade),
+        RANK_GAIN: rank_gain(items, base_ranks),
+        "ndcg": ndcg,
     }
-    for cutoff in cutoffs:
-        metrics[f"ndcg_at_{cutoff}"] = normalised_discounted_cumulative_gain(labels, cutoff, weights=weights)
-        metrics[f"precision_at_{cutoff}"] = precision_at(labels, cutoff, weights)
-        metrics[f"recall_at_{cutoff}"] = recall_at(labels, cutoff, weights)
-        metrics[f"hit_at_{cutoff}"] = hit_at(labels, cutoff, weights)
+    for cutoff, ndcg_at_cutoff in zip(cutoffs, ndcg_at, strict=True):
+        metrics[f"ndcg_at_{cutoff}"] = ndcg_at_cutoff
+        metrics[f"precision_at_{cutoff}"] = precision_at(items, cutoff)
+        metrics[f"recall_at_{cutoff}"] = recall_at(items, cutoff)
+        metrics[f"hit_at_{cutoff}"] = hit_at(items, cutoff)
     return metrics
 
 
 def _no_metrics(cutoffs: Sequence[int]) -> Iterable[str]:
     """The names alone, in their order."""
-    return _metrics(np.zeros((1, 1)), np.ones((1, 1), np.int64), None, cutoffs, 1.0)
+    return _metrics(counted(np.zeros((1, 1))), np.ones((1, 1), np.int64), cutoffs, 1.0)
 
 
 def _diversity(
     lists: RankingLists,
     rows: NDArray[np.integer],
-    present: NDArray[np.bool_],
+    importance: NDArray[np.float64] | None,
     cutoffs: Sequence[int],
     columns: Sequence[str],
 ) -> dict[str, NDArray[np.float64]]:
@@ -208,12 +230,17 @@ def _diversity(
         return {}
     chosen = [lists.feature_names.index(name) for name in columns]
     result = {f"diversity_at_{cutoff}": np.full(len(lists), np.nan) for cutoff in cutoffs}
+    list_index = lists.list_index
     for block in lists.rows_by_list_size(DIVERSITY_BLOCK):
-        ranked = rows[block][:, : max(cutoffs, default=1)]
+        ranked = rows[block]
+        present = np.ones(ranked.shape, bool) if importance is None else importance[ranked] > 0
+        # What holds no rank goes behind the rest of its list.
+        first = np.argsort(~present, axis=1, kind="stable")[:, : max(cutoffs, default=1)]
+        ranked, present = (np.take_along_axis(each, first, axis=1) for each in (ranked, present))
         features = lists.features[ranked][:, :, chosen]
         for cutoff in cutoffs:
-            values = intra_list_distance(features, cutoff, present[ranked])
-            result[f"diversity_at_{cutoff}"][lists.list_index[block[:, 0]]] = values
+            values = intra_list_distance(features, cutoff, present)
+            result[f"diversity_at_{cutoff}"][list_index[block[:, 0]]] = values
     return result
 
 
@@ -231,13 +258,15 @@ def _checked(lists: RankingLists, name: str, values: NDArray[np.floating]) -> ND
 
 def _check_order(lists: RankingLists, order: NDArray[np.integer]) -> None:
     items = int(lists.offsets[-1])
+    if order.shape == (items,) and all(
+        (np.sort(order[block], axis=1) == block).all() for block in lists.rows_by_list_size(EVALUATED_AT_ONCE)
+    ):
+        return
     if order.shape != (items,) or (np.sort(order) != np.arange(items)).any():
         raise DataError(f"order: not a permutation of the {items} rows; name every row once")
-    strayed = lists.list_index[order] != lists.list_index
-    if strayed.any():
-        place = int(np.argmax(strayed))
-        request = lists.request_ids[lists.list_index[place]]
-        raise DataError(
-            f"order: place {place}, in request {request!r}, holds row {order[place]} of another request; "
-            "permute rows within their own list"
-        )
+    place = int(np.argmax(lists.list_index[order] != lists.list_index))
+    request = lists.request_ids[lists.list_index[place]]
+    raise DataError(
+        f"order: place {place}, in request {request!r}, holds row {order[place]} of another request; "
+        "permute rows within their own list"
+    )

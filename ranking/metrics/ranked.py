@@ -54,19 +54,24 @@ class Counted(NamedTuple):
     order: NDArray[np.int64]
 
 
-def counted(labels: ArrayLike, weights: ArrayLike | None = None, mask: ArrayLike | None = None) -> Counted:
+def counted(labels: ArrayLike | Counted, weights: ArrayLike | None = None, mask: ArrayLike | None = None) -> Counted:
     """What a metric counts, checked: masked items and items of weight 0 hold no rank, as in TF-Ranking.
 
-    Weights are divided by the largest of their list, for no metric of a list depends on their scale.
+    Weights are divided by the largest of their list, for no metric of a list depends on their scale. Every metric of
+    this package calls this on its labels; to take several metrics of the same lists, call it once and give them
+    the result as their labels.
 
     Args:
-        labels: float `[..., list_size]` in rank order; >= 0 where counted.
+        labels: float `[..., list_size]` in rank order, >= 0 where counted; or a result of this function, which is
+            returned as it is, whatever the weights and the mask.
         weights: float `[..., list_size]`, or a shape that broadcasts to it, >= 0; None: all equal.
         mask: bool `[..., list_size]`, or a shape that broadcasts to it; None: everything counts.
 
     Raises:
         DataError: a label or weight that counts is not finite or negative.
     """
+    if isinstance(labels, Counted):
+        return labels
     values = np.asarray(labels, np.float64)
     present = np.broadcast_to(True if mask is None else np.asarray(mask, bool), values.shape)
     importance = np.where(present, 1.0 if weights is None else np.asarray(weights, np.float64), 0.0)

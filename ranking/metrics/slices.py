@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ranking.metrics.intervals import MetricInterval, check_bootstrap, drawn_requests
+from ranking.metrics.intervals import MetricInterval, check_bootstrap
+from ranking.metrics.mean_bounds import group_moments
+from ranking.metrics.resampling import interval_levels, times_drawn
 from seriatim_errors import DataError
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def sliced_mean_intervals(
     samples: int = 1000,
     seed: int = 0,
 ) -> SlicedIntervals:
-    """The mean of every column over every slice with its percentile bootstrap interval.
+    """The mean of every column over every slice with its bootstrap interval.
 
     Whole requests are drawn from all slices together, and every slice of a resample is summed in one product with a
     sparse matrix. A slice that holds all requests gets the interval of `bootstrap_interval`.
@@ -73,12 +75,18 @@ def sliced_mean_intervals(
     value, low, high = np.full((3, count, columns), np.nan)
     filled = np.flatnonzero(number)
     if len(filled):
-        drawn = np.concatenate([_drawn_sums(sums, block) for block in drawn_requests(sums.shape[1], samples, seed)])
+        drawn = np.concatenate(
+            [(sums @ np.ascontiguousarray(times.T)).T for times in times_drawn(sums.shape[1], samples, seed)]
+        )
         means = _means(drawn.reshape(samples, 1 + columns, count)[:, :, filled])
-        tail = (1.0 - confidence) / 2.0
         value[filled] = _means(totals[:, :, filled])[0].T
-        ends = np.nanquantile(means, [tail, 1.0 - tail], axis=0)
-        low[filled], high[filled] = ends[0].T, ends[1].T
+        for column in range(columns):
+            # The skewness of a sum of n requests is theirs over the root of n.
+            skewness = group_moments(values[defined, column], slices[defined], count).skewness / np.sqrt(number.clip(1))
+            for place, index in enumerate(filled):
+                estimates = means[:, column, place]
+                levels = interval_levels(int(number[index]), float(skewness[index]), confidence)
+                low[index, column], high[index, column] = np.nanquantile(estimates, levels)
     return SlicedIntervals(value, low, high, number)
 
 
@@ -94,15 +102,6 @@ def _summing(values: NDArray[np.float64], slices: NDArray[np.int64], count: int)
     starts = np.arange(requests + 1) * (partitions * summed.shape[1])
     data = np.repeat(summed.ravel(), partitions)
     return csc_matrix((data, rows.ravel(), starts), shape=(count * summed.shape[1], requests))
-
-
-def _drawn_sums(sums: csc_matrix, drawn: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Counts and sums `[block, rows of sums]` over the requests of each resample, int64 `[block, requests]`."""
-    block, requests = drawn.shape
-    flat = drawn + requests * np.arange(block)[:, None]
-    times = np.bincount(flat.ravel(), minlength=flat.size).reshape(block, requests)
-    result: NDArray[np.float64] = (sums @ np.ascontiguousarray(times.T, np.float64)).T
-    return result
 
 
 def _means(sums: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -37,7 +37,7 @@ def cascade_doubly_robust(
         unsupported_mass: float `[slates]` in [0, 1], see `slate_inverse_propensity_score`.
         self_normalised: divide each position's weights by their mean.
         clip: cap > 0 on the products W of `clipped_value`. Never tune it on the data that it is reported for.
-        confidence, samples, seed: of the percentile bootstrap over requests.
+        confidence, samples, seed: of the bootstrap over requests.
 
     Raises:
         DataError: shapes differ, a probability leaves its range or a slate has a gap.

@@ -38,7 +38,7 @@ def direct_method(
         predictions: `[impressions]` of a model that has not seen these rewards.
         unsupported_mass: float `[impressions]` in [0, 1], the policy's probability of choices that the logger
             never makes, where known.
-        confidence, samples, seed: of the percentile bootstrap over requests.
+        confidence, samples, seed: of the bootstrap over requests.
 
     Raises:
         DataError: lengths differ or a probability leaves [0, 1].
@@ -94,7 +94,7 @@ def doubly_robust(
         unsupported_mass: float `[impressions]` in [0, 1], see `ranking.off_policy.impression_weights.weigh`.
         self_normalised: divide the correction by the mean weight (SNDR).
         clip: cap > 0 on the weights of `clipped_value`. Never tune it on the data that it is reported for.
-        confidence, samples, seed: of the percentile bootstrap over requests.
+        confidence, samples, seed: of the bootstrap over requests.
 
     Raises:
         DataError: lengths differ or a probability leaves its range.

@@ -29,7 +29,7 @@ def inverse_propensity_score(
         unsupported_mass: float `[impressions]`, see `ranking.off_policy.impression_weights.weigh`.
         clip: cap on the weights of `clipped_value`, > 0; the value itself is never clipped. Never tune it on
             the data that it is reported for.
-        confidence, samples, seed: of the percentile bootstrap over requests.
+        confidence, samples, seed: of the bootstrap over requests.
 
     Raises:
         DataError: lengths differ or a probability leaves its range.

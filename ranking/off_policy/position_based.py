@@ -41,7 +41,7 @@ def position_based_score(
             showing at position k the item that slate s has at position j; see `placements_of_ranks`.
         logged_placements: the same of the logging policy; None: it always shows items where they were logged.
         clip: cap > 0 on the weights of `clipped_value`.
-        confidence, samples, seed: of the percentile bootstrap over requests.
+        confidence, samples, seed: of the bootstrap over requests.
 
     Raises:
         DataError: shapes differ, theta or a probability is out of range, an item's probabilities add to more

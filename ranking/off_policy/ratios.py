@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ranking.metrics.intervals import MetricInterval
+from ranking.metrics.intervals import MetricInterval, check_bootstrap
+from ranking.metrics.request_sums import RequestSums
+from ranking.metrics.resampling import interval_ends, resampled_sums
 from seriatim_errors import DataError
-
-BLOCK_VALUES = 1 << 22
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def ratio_intervals(
     samples: int,
     seed: int,
 ) -> list[MetricInterval | None]:
-    """The value of each of `terms` with its percentile bootstrap interval; None where a denominator sums to 0.
+    """The value of each of `terms` with its bootstrap interval; None where a denominator sums to 0.
 
     Whole requests are drawn, the same for all terms, and resamples without a denominator for one of a value's
     terms are left out.
@@ -71,20 +71,22 @@ def ratio_intervals(
     Source: Efron and Tibshirani, "An introduction to the bootstrap", chapter 13.
     """
     for confidence in confidences:
-        if not 0 < confidence < 1:
-            raise ValueError(f"confidence: {confidence}; give a probability between 0 and 1, such as 0.95")
-    if samples < 1:
-        raise ValueError(f"samples: {samples}; draw at least one resample, better 1000")
+        check_bootstrap(confidence, samples)
     sums = [_by_request(one, request_index) for one in terms]
     joined = np.concatenate(sums, axis=1)
     if not np.isfinite(joined).all():
         raise DataError("weights: a request's weighted rewards are not finite; correct its propensities or rewards")
     ends = np.cumsum([one.shape[1] for one in sums])[:-1]
-    drawn = np.split(_resampled_sums(joined, samples, seed), ends, axis=1)
-    return [_interval(*each, len(joined)) for each in zip(terms, drawn, confidences, strict=True)]
+    requests = RequestSums(joined.shape[1])
+    requests.add(joined.T)
+    drawn = np.split(resampled_sums(requests.rows, samples, seed), ends, axis=1)
+    rows = np.split(requests.rows, ends, axis=1)
+    return [_interval(*each, len(joined)) for each in zip(terms, rows, drawn, confidences, strict=True)]
 
 
-def _interval(terms: RatioTerms, drawn: NDArray[np.float64], confidence: float, requests: int) -> MetricInterval | None:
+def _interval(
+    terms: RatioTerms, rows: NDArray[np.float64], drawn: NDArray[np.float64], confidence: float, requests: int
+) -> MetricInterval | None:
     value = terms.value
     if value is None:
         return None
@@ -92,9 +94,11 @@ def _interval(terms: RatioTerms, drawn: NDArray[np.float64], confidence: float, 
     whole = (below > 0).all(axis=1)
     if not whole.any():
         return MetricInterval(value, value, value, requests)
-    tail = (1.0 - confidence) / 2.0
-    low, high = np.quantile((above[whole] / below[whole]).sum(axis=1), [tail, 1.0 - tail])
-    return MetricInterval(value, float(low), float(high), requests)
+    numerators, denominators = np.split(rows, 2, axis=1)
+    total = denominators.sum(axis=0)
+    influences = (numerators - numerators.sum(axis=0) / total * denominators) / total
+    low, high = interval_ends((above[whole] / below[whole]).sum(axis=1), influences.sum(axis=1), confidence)
+    return MetricInterval(value, low, high, requests)
 
 
 def _by_request(terms: RatioTerms, request_index: NDArray[np.integer]) -> NDArray[np.float64]:
@@ -103,16 +107,3 @@ def _by_request(terms: RatioTerms, request_index: NDArray[np.integer]) -> NDArra
     rows = len(terms.numerators)
     columns = np.concatenate([part.reshape(rows, -1) for part in (terms.numerators, terms.denominators)], axis=1)
     return np.stack([np.bincount(request, column) for column in columns.T], axis=1)
-
-
-def _resampled_sums(sums: NDArray[np.float64], samples: int, seed: int) -> NDArray[np.float64]:
-    """Sums over `samples` draws with replacement of the rows `[requests, columns]`: `[samples, columns]`."""
-    rng = np.random.default_rng(seed)
-    count = len(sums)
-    block = max(1, BLOCK_VALUES // count)
-    blocks = []
-    for start in range(0, samples, block):
-        drawn = rng.integers(count, size=(min(block, samples - start), count))
-        times = np.stack([np.bincount(draw, minlength=count) for draw in drawn]).astype(np.float64)
-        blocks.append(times @ sums)
-    return np.concatenate(blocks)

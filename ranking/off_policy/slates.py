@@ -33,7 +33,7 @@ def slate_inverse_propensity_score(
             shows, where the caller knows both policies; None: only what the log shows.
         self_normalised: divide by the mean weight of each position.
         clip: cap > 0 on the weights of `clipped_value`. Never tune it on the data that it is reported for.
-        confidence, samples, seed: of the percentile bootstrap over requests.
+        confidence, samples, seed: of the bootstrap over requests.
 
     Raises:
         DataError: shapes differ, a probability leaves its range or a slate has a gap.

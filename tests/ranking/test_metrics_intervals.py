@@ -13,7 +13,7 @@ from ranking.metrics import (
     paired_difference_interval,
     wilson_interval,
 )
-from ranking.metrics import intervals as intervals_module
+from ranking.metrics import resampling as intervals_module
 
 VALUES = st.lists(st.floats(-5, 5), min_size=1, max_size=30)
 

@@ -7,6 +7,7 @@ import tensorflow_ranking as tfr
 
 from ranking.lists import RankingLists
 from ranking.metrics import (
+    EvaluationStream,
     alpha_discounted_cumulative_gain,
     average_precision,
     bootstrap_interval,
@@ -108,6 +109,26 @@ def test_weighted_means_agree(ragged, name, kind, silent_lists):
     of_lists = metric_weights(lists, flat[1], flat[2], [name])
     ours = bootstrap_interval(values[name], weights=of_lists[name], samples=10).value
     assert ours == pytest.approx(theirs(WEIGHTED[name], labels, scores, mask, weights), abs=1e-6)
+
+
+def test_a_stream_agrees_with_metrics_that_add_up_batches(ragged):
+    labels, scores, mask = ragged
+    weights = np.random.default_rng(4).uniform(0.1, 3, mask.shape)
+    lists, flat_scores, flat_labels, flat_weights = items_of(labels, scores, mask, weights)
+    stream = EvaluationStream(cutoffs=(2, 3), max_grade=3, samples=5)
+    for metric in WEIGHTED.values():
+        metric.reset_state()
+    for start in range(0, LISTS, 24):
+        batch = slice(start, start + 24)
+        rows = slice(lists.offsets[start], lists.offsets[min(start + 24, LISTS)])
+        part = lists.select(np.arange(LISTS)[batch])
+        stream.add(part, {"model": flat_scores[rows]}, flat_labels[rows], flat_weights[rows])
+        padded = np.where(mask, labels, -1)
+        for metric in WEIGHTED.values():
+            metric.update_state(*(tf.constant(each[batch], tf.float32) for each in (padded, scores, weights)))
+    found = stream.intervals().policies["model"]
+    for name, metric in WEIGHTED.items():
+        assert found[name].value == pytest.approx(float(metric.result()), abs=1e-6)
 
 
 def test_weighted_dcg_agrees(ragged):
