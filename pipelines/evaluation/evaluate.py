@@ -88,7 +88,7 @@ class EvaluationInput:
 def evaluate(given: EvaluationInput) -> Metrics:
     """All metrics of one candidate, the blessing included.
 
-    Every interval is a percentile bootstrap by request; lists without a click (or a grade above 0) are left
+    Every interval is a bootstrap by request; lists without a click (or a grade above 0) are left
     out of the ranking metrics, which are not defined for them.
     """
     settings = given.config.evaluation
