@@ -63,31 +63,46 @@ def ensembles(predictions: Predictions, costs: Costs) -> list[Way]:
     ]
 
 
-def searched(
-    predictions: Predictions,
-    classes: NDArray[np.int64],
-    costs: Costs,
-    replaces: str,
-    guarded: bool,
-    kind: str,
-    slack: float = 0.0,
-) -> Way:
+@dataclass(frozen=True)
+class Searched:
+    """Searches over held-out rows, one for each way to combine stages and to measure confidence.
+
+    Attributes:
+        predictions, classes: of the rows.
+        costs: multiply-adds of a row.
+        searches: fitted, which takes by far the longest.
+    """
+
+    predictions: Predictions
+    classes: NDArray[np.int64]
+    costs: Costs
+    searches: tuple[CascadeSearch, ...]
+
+    @classmethod
+    def of(cls, predictions: Predictions, classes: NDArray[np.int64], costs: Costs) -> Searched:
+        """Fit all searches."""
+        fitted = (
+            CascadeSearch(confidence, combine).fit(predictions, classes, costs)  # type: ignore[arg-type]
+            for combine, confidence in SETTINGS
+        )
+        return cls(predictions, classes, costs, tuple(fitted))
+
+
+def cheapest(given: Searched, replaces: str, guarded: bool, kind: str, slack: float = 0.0) -> Way:
     """The cheapest cascade that is as accurate on held-out rows as a member is, over all settings of the search.
 
     Args:
-        predictions, classes: of held-out rows.
-        costs: multiply-adds of a row.
+        given: the searches.
         replaces: the member.
         guarded: whether its worst case may cost no more than the member does.
         kind: of the way.
         slack: accuracy that it may lack on these rows. The best of several members owes a part of its accuracy there to
             luck, which a cascade would have to reach without.
     """
-    wanted = accuracy(predictions[replaces], classes) - slack
-    bound = float(costs[replaces]) if guarded else None
+    wanted = accuracy(given.predictions[replaces], given.classes) - slack
+    bound = float(given.costs[replaces]) if guarded else None
     found: list[CascadePlan] = []
-    for combine, confidence in SETTINGS:
-        search = CascadeSearch(confidence, combine).fit(predictions, classes, costs)  # type: ignore[arg-type]
+    for search in given.searches:
         try:
             found.append(search.best(min_accuracy=wanted, max_worst_cost=bound))
         except DataError:
@@ -96,20 +111,20 @@ def searched(
     return _way(min(found, key=lambda plan: plan.expected_cost), kind, replaces)
 
 
-def lenient(predictions: Predictions, classes: NDArray[np.int64], costs: Costs, strict: Way) -> Way:
+def lenient(given: Searched, strict: Way) -> Way:
     """The cheapest cascade that lacks at most one standard error to the member that `strict` replaces.
 
     Of the difference between the two, paired by row: the rule of one standard error, by which the simplest of the
     models that cannot be told from the best is taken (Breiman et al., 1984, section 3.4.3).
     """
-    answers = strict.routed(predictions).probabilities
-    _, error = paired_difference(answers, predictions[strict.replaces], classes)
-    return searched(predictions, classes, costs, strict.replaces, False, "lenient cascade", error)
+    answers = strict.routed(given.predictions).probabilities
+    _, error = paired_difference(answers, given.predictions[strict.replaces], given.classes)
+    return cheapest(given, strict.replaces, False, "lenient cascade", error)
 
 
-def front(predictions: Predictions, classes: NDArray[np.int64], costs: Costs) -> list[Way]:
-    """The cascades that none beats in accuracy and expected cost on held-out rows."""
-    return [_way(plan, "on the front", "") for plan in CascadeSearch().fit(predictions, classes, costs).pareto()]
+def front(given: Searched) -> list[Way]:
+    """The cascades of the first search that none beats in accuracy and expected cost on held-out rows."""
+    return [_way(plan, "on the front", "") for plan in given.searches[0].pareto()]
 
 
 def paired_difference(

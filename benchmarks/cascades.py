@@ -19,14 +19,15 @@ from numpy.typing import NDArray
 
 from benchmarks.cascade_pool import SELF, plan_pool, trained_pool
 from benchmarks.cascade_ways import (
+    Searched,
     Way,
     accuracy,
     best_single,
+    cheapest,
     ensembles,
     front,
     lenient,
     paired_difference,
-    searched,
     worst_cost,
 )
 from benchmarks.cifar10 import SIDE, read_cifar10
@@ -87,13 +88,14 @@ def _chosen(
     singles = [Way("single", (name,)) for name in sorted(held_out, key=lambda name: costs[name])]
     best, full = best_single(own, classes), best_single(selves, classes)
     ways = [*singles, *_best_ensembles(own, classes, costs)]
+    search = Searched.of(own, classes, costs)
     for single in sorted(own, key=lambda name: costs[name]):
         if costs[single] > min(costs[name] for name in own):
-            ways.append(searched(own, classes, costs, single, False, "cascade"))
-    ways.append(lenient(own, classes, costs, searched(own, classes, costs, best, False, "cascade")))
-    ways.append(searched(own, classes, costs, best, True, "guarded cascade"))
-    ways.append(searched(selves, classes, costs, full, False, "self-cascade"))
-    return list(dict.fromkeys([*ways, *front(own, classes, costs)]))
+            ways.append(cheapest(search, single, False, "cascade"))
+    ways.append(lenient(search, cheapest(search, best, False, "cascade")))
+    ways.append(cheapest(search, best, True, "guarded cascade"))
+    ways.append(cheapest(Searched.of(selves, classes, costs), full, False, "self-cascade"))
+    return list(dict.fromkeys([*ways, *front(search)]))
 
 
 def _best_ensembles(

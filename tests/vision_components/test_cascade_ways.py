@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.cascade_ways import accuracy, best_single, lenient, paired_difference, searched
+from benchmarks.cascade_ways import Searched, accuracy, best_single, cheapest, lenient, paired_difference
 
 ROWS = 600
 
@@ -26,8 +26,9 @@ def test_the_rule_of_one_standard_error_gives_up_no_more_than_that_and_is_no_dea
     members = predictions(classes, {"small": 0.9, "large": 0.93})
     costs = {"small": 10, "large": 100}
     assert best_single(members, classes) == "large"
-    strict = searched(members, classes, costs, "large", False, "cascade")
-    mild = lenient(members, classes, costs, strict)
+    search = Searched.of(members, classes, costs)
+    strict = cheapest(search, "large", False, "cascade")
+    mild = lenient(search, strict)
     assert mild.kind == "lenient cascade"
     answers = strict.routed(members).probabilities
     _, error = paired_difference(answers, members["large"], classes)
