@@ -11,7 +11,7 @@ COLOURS = {
     "single": "#4a5568",
     "ensemble": "#b7791f",
     "cascade": "#2b6cb0",
-    "lenient cascade": "#c05621",
+    "cautious cascade": "#c05621",
     "guarded cascade": "#6b46c1",
     "self-cascade": "#2f855a",
     FRONT: "#90cdf4",

@@ -23,7 +23,7 @@ class Way:
     """Members that are asked in turn, and when a row leaves.
 
     Attributes:
-        kind: `single`, `ensemble`, `cascade`, `lenient cascade`, `guarded cascade`, `self-cascade` or `on the front`.
+        kind: `single`, `ensemble`, `cascade`, `cautious cascade`, `guarded cascade`, `self-cascade` or `on the front`.
         members: names, by rising cost.
         thresholds: of all members but the last; `NEVER` throughout makes an ensemble.
         confidence, combine: as in `route`.
@@ -88,7 +88,7 @@ class Searched:
         return cls(predictions, classes, costs, tuple(fitted))
 
 
-def cheapest(given: Searched, replaces: str, guarded: bool, kind: str, slack: float = 0.0) -> Way:
+def cheapest(given: Searched, replaces: str, guarded: bool, kind: str, margin: float = 0.0) -> Way:
     """The cheapest cascade that is as accurate on held-out rows as a member is, over all settings of the search.
 
     Args:
@@ -96,10 +96,10 @@ def cheapest(given: Searched, replaces: str, guarded: bool, kind: str, slack: fl
         replaces: the member.
         guarded: whether its worst case may cost no more than the member does.
         kind: of the way.
-        slack: accuracy that it may lack on these rows. The best of several members owes a part of its accuracy there to
-            luck, which a cascade would have to reach without.
+        margin: by how much it must be more accurate on these rows. What is chosen among very many settings owes a part
+            of its accuracy there to luck, more than one of a few members does.
     """
-    wanted = accuracy(given.predictions[replaces], given.classes) - slack
+    wanted = accuracy(given.predictions[replaces], given.classes) + margin
     bound = float(given.costs[replaces]) if guarded else None
     found: list[CascadePlan] = []
     for search in given.searches:
@@ -108,18 +108,22 @@ def cheapest(given: Searched, replaces: str, guarded: bool, kind: str, slack: fl
         except DataError:
             # The member itself is within the bounds, unless a rounding of its own accuracy is in the way.
             continue
+    if not found:
+        raise DataError(f"no cascade is by {margin:.4f} more accurate than {replaces}; ask for less")
     return _way(min(found, key=lambda plan: plan.expected_cost), kind, replaces)
 
 
-def lenient(given: Searched, strict: Way) -> Way:
-    """The cheapest cascade that lacks at most one standard error to the member that `strict` replaces.
+def cautious(given: Searched, strict: Way) -> list[Way]:
+    """The cheapest cascade that is by one standard error more accurate than the member that `strict` replaces, if any.
 
-    Of the difference between the two, paired by row: the rule of one standard error, by which the simplest of the
-    models that cannot be told from the best is taken (Breiman et al., 1984, section 3.4.3).
+    The error is of the difference between the two, paired by row.
     """
     answers = strict.routed(given.predictions).probabilities
     _, error = paired_difference(answers, given.predictions[strict.replaces], given.classes)
-    return cheapest(given, strict.replaces, False, "lenient cascade", error)
+    try:
+        return [cheapest(given, strict.replaces, False, "cautious cascade", error)]
+    except DataError:
+        return []
 
 
 def front(given: Searched) -> list[Way]:

@@ -23,10 +23,10 @@ from benchmarks.cascade_ways import (
     Way,
     accuracy,
     best_single,
+    cautious,
     cheapest,
     ensembles,
     front,
-    lenient,
     paired_difference,
     worst_cost,
 )
@@ -92,7 +92,7 @@ def _chosen(
     for single in sorted(own, key=lambda name: costs[name]):
         if costs[single] > min(costs[name] for name in own):
             ways.append(cheapest(search, single, False, "cascade"))
-    ways.append(lenient(search, cheapest(search, best, False, "cascade")))
+    ways += cautious(search, cheapest(search, best, False, "cascade"))
     ways.append(cheapest(search, best, True, "guarded cascade"))
     ways.append(cheapest(Searched.of(selves, classes, costs), full, False, "self-cascade"))
     return list(dict.fromkeys([*ways, *front(search)]))
