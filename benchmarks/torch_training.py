@@ -229,7 +229,7 @@ class Trainer:
             "torch": torch.__version__,
             "training_images": len(self._train),
             "epochs": given.epochs,
-            "batch": given.batch,
+            "training_batch": given.batch,
             "precision": given.precision,
         }
         (out / "trained_on.json").write_text(json.dumps(trained_on), encoding="utf-8")
