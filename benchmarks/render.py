@@ -28,8 +28,8 @@ Machines are shared and noisy: read ratios within one table rather than times ac
 that keep a time budget; `ranking` and `multi_hashing` take about two hours on four cores, `cascades` five quarters of
 one, `structured` one hour, `rate_constraints` half an hour, `structured_trees` ten minutes, and `seq2slate_training`
 wants a Python with PyTorch. On two cores `distillation` takes an hour, `sky` twenty minutes, `structure_search` two
-hours and `codec` two and a half. `cascades`, `multi_hashing` and `structure_search` leave their networks with `--plan` to
-`python -m benchmarks.torch_training`, which takes minutes on a GPU; `cascades_gpu` and `codec_gpu` want one.
+hours and `codec` two and a half. `cascades`, `multi_hashing` and `structure_search` leave their networks with `--plan`
+to `python -m benchmarks.torch_training`, which takes minutes on a GPU; `cascades_gpu` and `codec_gpu` want one.
 """
 
 
