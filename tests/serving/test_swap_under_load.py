@@ -33,7 +33,12 @@ def made(tmp_path_factory):
 @pytest.fixture
 def service(made, tmp_path):
     shutil.copytree(made[V1], tmp_path / "bundles" / V1)
-    config = {"models": {"root": tmp_path / "bundles", "poll_seconds": 0.02}, "listen": {"port": 0}}
+    config = {
+        "models": {"root": tmp_path / "bundles", "poll_seconds": 0.02},
+        "listen": {"port": 0},
+        # A busy machine may keep callers waiting; only what swaps do to them counts here.
+        "limits": {"queue_ms": 20_000},
+    }
     running = RunningService(ServiceConfig.model_validate(config))
     yield running
     running.stop()
