@@ -30,9 +30,10 @@ def cascade_plot(rows: list[dict[str, Any]]) -> str:
         "<title>Test accuracy over cost: cascades lie above the single networks</title>",
         '<rect width="100%" height="100%" fill="#fff"/>',
     ]
-    for place, (kind, colour) in enumerate(COLOURS.items()):
-        x = LEFT + 120 * place
+    x = LEFT
+    for kind, colour in COLOURS.items():
         parts.append(f'<circle cx="{x}" cy="16" r="5" fill="{colour}"/><text x="{x + 10}" y="20">{kind}</text>')
+        x += 34 + 7 * len(kind)
     parts.append(f'<text x="{LEFT}" y="{TOP - 10}">test accuracy, %</text>')
     timed = [row for row in rows if row[SPEED] != ""]
     panels = (

@@ -13,7 +13,7 @@ import tensorflow as tf
 
 from benchmarks.cifar10 import Cifar10
 from benchmarks.image_training import BATCH, trained
-from benchmarks.network_plan import network_plan, set_weights_by_name, trained_on, write_plan
+from benchmarks.network_plan import network_plan, require_trained, set_weights_by_name, trained_on, write_plan
 from vision_components.backbones import resnet
 
 
@@ -63,6 +63,8 @@ def trained_pool(data: Cifar10, folder: Path, minutes: float) -> tuple[dict[str,
     members = (*POOL, SELF)
     plan, elsewhere = folder / "plan.json", trained_on(folder)
     if elsewhere:
+        there = {member.name for member in members if (folder / _elsewhere(member)).exists()}
+        require_trained(folder, [member.name for member in members], there)
         return {member.name: _trained(member, data, folder, 0) for member in members}, elsewhere["epochs"]
     if not plan.exists():
         seconds = sum(_epoch_seconds(member, data) for member in members)

@@ -23,7 +23,7 @@ from scipy import stats
 from benchmarks.cifar10 import Cifar10, Images, read_cifar10
 from benchmarks.harness import parse_options, report
 from benchmarks.image_training import PRECISION, accuracy, epoch_seconds, precision, trained
-from benchmarks.network_plan import PLAN, network_plan, trained_on, write_plan
+from benchmarks.network_plan import PLAN, network_plan, require_trained, trained_on, write_plan
 from benchmarks.step_times import step_time_ratio
 from vision_components.backbones import resnet
 from vision_components.multi_hashing import hash_model, sizes_of
@@ -39,6 +39,7 @@ RATES = {
     NARROWER: USUAL,
     DENSE: USUAL,
 }
+RESULTS = "results.jsonl"
 RATE_NAMES = ("peak_rate", "pool_rate")
 CLASSES, WIDTH, SPARE, CONFIDENCE = 10, 16, 0.85, 0.95
 
@@ -90,6 +91,7 @@ def main() -> None:
         or given.epochs
         or _epochs(given.work, trials, train, given.depth, options.budget, given.precision)
     )
+    require_trained(given.work, [trial.key for trial in trials], _kept(given.work))
     results: dict[Trial, dict[str, float]] = {}
     for trial in trials:
         first = results.get(trial.first)
@@ -207,11 +209,9 @@ def _result(
     work: Path,
     policy: str,
 ) -> dict[str, float]:
-    path = work / "results.jsonl"
-    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else ():
-        row = json.loads(line)
-        if row["key"] == trial.key:
-            return row["result"]
+    kept = _kept(work)
+    if trial.key in kept:
+        return kept[trial.key]
     found: list[tuple[float, tf.keras.Model, Mapping[str, float]]] = []
     for one in rates:
         with precision(policy):
@@ -222,10 +222,17 @@ def _result(
         found.append((accuracy(model, data.held_out), model, one))
     _, model, chosen = max(found, key=lambda reached: reached[0])
     result = {"accuracy": accuracy(model, data.test), **_sizes(model, work), **chosen}
-    with path.open("a", encoding="utf-8") as file:
+    with (work / RESULTS).open("a", encoding="utf-8") as file:
         file.write(json.dumps({"key": trial.key, "result": result}) + "\n")
     print(f"{trial.key}: {result['accuracy']:.4f}", flush=True)
     return result
+
+
+def _kept(work: Path) -> dict[str, dict[str, float]]:
+    """Results of the folder by key."""
+    path = work / RESULTS
+    rows = map(json.loads, path.read_text(encoding="utf-8").splitlines() if path.exists() else ())
+    return {row["key"]: row["result"] for row in rows}
 
 
 def _planned(trial: Trial, depth: int, work: Path) -> dict[str, Any]:

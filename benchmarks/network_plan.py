@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from seriatim_errors import DataError
 from vision_components.multi_hashing import HashPool, pool_of
 from vision_components.multi_hashing.models import is_hashed
 
@@ -46,6 +47,22 @@ def write_plan(folder: Path, networks: Sequence[Mapping[str, Any]]) -> None:
     """Write the file."""
     (folder / FILE).write_text(json.dumps({"networks": networks}) + "\n", encoding="utf-8")
     print(f"{folder / FILE}: {len(networks)} networks for benchmarks.torch_training", flush=True)
+
+
+def require_trained(folder: Path, keys: Iterable[str], there: Container[str]) -> None:
+    """Refuse to go on with a folder whose networks were trained elsewhere, but not all of them.
+
+    What is missing would otherwise be trained here, and be reported as if it had been trained there.
+
+    Raises:
+        DataError: some are missing; the message names them and the way out.
+    """
+    missing = [key for key in keys if key not in there]
+    if trained_on(folder) and missing:
+        raise DataError(
+            f"{folder}: {len(missing)} networks are not trained yet ({', '.join(missing[:3])}); run "
+            "benchmarks.torch_training on it again, which goes on where it ended"
+        )
 
 
 def trained_on(folder: Path) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from benchmarks.exported_members import member_graph
 from benchmarks.harness import parse_options, report
 from benchmarks.image_training import BATCH, PEAK_RATE, accuracy, batches, epoch_seconds, trained
 from benchmarks.multi_hashing import paired_interval
-from benchmarks.network_plan import PLAN, network_plan, trained_on, weights_by_name, write_plan
+from benchmarks.network_plan import PLAN, network_plan, require_trained, trained_on, weights_by_name, write_plan
 from vision_components.backbones.parts import convolution, layers, pixels
 from vision_components.backbones.resnet import residual_block
 from vision_components.structure import Architecture, ChannelGraph, FLOPs, expand
@@ -67,6 +67,10 @@ class Kept:
         lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
         self._found = {row["key"]: row["result"] for row in map(json.loads, lines)}
 
+    def __contains__(self, key: object) -> bool:
+        """Whether there is a result under the key."""
+        return key in self._found
+
     def result(self, key: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """What is kept under the key, made and kept where it is not."""
         if key not in self._found:
@@ -102,6 +106,7 @@ def main() -> None:
     if given.plan:
         write_plan(given.work, [_planned(trial, given.width, own, kept.folder) for trial, own in found.items()])
         return
+    require_trained(given.work, [trial.key for trial in trials], kept)
     results = {
         trial: kept.result(
             trial.key, lambda one=trial, own=widths: _train(one, given.width, own, train, data.test, epochs, kept)
@@ -114,7 +119,7 @@ def main() -> None:
     settings = {
         "network": f"residual, {[given.width * one for one in STAGES]} channels, {BLOCKS} blocks a stage",
         "training_images": len(train), "test_images": len(data.test), "epochs": epochs, "seeds": given.seeds,
-        "precision": given.precision, **_trained_elsewhere(given.work, epochs),
+        "precision": given.precision, **_trained_elsewhere(given.work, epochs, len(train)),
     }  # fmt: skip
     report(options, settings, figures, rows)
 
@@ -253,9 +258,10 @@ def _peak_rate(trial: Trial) -> float:
     return PEAK_RATE / 5 if trial.method == FIGS_KEPT else PEAK_RATE
 
 
-def _trained_elsewhere(folder: Path, search_epochs: int) -> dict[str, Any]:
+def _trained_elsewhere(folder: Path, epochs: int, images: int) -> dict[str, Any]:
+    """Where the found networks were trained, and what the searches were given here; nothing if all was done here."""
     elsewhere = trained_on(folder)
-    return elsewhere and {"search_epochs": search_epochs, **elsewhere}
+    return elsewhere and {"search_images": images, "search_epochs": epochs, **elsewhere}
 
 
 def _figs(cost: FLOPs, width: int, train: Images, epochs: int, seed: int, folder: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -282,10 +283,11 @@ def _train(group: Sequence[Training], steps: int) -> float:
 def _best(group: Sequence[Training], held_out: Images, device: torch.device) -> list[Training]:
     """Of the trainings of one network with several rates the one that names most of the held-out images rightly."""
     found: dict[str, tuple[float, Training]] = {}
+    rivals = Counter(training.plan["key"] for training in group)
     for training in group:
         key = training.plan["key"]
-        reached = accuracy(training.network, held_out, device) if training.plan["chosen"] else 0.0
-        if training.plan["chosen"]:
+        reached = accuracy(training.network, held_out, device) if rivals[key] > 1 else 0.0
+        if rivals[key] > 1:
             print(f"{key} {training.plan['chosen']}: held out {reached:.4f}", flush=True)
         if key not in found or reached > found[key][0]:
             found[key] = reached, training

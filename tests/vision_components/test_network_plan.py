@@ -12,8 +12,16 @@ import tensorflow as tf
 from benchmarks import cascade_pool, structure_search
 from benchmarks.cifar10 import Cifar10, Images
 from benchmarks.multi_hashing import PLAIN, STRUCTURED, Trial, network
-from benchmarks.network_plan import network_plan, set_weights_by_name, trained_on, weights_by_name, write_plan
+from benchmarks.network_plan import (
+    network_plan,
+    require_trained,
+    set_weights_by_name,
+    trained_on,
+    weights_by_name,
+    write_plan,
+)
 from benchmarks.structure_search import whole_network
+from seriatim_errors import DataError
 from vision_components.backbones import resnet
 from vision_components.committees.cascade import Cascade
 from vision_components.committees.members import CascadeStage
@@ -121,9 +129,25 @@ def test_a_pool_trained_elsewhere_is_taken_as_it_is(tmp_path, monkeypatch):
 
 def test_what_was_trained_here_says_nothing_of_elsewhere(tmp_path):
     assert trained_on(tmp_path) == {}
-    assert structure_search._trained_elsewhere(tmp_path, 3) == {}
+    assert structure_search._trained_elsewhere(tmp_path, 3, 100) == {}
+    require_trained(tmp_path, ["missing"], ())
     (tmp_path / "trained_on.json").write_text(json.dumps({"epochs": 9}))
-    assert structure_search._trained_elsewhere(tmp_path, 3) == {"search_epochs": 3, "epochs": 9}
+    assert structure_search._trained_elsewhere(tmp_path, 3, 100) == {
+        "search_images": 100,
+        "search_epochs": 3,
+        "epochs": 9,
+    }
+
+
+def test_what_was_trained_elsewhere_in_part_is_refused_and_not_trained_here(tmp_path, monkeypatch):
+    (tmp_path / "trained_on.json").write_text(json.dumps({"epochs": 9}))
+    with pytest.raises(DataError, match=r"2 networks are not trained yet \(two, three\)"):
+        require_trained(tmp_path, ["one", "two", "three"], {"one"})
+    require_trained(tmp_path, ["one"], {"one"})
+    monkeypatch.setattr(cascade_pool, "trained", lambda *arguments: pytest.fail("trained here"))
+    data = Cifar10(tuple("abcdefghij"), *[Images(pixels(1), np.zeros(1, np.int64))] * 3)
+    with pytest.raises(DataError, match="resnet8_8"):
+        cascade_pool.trained_pool(data, tmp_path, 1)
 
 
 @needs_torch
