@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import os
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -12,7 +14,6 @@ from types import MappingProxyType
 
 from seriatim_errors import BundleError
 from serving.bundle import Manifest, bundle_versions
-from serving.bundle.manifest import MANIFEST_FILE
 from serving.models.loading import LoadedModel, load_model
 from serving.models.shares import in_share
 from serving.models.traffic import Rules, Traffic, TrafficError, read_rules, write_rules
@@ -47,12 +48,12 @@ class _Refusal:
 
     Attributes:
         reason: in words.
-        stamp: the manifest's time and size then; a new manifest is a new chance.
+        stamp: the files of its folder then, with their times and sizes; a change in any is a new chance.
         waiting: the model, where nothing is wrong with itself; it is asked for again at every look.
     """
 
     reason: str
-    stamp: tuple[int, int]
+    stamp: frozenset[tuple[str, int, int]]
     waiting: LoadedModel | None = None
 
 
@@ -325,9 +326,15 @@ class ModelStore:
         return waiting
 
 
-def _stamp(folder: Path) -> tuple[int, int]:
-    try:
-        status = (folder / MANIFEST_FILE).stat()
-    except OSError:
-        return (0, 0)
-    return status.st_mtime_ns, status.st_size
+def _stamp(folder: Path) -> frozenset[tuple[str, int, int]]:
+    """What tells whether anything in a version's folder changed: name, modification time (ns) and size of its files.
+
+    Of all files and not of the manifest alone: where a version is copied file by file the manifest may come first.
+    """
+    found = set()
+    for inside, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):  # it went while we looked
+                status = os.stat(os.path.join(inside, name))
+                found.add((os.path.relpath(os.path.join(inside, name), folder), status.st_mtime_ns, status.st_size))
+    return frozenset(found)

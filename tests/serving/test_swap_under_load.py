@@ -132,5 +132,4 @@ def test_a_bundle_that_is_written_slowly_disturbs_nobody(service, traffic, made,
         (destination / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(made[V2] / name, destination / name)
         traffic.until_more(V1, 10)
-    (destination / MANIFEST_FILE).touch()
     traffic.until_more(V2)
