@@ -9,8 +9,11 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
 
 from pipelines.report import wording
+from pipelines.report.calibration_section import calibration_panels
 from pipelines.report.cautions import cautions
 from pipelines.report.comparison import compare, deciding_row
+from pipelines.report.exposure_section import READINGS as EXPOSURE_READINGS
+from pipelines.report.exposure_section import exposure_section
 from pipelines.report.image_section import image_section
 from pipelines.report.label_section import labeller_section
 from pipelines.report.labeller_metrics import LOWER_IS_BETTER
@@ -88,6 +91,8 @@ def render(metrics: Metrics) -> str:
     off_policy = off_policy_intervals(metrics)
     parts = {
         "slices": ("Slices", metrics.slices),
+        "calibration": ("Calibration", metrics.calibration),
+        "exposure": ("Exposure", metrics.exposure),
         "gate": ("Gate", metrics.gate),
         "labels": ("Labels", metrics.labeller),
         "images": ("Images", metrics.images),
@@ -96,6 +101,7 @@ def render(metrics: Metrics) -> str:
         "slate": ("Example slate", metrics.slate_example),
         "training": ("Training", training),
         "data": ("Data", True),
+        "drift": ("Drift", metrics.drift),
         "components": ("Components", metrics.components),
     }
     shown = {name: title for name, (title, content) in parts.items() if content}
@@ -125,6 +131,9 @@ def render(metrics: Metrics) -> str:
             slice_section=slice_section(metrics),
             slice_readings=SLICE_READINGS,
             slice_tones=SLICE_TONES,
+            calibration_panels=calibration_panels(metrics),
+            exposure_section=exposure_section(metrics),
+            exposure_readings=EXPOSURE_READINGS,
             gate_plot=gate_plot(metrics),
             labeller_section=labeller_section(metrics.labeller),
             image_section=image_section(metrics),

@@ -191,6 +191,61 @@ def test_changed_settings_run_only_what_depends_on_them(root, first):
     assert made == {"GateTrainer", "BundleEvaluator", "BundleBuilder", "ServingValidator", "BundlePusher"}
 
 
+def test_scores_are_held_against_outcomes_stage_by_stage(root, first):
+    calibration = {stage.stage: stage for stage in first[0].metrics.calibration}
+    assert list(calibration) == ["base_ranker", "gate", "seq2slate"]
+    rows = first[0].metrics.data.rows["eval"]
+    for name in ("base_ranker", "gate"):
+        assert sum(one.items for one in calibration[name].bins) == rows
+        assert calibration[name].errors is None
+    # Every list's probabilities add up to 1, and so do its shares of clicks.
+    bins = calibration["seq2slate"].bins
+    predicted, observed = (sum(value(one) * one.items for one in bins) for value in (
+        lambda one: one.score, lambda one: one.outcome.value,
+    ))  # fmt: skip
+    assert predicted == pytest.approx(observed, rel=1e-5)
+    assert calibration["seq2slate"].errors.log_loss.low > 0
+
+
+def test_groups_of_items_share_all_exposure(root, first):
+    metrics = first[0].metrics
+    exposure = metrics.exposure
+    assert (exposure.against, exposure.slate_size) == (metrics.blessing.against, 4)
+    for column in ("item_price", "item_category_0"):
+        rows = [row for row in exposure.rows if row.column == column]
+        for share in ("served", "reference", "clicks"):
+            assert sum(getattr(row, share).value for row in rows) == pytest.approx(1)
+        assert sum(row.candidates for row in rows) == metrics.data.rows["eval"]
+        for row in rows:
+            assert row.difference.value == pytest.approx(row.served.value - row.reference.value)
+
+
+def test_diversity_is_a_metric_like_the_others(root, first):
+    served = next(policy for policy in first[0].metrics.policies if policy.policy == "served")
+    assert served.metrics["diversity_at_5"].value > 0
+    assert served.metrics["diversity_at_5"].count == first[0].metrics.data.requests["eval"]
+
+
+def test_new_data_are_held_against_those_of_the_last_run(root, first):
+    assert first[0].metrics.drift is None
+    log = root / "market" / "clicks.parquet"
+    before = log.read_bytes()
+    table = pq.read_table(log)
+    dearer = pc.add(table["item_price"], 3.0).cast(table["item_price"].type)
+    pq.write_table(table.set_column(table.column_names.index("item_price"), "item_price", dearer), log)
+    try:
+        finished, _ = run_small(root)
+    finally:
+        log.write_bytes(before)
+    drift = finished.metrics.drift
+    assert [column.column for column in drift.drifted] == ["item_price"]
+    assert drift.drifted[0].mean - drift.drifted[0].mean_before == pytest.approx(3.0, abs=0.01)
+    assert drift.requests == drift.requests_before == first[0].metrics.data.requests["train"]
+    again, cached = run_small(root)
+    assert cached["StatisticsGen"]
+    assert again.metrics.drift.drifted[0].mean < drift.drifted[0].mean
+
+
 def test_a_changed_catalogue_trains_the_labeller_again_and_nothing_before_it(root, first):
     catalogue = root / "market" / "items.parquet"
     before = catalogue.read_bytes()
