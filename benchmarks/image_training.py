@@ -63,7 +63,9 @@ def trained(
             value = measure(images, classes, model(images, training=True))
         variables = model.trainable_variables
         gradients = tape.gradient(value, variables)
-        shortened, _ = tf.clip_by_global_norm([gradients[place] for place in pooled], POOL_NORM)
+        # Of a pool that is gathered from it comes as slices, which overlap.
+        whole = [tf.convert_to_tensor(gradients[place]) for place in pooled]
+        shortened, _ = tf.clip_by_global_norm(whole, POOL_NORM)
         for place, gradient in zip(pooled, shortened, strict=True):
             gradients[place] = pool_rate * gradient
         learner.apply_gradients(zip(gradients, variables, strict=True))

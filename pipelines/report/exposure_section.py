@@ -10,7 +10,7 @@ from pipelines.report.exposure_metrics import GroupExposure
 from pipelines.report.metrics_file import Metrics
 from pipelines.report.plots.forest import Forest, forest
 
-WIDTH = 240
+WIDTH = 140
 READINGS = {
     "above": "▲ more than before",
     "below": "▼ less than before",

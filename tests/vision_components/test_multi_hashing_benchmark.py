@@ -66,8 +66,9 @@ def test_step_times_are_compared_in_turns():
     assert step_time_ratio(small, large, noise(128)) > 0
 
 
-def test_a_pool_takes_no_longer_step_than_its_rate_allows():
-    learner = network(Trial(STRUCTURED, 0.5, 0), 8)
+@pytest.mark.parametrize("method", [STRUCTURED, PLAIN])
+def test_a_pool_takes_no_longer_step_than_its_rate_allows(method):
+    learner = network(Trial(method, 0.5, 0), 8)
     data = noise(image_training.BATCH)
     before = {variable.name: variable.numpy() for variable in learner.trainable_variables}
     steep = 1e6
