@@ -152,6 +152,9 @@ class EvaluationConfig(Section):
     drift_threshold: float = Field(
         0.1, gt=0, le=1, description="Jensen-Shannon divergence from the last run's data that is cautioned against."
     )
+    model_analysis: bool = Field(
+        True, description="Analyse the judged items with TensorFlow Model Analysis too, for its own tools."
+    )
     off_policy: bool = Field(False, description="Estimate the gate's value as a policy on single impressions.")
 
     @field_validator("slices", "item_groups")

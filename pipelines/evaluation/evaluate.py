@@ -15,6 +15,7 @@ from pipelines.evaluation.blessing import bless
 from pipelines.evaluation.calibration import calibration_metrics
 from pipelines.evaluation.exposure import exposure_metrics
 from pipelines.evaluation.in_file import interval_of
+from pipelines.evaluation.judged_items import write_judged_items
 from pipelines.evaluation.labeller import labeller_metrics
 from pipelines.evaluation.off_policy import evaluate_gate_policies
 from pipelines.evaluation.policies import query_of, seq2slate_scores, served_scores
@@ -67,6 +68,7 @@ class EvaluationInput:
         log_path: the log, for off-policy evaluation on single impressions; None elsewhere.
         images: what became of the thumbnails; None where none are read.
         without_images: folder of the base ranker that reads the log's features alone; None where there is none.
+        judged: file to keep the judged items in, where they are ranked; None: nowhere.
     """
 
     train: RankingLists
@@ -81,6 +83,7 @@ class EvaluationInput:
     planted_edges: tuple[tuple[str, str], ...] | None = None
     images: ImageMetrics | None = None
     without_images: Path | None = None
+    judged: Path | None = None
 
 
 def evaluate(given: EvaluationInput) -> Metrics:
@@ -108,6 +111,8 @@ def evaluate(given: EvaluationInput) -> Metrics:
             deciding = _paired(compared.candidate[metric], compared.reference[metric], given.config)
             columns = slice_requests(given.evaluation, settings.slices)
             slices = slice_metrics(compared, columns, settings, given.config.seed)
+            if given.judged is not None:
+                write_judged_items(given.judged, given.evaluation, (kind, values), rankings, reference, columns)
     verdict = bless(deciding, reference, settings, slices)
     return Metrics(
         run=given.run,

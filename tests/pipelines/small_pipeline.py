@@ -17,6 +17,7 @@ labeller: {{ridge: 0.01, folds: 2}}
 images: {{backbones: [resnet8_2, resnet8_4], image_size: 8, embedding_width: 3, epochs: 3, cache_root: {root}/cache}}
 evaluation:
   bootstrap_samples: 100
+  model_analysis: false
   blessing_margin: 1.0
   slices: [context_mobile]
   min_slice_requests: 20
@@ -45,3 +46,9 @@ def run_small(root, **overrides):
         finish=lambda time: cached.update({time.component: time.cached}),
     )
     return run(config, progress), cached
+
+
+def artifact(root, component, output):
+    """The folder of a component's output that the first run left to have it."""
+    folder = root / "runs" / "small" / "artifacts" / component / output
+    return min(folder.iterdir(), key=lambda path: int(path.name))

@@ -28,25 +28,9 @@ from serving.bundle import bundle_versions, open_bundle
 from serving.features import bundle_features
 from serving.runtime import SlateRanker
 from serving.runtime.labeller import Labeller
-from tests.pipelines.small_pipeline import run_small, write_config
+from tests.pipelines.small_pipeline import artifact, run_small, write_config
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return tmp_path_factory.mktemp("pipeline")
-
-
-@pytest.fixture(scope="module")
-def first(root):
-    return run_small(root)
-
-
-def artifact(root, component, output):
-    """The newest artifact folder of a component's output."""
-    folder = root / "runs" / "small" / "artifacts" / component / output
-    return max(folder.iterdir(), key=lambda path: int(path.name))
 
 
 def test_a_first_run_makes_everything_and_pushes_a_sound_bundle(root, first):
@@ -73,20 +57,6 @@ def test_the_metrics_file_holds_every_policy_with_intervals(root, first):
     assert metrics.run.bundle_version is not None
     assert len(metrics.components) == 17
     assert set(metrics.training) == {"base_ranker", "gate", "seq2slate", "labeller"}
-
-
-def test_slices_are_parts_of_the_difference_that_decided(root, first):
-    metrics = load_metrics(root / "runs" / "small" / "metrics.json")
-    slices, blessing = metrics.slices, metrics.blessing
-    assert (slices.against, slices.metric, slices.labels) == (blessing.against, blessing.metric, "clicks")
-    assert {row.column for row in slices.rows} == {"candidates_in_request", "clicks_in_request", "context_mobile"}
-    mobile = [row for row in slices.rows if row.column == "context_mobile"]
-    assert {row.value for row in mobile} == {"0", "1"}
-    assert sum(row.requests for row in mobile) == metrics.data.requests["eval"]
-    parts = [row.differences[blessing.metric] for row in mobile]
-    assert sum(part.count for part in parts) == blessing.difference.count
-    total = sum(part.count * part.value for part in parts)
-    assert total / blessing.difference.count == pytest.approx(blessing.difference.value)
 
 
 def test_the_bundle_holds_the_items_of_the_whole_log_as_they_were_last(root, first):
@@ -189,61 +159,6 @@ def test_changed_settings_run_only_what_depends_on_them(root, first):
     _, cached = run_small(root, gate__epochs=5)
     made = {component for component, hit in cached.items() if not hit}
     assert made == {"GateTrainer", "BundleEvaluator", "BundleBuilder", "ServingValidator", "BundlePusher"}
-
-
-def test_scores_are_held_against_outcomes_stage_by_stage(root, first):
-    calibration = {stage.stage: stage for stage in first[0].metrics.calibration}
-    assert list(calibration) == ["base_ranker", "gate", "seq2slate"]
-    rows = first[0].metrics.data.rows["eval"]
-    for name in ("base_ranker", "gate"):
-        assert sum(one.items for one in calibration[name].bins) == rows
-        assert calibration[name].errors is None
-    # Every list's probabilities add up to 1, and so do its shares of clicks.
-    bins = calibration["seq2slate"].bins
-    predicted, observed = (sum(value(one) * one.items for one in bins) for value in (
-        lambda one: one.score, lambda one: one.outcome.value,
-    ))  # fmt: skip
-    assert predicted == pytest.approx(observed, rel=1e-5)
-    assert calibration["seq2slate"].errors.log_loss.low > 0
-
-
-def test_groups_of_items_share_all_exposure(root, first):
-    metrics = first[0].metrics
-    exposure = metrics.exposure
-    assert (exposure.against, exposure.slate_size) == (metrics.blessing.against, 4)
-    for column in ("item_price", "item_category_0"):
-        rows = [row for row in exposure.rows if row.column == column]
-        for share in ("served", "reference", "clicks"):
-            assert sum(getattr(row, share).value for row in rows) == pytest.approx(1)
-        assert sum(row.candidates for row in rows) == metrics.data.rows["eval"]
-        for row in rows:
-            assert row.difference.value == pytest.approx(row.served.value - row.reference.value)
-
-
-def test_diversity_is_a_metric_like_the_others(root, first):
-    served = next(policy for policy in first[0].metrics.policies if policy.policy == "served")
-    assert served.metrics["diversity_at_5"].value > 0
-    assert served.metrics["diversity_at_5"].count == first[0].metrics.data.requests["eval"]
-
-
-def test_new_data_are_held_against_those_of_the_last_run(root, first):
-    assert first[0].metrics.drift is None
-    log = root / "market" / "clicks.parquet"
-    before = log.read_bytes()
-    table = pq.read_table(log)
-    dearer = pc.add(table["item_price"], 3.0).cast(table["item_price"].type)
-    pq.write_table(table.set_column(table.column_names.index("item_price"), "item_price", dearer), log)
-    try:
-        finished, _ = run_small(root)
-    finally:
-        log.write_bytes(before)
-    drift = finished.metrics.drift
-    assert [column.column for column in drift.drifted] == ["item_price"]
-    assert drift.drifted[0].mean - drift.drifted[0].mean_before == pytest.approx(3.0, abs=0.01)
-    assert drift.requests == drift.requests_before == first[0].metrics.data.requests["train"]
-    again, cached = run_small(root)
-    assert cached["StatisticsGen"]
-    assert again.metrics.drift.drifted[0].mean < drift.drifted[0].mean
 
 
 def test_a_changed_catalogue_trains_the_labeller_again_and_nothing_before_it(root, first):
