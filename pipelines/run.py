@@ -16,7 +16,8 @@ from pipelines.images_of_run import images_of_run
 from pipelines.ingest import PreparedLog, prepare_log
 from pipelines.labels import require_labels
 from pipelines.quiet import errors_to
-from pipelines.report.metrics_file import METRICS_FILE, ComponentTime, Metrics, load_metrics
+from pipelines.report.metrics_file import METRICS_FILE, ComponentTime, Metrics, read_metrics
+from pipelines.report.metrics_parquet import write_tables
 from pipelines.simulation import SimulationSettings, simulated_format, write_marketplace
 from pipelines.slices_of_run import require_slices
 from seriatim_errors import BundleError
@@ -90,7 +91,7 @@ def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
     for sentence in read_anomalies(validator.outputs["anomalies"]):
         progress.say(f"anomaly in {sentence}")
     [evaluation] = [r.outputs["evaluation"] for r in runs if r.component == "BundleEvaluator"]
-    return _conclude(config, load_metrics(evaluation / METRICS_FILE), times)
+    return _conclude(config, read_metrics(evaluation / METRICS_FILE), times)
 
 
 def baseline_bundle(config: PipelineConfig, data: str) -> Path | None:
@@ -126,6 +127,7 @@ def _conclude(config: PipelineConfig, metrics: Metrics, times: tuple[ComponentTi
     run_summary = metrics.run.model_copy(update={"bundle_version": bundle.name if bundle else None})
     metrics = metrics.model_copy(update={"components": times, "run": run_summary})
     metrics.save(config.run_folder / METRICS_FILE)
+    write_tables(metrics, config.run_folder)
     return FinishedRun(config.run_folder, metrics, bundle)
 
 

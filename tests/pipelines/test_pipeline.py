@@ -20,7 +20,7 @@ from pipelines.click_log import FeatureColumns
 from pipelines.examples import read_lists, read_serialised, read_standardisation, transform_outputs
 from pipelines.image_features import IMAGE_PREFIX
 from pipelines.item_catalogue import read_catalogue
-from pipelines.report.metrics_file import load_metrics
+from pipelines.report.metrics_file import read_metrics
 from pipelines.report.page import write_report
 from pipelines.stages.labelled_items import hold_out, labelled_items
 from seriatim_errors import PipelineError
@@ -62,7 +62,7 @@ def test_a_first_run_makes_everything_and_pushes_a_sound_bundle(root, first):
 
 
 def test_the_metrics_file_holds_every_policy_with_intervals(root, first):
-    metrics = load_metrics(root / "runs" / "small" / "metrics.json")
+    metrics = read_metrics(root / "runs" / "small" / "metrics.json")
     assert [policy.policy for policy in metrics.policies] == [
         "logged", "base", "base_without_images", "seq2slate", "seq2slate_one_step", "served",
     ]  # fmt: skip
@@ -76,7 +76,7 @@ def test_the_metrics_file_holds_every_policy_with_intervals(root, first):
 
 
 def test_slices_are_parts_of_the_difference_that_decided(root, first):
-    metrics = load_metrics(root / "runs" / "small" / "metrics.json")
+    metrics = read_metrics(root / "runs" / "small" / "metrics.json")
     slices, blessing = metrics.slices, metrics.blessing
     assert (slices.against, slices.metric, slices.labels) == (blessing.against, blessing.metric, "clicks")
     assert {row.column for row in slices.rows} == {"candidates_in_request", "clicks_in_request", "context_mobile"}

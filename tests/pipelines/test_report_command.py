@@ -8,8 +8,9 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from pipelines.commands.report import find_run, report
+from pipelines.commands.report import report
 from pipelines.report.page import render
+from pipelines.report.run_folders import find_run
 from pipelines.report.summary import print_summary
 from seriatim_errors import DataError
 from tests.pipelines.made_up_metrics import HOSTILE, blessing, make_metrics
