@@ -18,13 +18,14 @@ from pipelines.labels import require_labels
 from pipelines.quiet import errors_to
 from pipelines.report.metrics_file import METRICS_FILE, ComponentTime, Metrics, read_metrics
 from pipelines.report.metrics_parquet import write_tables
+from pipelines.report.run_folders import CONFIG_FILE
 from pipelines.simulation import SimulationSettings, simulated_format, write_marketplace
 from pipelines.slices_of_run import require_slices
 from seriatim_errors import BundleError
 from serving.bundle import bundle_versions, open_bundle
 from serving.bundle.manifest import MANIFEST_FILE, Manifest
 
-CONFIG_FILE, LOG_FILE = "config.yaml", "log.txt"
+LOG_FILE = "log.txt"
 
 
 @dataclass(frozen=True)

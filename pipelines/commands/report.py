@@ -35,3 +35,20 @@ def show(run: str | None, runs: Path, rebuild: bool) -> None:
 
         write_tables(metrics, folder)
     print_summary(metrics, page)
+
+
+@report.command()
+@click.argument("names", metavar="RUN RUN ...", nargs=-1)
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="The page.  [default: compare-<names>.html in --runs]")
+def compare(names: tuple[str, ...], runs: Path, out: Path | None) -> None:
+    """Lay runs (names or folders) side by side, in the terminal and on a page."""
+    from pipelines.report.compare_page import lay_beside, page_path, write_comparison
+    from pipelines.report.compare_summary import print_comparison
+    from pipelines.report.compared_runs import read_runs
+
+    found = read_runs(names, runs)
+    beside = lay_beside(found)
+    print_comparison(beside, write_comparison(beside, out or page_path(found, runs)))

@@ -58,9 +58,11 @@ def schema_of(kind: Any) -> Node:
     if origin is Annotated:
         return schema_of(arguments[0])
     if origin in (Union, types.UnionType):
-        return reduce(_either, (schema_of(one) for one in arguments if one is not type(None)))
+        shapes: list[Node] = [schema_of(one) for one in arguments if one is not type(None)]
+        return reduce(_either, shapes)
     if origin is Literal:
-        return reduce(_either, (Leaf(KINDS[type(one)]) for one in arguments if one is not None))
+        plain: list[Node] = [Leaf(KINDS[type(one)]) for one in arguments if one is not None]
+        return reduce(_either, plain)
     if origin is tuple and Ellipsis not in arguments:
         return Record({index: schema_of(one) for index, one in enumerate(arguments)})
     if origin is not None and issubclass(origin, Mapping):

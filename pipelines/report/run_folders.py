@@ -8,6 +8,8 @@ from pathlib import Path
 from pipelines.report.metrics_file import METRICS_FILE
 from seriatim_errors import DataError
 
+CONFIG_FILE, METADATA_FILE = "config.yaml", "metadata.sqlite"
+
 
 def find_run(run: str | Path | None, runs: Path) -> Path:
     """The folder of the run that is named, or of the newest one.

@@ -23,6 +23,7 @@ from pipelines.report.metrics_tables import metrics_tables, table_columns, table
 from seriatim_errors import DataError
 from tests.house.modules import ROOT
 from tests.pipelines.made_up_metrics import make_metrics
+from tests.pipelines.made_up_runs import make_run
 
 DTYPES = {"string": "string", "int64": "Int64", "float64": "float64", "boolean": "boolean"}
 
@@ -130,16 +131,10 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
         write_tables(make_metrics(), tmp_path)
 
 
-def save_run(folder, **changes):
-    folder.mkdir(parents=True)
-    make_metrics(**changes).save(folder / "metrics.json")
-    return folder
-
-
 def test_many_runs_are_read_into_one_frame_a_table_the_run_first(tmp_path):
-    save_run(tmp_path / "runs" / "new")
-    save_run(tmp_path / "runs" / "old", gate=None, policies=make_metrics().policies[:1])
-    other = save_run(tmp_path / "other" / "new")
+    make_run(tmp_path / "runs", "new")
+    make_run(tmp_path / "runs", "old", gate=None, policies=make_metrics().policies[:1])
+    other = make_run(tmp_path / "other", "new")
     frames = load_metrics("old", tmp_path / "runs" / "new" / "metrics.json", other, folder=tmp_path / "runs")
     runs = ["old", str(tmp_path / "runs" / "new"), str(other)]
     assert frames["policies"].groupby("run", sort=False).size().to_dict() == dict(zip(runs, (3, 12, 12), strict=True))
@@ -150,7 +145,7 @@ def test_many_runs_are_read_into_one_frame_a_table_the_run_first(tmp_path):
 
 
 def test_one_run_is_the_newest_unless_it_is_named_and_what_is_not_there_is_refused(tmp_path):
-    save_run(tmp_path / "one", policies=())
+    make_run(tmp_path, "one", policies=())
     frames = load_metrics(folder=tmp_path)
     assert frames["run"]["run"].tolist() == ["one"]
     assert frames["policies"].empty

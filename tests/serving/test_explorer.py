@@ -14,7 +14,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from serving.config import ServiceConfig
 from serving.models.traffic import Traffic
 from serving.security.tokens import new_token
-from tests.serving.chromium import chromium, complaints
+from tests.chromium import chromium, complaints
 from tests.serving.running import RunningService
 from tests.serving.small_bundles import CONTEXT, ITEM, make_bundle, make_query
 from tests.serving.test_security import entry, written
