@@ -52,3 +52,37 @@ def compare(names: tuple[str, ...], runs: Path, out: Path | None) -> None:
     found = read_runs(names, runs)
     beside = lay_beside(found)
     print_comparison(beside, write_comparison(beside, out or page_path(found, runs)))
+
+
+@report.command()
+@click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=8600, show_default=True, help="Port; 0 picks a free one."
+)
+def serve(runs: Path, host: str, port: int) -> None:
+    """Show all runs, their reports, comparisons and lineage in a browser until interrupted."""
+    import asyncio
+
+    asyncio.run(_serve(runs, host, port))
+
+
+async def _serve(runs: Path, host: str, port: int) -> None:
+    import asyncio
+    import signal
+
+    from pipelines.report.server import ReportServer
+
+    stopping = asyncio.Event()
+    # Before the address is told: who reads it may stop the server at once.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    server = ReportServer(runs, host, port)
+    address = await server.start()
+    click.echo(f"runs of {runs} on {address}; stop with Ctrl-C")
+    # Without the flush the line would stay in a pipe.
+    click.get_text_stream("stdout").flush()
+    await stopping.wait()
+    await server.stop()

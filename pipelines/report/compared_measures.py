@@ -112,7 +112,7 @@ def _served(runs: Sequence[ReadRun], comparable: bool) -> list[MeasureGroup]:
     groups = []
     kinds = list(dict.fromkeys(kind for run in runs for kind in label_order(run.metrics)))
     for labels in kinds:
-        found = [_served_metrics(run.metrics, labels) for run in runs]
+        found = [served_metrics(run.metrics, labels) for run in runs]
         deciding = [run.metrics.blessing.metric for run in runs]
         names = list(dict.fromkeys(name for metrics in found for name in metrics))
         names.sort(key=lambda name: name not in deciding)
@@ -134,7 +134,8 @@ def _relevant(labels: str) -> str:
     return "a click" if labels == "clicks" else "a relevant item"
 
 
-def _served_metrics(metrics: Metrics, labels: str) -> Mapping[str, Interval]:
+def served_metrics(metrics: Metrics, labels: str) -> Mapping[str, Interval]:
+    """The served slates' metrics on a kind of labels, by name; empty without any."""
     for policy in metrics.policies:
         if policy.policy == SERVED and policy.labels == labels:
             return policy.metrics
