@@ -116,7 +116,7 @@ def read_lineage(run_folder: Path) -> Lineage | None:
     connection.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
     try:
         return _newest(MetadataStore(connection), run_folder.resolve())
-    except errors.StatusError as error:
+    except (errors.StatusError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{path} cannot be read ({reason}); look again when no run writes to it") from None
 
