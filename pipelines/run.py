@@ -18,13 +18,15 @@ from pipelines.ingest import PreparedLog, prepare_log
 from pipelines.labels import require_labels
 from pipelines.quiet import errors_to
 from pipelines.report.drift_metrics import DriftMetrics
-from pipelines.report.metrics_file import METRICS_FILE, ComponentTime, Metrics, load_metrics
+from pipelines.report.metrics_file import METRICS_FILE, ComponentTime, Metrics, read_metrics
+from pipelines.report.metrics_parquet import write_tables
+from pipelines.report.run_folders import CONFIG_FILE
 from pipelines.simulation import SimulationSettings, simulated_format, write_marketplace
 from seriatim_errors import BundleError
 from serving.bundle import bundle_versions, open_bundle
 from serving.bundle.manifest import MANIFEST_FILE, Manifest
 
-CONFIG_FILE, LOG_FILE = "config.yaml", "log.txt"
+LOG_FILE = "log.txt"
 
 
 @dataclass(frozen=True)
@@ -95,7 +97,7 @@ def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
     [statistics] = [r.outputs["statistics"] for r in runs if r.component == "StatisticsGen"]
     with errors_to(folder / LOG_FILE):
         drift = drift_of_run(folder / METADATA_FILE, statistics, config.evaluation.drift_threshold)
-    return _conclude(config, load_metrics(evaluation / METRICS_FILE), times, drift)
+    return _conclude(config, read_metrics(evaluation / METRICS_FILE), times, drift)
 
 
 def baseline_bundle(config: PipelineConfig, data: str) -> Path | None:
@@ -133,6 +135,7 @@ def _conclude(
     run_summary = metrics.run.model_copy(update={"bundle_version": bundle.name if bundle else None})
     metrics = metrics.model_copy(update={"components": times, "drift": drift, "run": run_summary})
     metrics.save(config.run_folder / METRICS_FILE)
+    write_tables(metrics, config.run_folder)
     return FinishedRun(config.run_folder, metrics, bundle)
 
 

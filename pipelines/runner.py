@@ -24,9 +24,10 @@ from tfx.orchestration.portable.tfx_runner import IrBasedRunner
 from tfx.proto.orchestration import pipeline_pb2
 
 from pipelines.quiet import errors_to
+from pipelines.report.run_folders import METADATA_FILE
 from seriatim_errors import PipelineError
 
-METADATA_FILE, LOG_FILE = "metadata.sqlite", "log.txt"
+LOG_FILE = "log.txt"
 
 
 @dataclass(frozen=True)

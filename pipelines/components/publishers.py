@@ -26,7 +26,7 @@ from pipelines.evaluation.images import image_metrics
 from pipelines.evaluation.judged_items import JUDGED_FILE
 from pipelines.fingerprints import fingerprint
 from pipelines.report.image_metrics import ImageMetrics
-from pipelines.report.metrics_file import METRICS_FILE, DataSummary, RunSummary, load_metrics
+from pipelines.report.metrics_file import METRICS_FILE, DataSummary, RunSummary, read_metrics
 from pipelines.stages.bundle import Provenance, TrainedStages, build_bundle, draft_bundle
 from pipelines.stages.item_features import latest_features, with_item_features
 from pipelines.stages.push import push_bundle
@@ -125,7 +125,7 @@ def BundleBuilder(  # noqa: N802
     settings = PipelineConfig.model_validate_json(config)
     lists = training_data(examples, columns, None)
     provenance = _provenance(json.loads(data), code, config, datetime.now(timezone.utc))
-    metrics = flat_metrics(load_metrics(Path(evaluation.uri) / METRICS_FILE))
+    metrics = flat_metrics(read_metrics(Path(evaluation.uri) / METRICS_FILE))
     with tempfile.TemporaryDirectory(prefix="seriatim-draft-") as folder:
         draft = draft_bundle(
             Path(folder),

@@ -225,7 +225,7 @@ class Metrics(Part):
         os.replace(unfinished, path)
 
 
-def load_metrics(path: Path) -> Metrics:
+def read_metrics(path: Path) -> Metrics:
     """Read a metrics file.
 
     Raises:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from functools import partial
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment
 
 from pipelines.report import wording
 from pipelines.report.calibration_section import calibration_panels
 from pipelines.report.cautions import cautions
-from pipelines.report.comparison import compare, deciding_row
+from pipelines.report.comparison import deciding_row
 from pipelines.report.exposure_section import READINGS as EXPOSURE_READINGS
 from pipelines.report.exposure_section import exposure_section
+from pipelines.report.html import page_environment, write_page
 from pipelines.report.image_section import image_section
 from pipelines.report.label_section import labeller_section
 from pipelines.report.labeller_metrics import LOWER_IS_BETTER
@@ -32,7 +32,6 @@ from pipelines.report.sections import (
 from pipelines.report.slice_section import READINGS as SLICE_READINGS
 from pipelines.report.slice_section import TONES as SLICE_TONES
 from pipelines.report.slice_section import slice_section
-from seriatim_errors import DataError
 
 FOLDER, FILE = "report", "index.html"
 READINGS = {
@@ -71,16 +70,7 @@ def write_report(metrics: Metrics, run_folder: Path) -> Path:
     Raises:
         DataError: the page cannot be written there.
     """
-    path = run_folder / FOLDER / FILE
-    unfinished = path.with_name(FILE + ".unfinished")
-    page = render(metrics)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_text(page, encoding="utf-8")
-        os.replace(unfinished, path)
-    except OSError as error:
-        raise DataError(f"{path} cannot be written ({error.strerror}); make the run's folder writable") from None
-    return path
+    return write_page(render(metrics), run_folder / FOLDER / FILE, "make the run's folder writable")
 
 
 def render(metrics: Metrics) -> str:
@@ -150,24 +140,6 @@ def render(metrics: Metrics) -> str:
 
 
 def _environment(metrics: Metrics) -> Environment:
-    environment = Environment(
-        loader=PackageLoader("pipelines.report", "templates"),
-        autoescape=select_autoescape(["html"]),
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "compare": compare,
-        "digits_for": wording.digits_for,
-        "label_metric": wording.label_metric_title,
-        "metric": wording.metric_title,
-        "number": wording.number,
-        "percent": wording.percent,
-        "policy": partial(wording.policy_title, metrics=metrics),
-        "seconds": wording.seconds,
-        "span": wording.span,
-        "whole": wording.whole,
-        "with_interval": wording.with_interval,
-    }
+    environment = page_environment()
+    environment.filters["policy"] = partial(wording.policy_title, metrics=metrics)
     return environment

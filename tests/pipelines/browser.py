@@ -18,16 +18,20 @@ addEventListener("securitypolicyviolation", event => problems.push(event.violate
 
 
 def seen_in_browser(metrics, folder, act):
+    """What a script saw on the report of `metrics`, which is written to `folder`; see `seen_on_page`."""
+    return seen_on_page(write_report(metrics, folder), folder, act)
+
+
+def seen_on_page(page, folder, act):
     """What a script put into `seen`, and what the browser complained about: `problems` and its `console`.
 
     Args:
-        metrics: whose page is opened.
-        folder: to write page and profile to.
+        page: the file that is opened; the script is written into it.
+        folder: to write the profile to.
         act: JavaScript that fills the fields of `seen`.
     """
     if CHROMIUM is None:
         pytest.skip("chromium is not installed (Debian package chromium)")
-    page = write_report(metrics, folder)
     acting = f"<script>const seen = {{}};{act}seen.problems = problems;document.title = JSON.stringify(seen);</script>"
     content = page.read_text(encoding="utf-8")
     content = content.replace("<body>", "<body>" + LISTEN).replace("</body>", acting + "</body>")

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from pipelines.report.image_metrics import BackboneScore, CascadeStageUse, CascadeTraining, ImageMetrics
 from pipelines.report.image_section import image_section
-from pipelines.report.metrics_file import METRICS_FILE, load_metrics
+from pipelines.report.metrics_file import METRICS_FILE, read_metrics
 from pipelines.report.page import render
 from tests.pipelines.made_up_metrics import HOSTILE, difference, make_metrics
 from tests.pipelines.test_report_page import Tree
@@ -86,7 +86,7 @@ def test_parts_that_are_not_there_leave_no_hole():
 def test_the_part_is_kept_in_the_file(tmp_path):
     metrics = with_gain()
     metrics.save(tmp_path / METRICS_FILE)
-    assert load_metrics(tmp_path / METRICS_FILE).images == metrics.images
+    assert read_metrics(tmp_path / METRICS_FILE).images == metrics.images
 
 
 def test_what_the_cascade_costs_stands_beside_its_backbones():

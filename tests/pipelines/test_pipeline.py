@@ -20,7 +20,7 @@ from pipelines.click_log import FeatureColumns
 from pipelines.examples import read_lists, read_serialised, read_standardisation, transform_outputs
 from pipelines.image_features import IMAGE_PREFIX
 from pipelines.item_catalogue import read_catalogue
-from pipelines.report.metrics_file import load_metrics
+from pipelines.report.metrics_file import read_metrics
 from pipelines.report.page import write_report
 from pipelines.stages.labelled_items import hold_out, labelled_items
 from seriatim_errors import PipelineError
@@ -46,7 +46,7 @@ def test_a_first_run_makes_everything_and_pushes_a_sound_bundle(root, first):
 
 
 def test_the_metrics_file_holds_every_policy_with_intervals(root, first):
-    metrics = load_metrics(root / "runs" / "small" / "metrics.json")
+    metrics = read_metrics(root / "runs" / "small" / "metrics.json")
     assert [policy.policy for policy in metrics.policies] == [
         "logged", "base", "base_without_images", "seq2slate", "seq2slate_one_step", "served",
     ]  # fmt: skip

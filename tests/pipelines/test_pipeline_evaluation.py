@@ -4,7 +4,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.report.metrics_file import load_metrics
+from pipelines.report.metrics_file import read_metrics
 from tests.pipelines.small_pipeline import artifact, run_small
 
 pytestmark = pytest.mark.slow
@@ -86,7 +86,7 @@ def test_tensorflow_model_analysis_finds_the_same_in_files_of_its_own(root, firs
 
 
 def test_slices_are_parts_of_the_difference_that_decided(root, first):
-    metrics = load_metrics(root / "runs" / "small" / "metrics.json")
+    metrics = read_metrics(root / "runs" / "small" / "metrics.json")
     slices, blessing = metrics.slices, metrics.blessing
     assert (slices.against, slices.metric, slices.labels) == (blessing.against, blessing.metric, "clicks")
     assert {row.column for row in slices.rows} == {"candidates_in_request", "clicks_in_request", "context_mobile"}

@@ -8,20 +8,13 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from pipelines.commands.report import find_run, report
+from pipelines.commands.report import report
 from pipelines.report.page import render
+from pipelines.report.run_folders import find_run
 from pipelines.report.summary import print_summary
 from seriatim_errors import DataError
 from tests.pipelines.made_up_metrics import HOSTILE, blessing, make_metrics
-
-
-def make_run(runs, name, age=0, **changes):
-    folder = runs / name
-    folder.mkdir(parents=True)
-    metrics = folder / "metrics.json"
-    make_metrics(**changes).save(metrics)
-    os.utime(metrics, (1_700_000_000 - age,) * 2)
-    return folder
+from tests.pipelines.made_up_runs import make_run
 
 
 def invoke(*arguments):

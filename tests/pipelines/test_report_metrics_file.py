@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.report import labeller_metrics, metrics_file, slice_metrics
-from pipelines.report.metrics_file import Interval, PositionClicks, load_metrics
+from pipelines.report.metrics_file import Interval, PositionClicks, read_metrics
 from seriatim_errors import DataError
 from tests.pipelines.made_up_metrics import HOSTILE, UNDEFINED, make_metrics, policy
 
@@ -20,7 +20,7 @@ numbers = st.floats(allow_nan=False, allow_infinity=False, width=64)
 
 def test_the_metrics_file_survives_a_round_trip(tmp_path):
     make_metrics().save(tmp_path / "metrics.json")
-    assert load_metrics(tmp_path / "metrics.json") == make_metrics()
+    assert read_metrics(tmp_path / "metrics.json") == make_metrics()
     assert [path.name for path in tmp_path.iterdir()] == ["metrics.json"]
 
 
@@ -32,7 +32,7 @@ def test_any_interval_under_any_name_survives_a_round_trip(tmp_path_factory, val
     row = row.model_copy(update={"metrics": {name: Interval(value=value, low=min(ends), high=max(ends), count=count)}})
     metrics = make_metrics(policies=(row,))
     metrics.save(path)
-    assert load_metrics(path) == metrics
+    assert read_metrics(path) == metrics
 
 
 def test_what_is_not_a_number_is_kept_as_undefined(tmp_path):
@@ -41,7 +41,7 @@ def test_what_is_not_a_number_is_kept_as_undefined(tmp_path):
     assert metrics.training["gate"][0]["loss"] is None
     assert Interval(value=nan, low=nan, high=nan, count=0) == UNDEFINED
     metrics.save(tmp_path / "metrics.json")
-    assert load_metrics(tmp_path / "metrics.json") == metrics
+    assert read_metrics(tmp_path / "metrics.json") == metrics
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_a_wrong_field_is_named_with_its_value(tmp_path, path, value, message):
     part[path[-1]] = value
     (tmp_path / "metrics.json").write_text(json.dumps(content))
     with pytest.raises(DataError, match=message) as refused:
-        load_metrics(tmp_path / "metrics.json")
+        read_metrics(tmp_path / "metrics.json")
     assert "run the pipeline again" in str(refused.value)
 
 
@@ -100,14 +100,14 @@ def test_a_wrong_field_is_named_with_its_value(tmp_path, path, value, message):
 def test_a_file_that_is_no_metrics_file_is_refused(tmp_path, content):
     (tmp_path / "metrics.json").write_bytes(content)
     with pytest.raises(DataError, match=r"\(whole file\): "):
-        load_metrics(tmp_path / "metrics.json")
+        read_metrics(tmp_path / "metrics.json")
 
 
 def test_a_missing_file_and_a_folder_are_named(tmp_path):
     with pytest.raises(DataError, match="is missing; run the pipeline first"):
-        load_metrics(tmp_path / "metrics.json")
+        read_metrics(tmp_path / "metrics.json")
     with pytest.raises(DataError, match="cannot be read"):
-        load_metrics(tmp_path)
+        read_metrics(tmp_path)
 
 
 def test_every_field_of_the_file_is_documented():

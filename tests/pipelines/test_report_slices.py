@@ -6,7 +6,7 @@ import pytest
 from rich.console import Console
 
 from pipelines.report.cautions import cautions
-from pipelines.report.metrics_file import load_metrics
+from pipelines.report.metrics_file import read_metrics
 from pipelines.report.page import render
 from pipelines.report.slice_metrics import SliceName
 from pipelines.report.slice_section import MOST_DRAWN, slice_section
@@ -125,7 +125,7 @@ def test_a_file_of_a_time_before_slices_is_read(tmp_path):
     path = tmp_path / "metrics.json"
     path.write_text(make_metrics().model_validate(old).model_dump_json(exclude={"slices", "blessing"})[:-1]
                     + ', "blessing": ' + blessing().model_dump_json(exclude={"blocking_slices"}) + "}")  # fmt: skip
-    metrics = load_metrics(path)
+    metrics = read_metrics(path)
     assert metrics.slices is None
     assert metrics.blessing.blocking_slices == ()
     assert "slices" not in Tree(render(metrics)).ids
