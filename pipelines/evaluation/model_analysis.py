@@ -24,13 +24,12 @@ def analyse(pipeline: beam.Pipeline, judged: Path, settings: EvaluationConfig, f
 
     The candidate, its reference and the base order are models whose predictions lie in the file; the reference is the
     baseline that differences are taken from. `tfma.load_eval_result(folder, model_name="served")` reads the result.
-    Where the blessing metric is an NDCG at a cutoff, the configured margin is a threshold on its difference, and
-    `tfma.load_validation_result(folder)` tells whether it holds; that compares values, not intervals.
+    Thresholds are not set: those on a difference need models that TensorFlow Model Analysis can load itself.
 
     Args:
         pipeline: to add to.
         judged: file of judged items.
-        settings: cutoffs and the blessing rule.
+        settings: has the cutoffs.
         folder: of the result.
     """
     configured = analysis_config(judged_items(judged), settings)
@@ -56,11 +55,12 @@ def analysis_config(items: JudgedItems, settings: EvaluationConfig) -> tfma.Eval
         for name in compared
     ]
     slicing = [tfma.SlicingSpec(), *(tfma.SlicingSpec(feature_keys=[f"{SLICE}{name}"]) for name in items.slices)]
-    return tfma.EvalConfig(
-        model_specs=models,
-        slicing_specs=slicing,
-        metrics_specs=[_gains_at(k, settings, CANDIDATE in compared) for k in settings.cutoffs],
+    gains = tfma.MetricsSpec(
+        query_key="request_id",
+        binarize=tfma.BinarizationOptions(top_k_list={"values": settings.cutoffs}),
+        metrics=[tfma.MetricConfig(class_name="NDCG", config=json.dumps({"gain_key": GAIN}))],
     )
+    return tfma.EvalConfig(model_specs=models, slicing_specs=slicing, metrics_specs=[gains])
 
 
 def record_batches(path: str) -> Iterator[pa.RecordBatch]:
@@ -71,20 +71,3 @@ def record_batches(path: str) -> Iterator[pa.RecordBatch]:
         names, columns = [*batch.schema.names, GAIN], [*batch.columns, gains]
         ends = pa.array(np.arange(len(batch) + 1), pa.int32())
         yield pa.RecordBatch.from_arrays([pa.ListArray.from_arrays(ends, column) for column in columns], names)
-
-
-def _gains_at(cutoff: int, settings: EvaluationConfig, has_candidate: bool) -> tfma.MetricsSpec:
-    spec = tfma.MetricsSpec(
-        query_key="request_id",
-        binarize=tfma.BinarizationOptions(top_k_list={"values": [cutoff]}),
-        metrics=[tfma.MetricConfig(class_name="NDCG", config=json.dumps({"gain_key": GAIN}))],
-    )
-    if has_candidate and settings.blessing_metric == f"ndcg_at_{cutoff}":
-        spec.thresholds["ndcg"].CopyFrom(
-            tfma.MetricThreshold(
-                change_threshold=tfma.GenericChangeThreshold(
-                    absolute={"value": -settings.blessing_margin}, direction=tfma.MetricDirection.HIGHER_IS_BETTER
-                )
-            )
-        )
-    return spec

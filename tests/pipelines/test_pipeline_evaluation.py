@@ -82,7 +82,6 @@ def test_tensorflow_model_analysis_finds_the_same_in_files_of_its_own(root, firs
         if row.differences["ndcg_at_10"].value is not None:
             of_slice = theirs[(f"slice_{row.column}", row.value),][""]["topK:10"]
             assert of_slice["ndcg"]["doubleValue"] == pytest.approx(row.served["ndcg_at_10"].value, abs=1e-6)
-    assert tfma.load_validation_result(folder).validation_ok
 
 
 def test_slices_are_parts_of_the_difference_that_decided(root, first):
