@@ -83,7 +83,7 @@ def runs_application(runs: Path) -> web.Application:
     application.on_response_prepare.append(_with_headers)
     application.add_routes(
         [
-            web.get("/", pages.list),
+            web.get("/", pages.front),
             web.get("/compare", pages.compare),
             web.get("/runs/{run}/report", pages.report),
             web.get("/runs/{run}/lineage", pages.lineage),
@@ -98,7 +98,7 @@ class _Pages:
     def __init__(self, runs: Path) -> None:
         self._runs = runs
 
-    async def list(self, request: web.Request) -> web.Response:
+    async def front(self, request: web.Request) -> web.Response:
         return _page(await asyncio.to_thread(lambda: render_list(list_runs(self._runs), self._runs)))
 
     async def report(self, request: web.Request) -> web.Response:

@@ -1,11 +1,14 @@
 """The example notebook, cell by cell in a real kernel, over runs whose metrics are made up."""
 
+from pathlib import Path
+
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from tests.house.modules import ROOT
 from tests.pipelines.made_up_runs import make_run
+
+ROOT = Path(__file__).parents[2]
 
 NOTEBOOK = ROOT / "docs" / "notebooks" / "offline_metrics.ipynb"
 

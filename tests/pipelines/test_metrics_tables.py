@@ -21,9 +21,10 @@ from pipelines.report.metrics_parquet import write_tables
 from pipelines.report.metrics_schema import schema_of
 from pipelines.report.metrics_tables import metrics_tables, table_columns, tables_of
 from seriatim_errors import DataError
-from tests.house.modules import ROOT
 from tests.pipelines.made_up_metrics import make_metrics
 from tests.pipelines.made_up_runs import make_run
+
+ROOT = Path(__file__).parents[2]
 
 DTYPES = {"string": "string", "int64": "Int64", "float64": "float64", "boolean": "boolean"}
 

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -18,11 +19,12 @@ from pipelines.report.compared_measures import certainly_best
 from pipelines.report.compared_runs import UNPAIRED, read_runs
 from pipelines.report.metrics_file import Interval
 from seriatim_errors import DataError
-from tests.house.modules import ROOT
 from tests.pipelines.browser import seen_on_page
 from tests.pipelines.made_up_metrics import HOSTILE, blessing, interval, make_labeller, make_metrics, off_policy, policy
 from tests.pipelines.made_up_runs import make_run
 from tests.pipelines.test_report_page import Tree
+
+ROOT = Path(__file__).parents[2]
 
 CONFIG = {"name": "demo", "seed": 3, "gate": {"epochs": 4, "hidden": [32]}, "clicks": {"source": "log"}}
 BETTER = (policy("served", "As served", "clicks", 0.8), policy("base", "Base ranker", "clicks", 0.4))

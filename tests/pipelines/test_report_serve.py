@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
@@ -17,12 +18,13 @@ from pipelines.report.run_list import list_runs
 from pipelines.report.server import ReportServer
 from seriatim_errors import DataError, ServiceError
 from tests.chromium import chromium, complaints
-from tests.house.modules import ROOT
 from tests.pipelines.made_up_lineage import make_lineage
 from tests.pipelines.made_up_metrics import HOSTILE, blessing, make_metrics
 from tests.pipelines.made_up_runs import make_run
 from tests.pipelines.serving_reports import RunningReports
 from tests.pipelines.test_report_page import Tree
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
