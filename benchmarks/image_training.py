@@ -16,6 +16,9 @@ from vision_components.backbones.augmentation import shifted
 
 BATCH, PEAK_RATE, WEIGHT_DECAY, SHIFT = 128, 0.15, 1e-3, 4
 WARM_UP = 0.2
+# Longest gradient of a hash pool: one variable stands for many weights, and a step as long as the sum of their
+# gradients once threw every other network off for good while the rate was near its peak.
+POOL_NORM = 1.0
 # Products in bfloat16 with sums and variables in float32: half as long again as fast where the processor has them.
 PRECISION = ("--precision", {"choices": ("float32", "mixed_bfloat16"), "default": "float32", "help": "of training"})
 Loss = Callable[[tf.Tensor, tf.Tensor, tf.Tensor], tf.Tensor]
@@ -44,13 +47,14 @@ def trained(
         loss: of images, classes and logits; cross-entropy where None.
         peak_rate: highest learning rate.
         optimizer: makes one of the rate's schedule; stochastic gradient descent with momentum where None.
-        pool_rate: how many times faster than others the variables of a hash pool learn.
+        pool_rate: how many times faster than others the variables of a hash pool learn, once their gradient is cut
+            to `POOL_NORM`.
     """
     steps = epochs * (len(data) // BATCH)
     learner = (optimizer or momentum)(one_cycle(steps, peak_rate))
     measure = loss or cross_entropy
     learner.build(model.trainable_variables)
-    factors = [pool_rate if _is_pooled(variable) else 1.0 for variable in model.trainable_variables]
+    pooled = [place for place, variable in enumerate(model.trainable_variables) if _is_pooled(variable)]
 
     @tf.function(reduce_retracing=True)
     def step(images: tf.Tensor, classes: tf.Tensor) -> None:
@@ -58,7 +62,12 @@ def trained(
         with tf.GradientTape() as tape:
             value = measure(images, classes, model(images, training=True))
         variables = model.trainable_variables
-        gradients = [one * factor for one, factor in zip(tape.gradient(value, variables), factors, strict=True)]
+        gradients = tape.gradient(value, variables)
+        # Of a pool that is gathered from it comes as slices, which overlap.
+        whole = [tf.convert_to_tensor(gradients[place]) for place in pooled]
+        shortened, _ = tf.clip_by_global_norm(whole, POOL_NORM)
+        for place, gradient in zip(pooled, shortened, strict=True):
+            gradients[place] = pool_rate * gradient
         learner.apply_gradients(zip(gradients, variables, strict=True))
 
     begun = time.perf_counter()

@@ -26,6 +26,7 @@ from benchmarks.cifar10 import SIDE, Cifar10, Images, read_cifar10
 from benchmarks.torch_resnet import TorchResnet
 
 PEAK_RATE, WEIGHT_DECAY, MOMENTUM, WARM_UP, SHIFT = 0.15, 1e-3, 0.9, 0.2, 4
+POOLED, POOL_NORM = ("u", "v", "pool"), 1.0
 # Kernels, and what hashed ones are made of.
 DECAYED = ("kernel", "u", "v", "pool")
 # Rates of a plan are for batches of so many images.
@@ -94,7 +95,7 @@ class Training:
         self._batches, self._dtype = batches, dtype
         self._names = list(self.network.parameters)
         self._velocity = [torch.zeros_like(one) for one in self.network.parameters.values()]
-        self._factors = [plan["pool_rate"] if name in ("u", "v", "pool") else 1.0 for name in self._names]
+        self._pooled = [place for place, name in enumerate(self._names) if name in POOLED]
         self._decayed = [place for place, name in enumerate(self._names) if name.split("/")[-1] in DECAYED]
         rates = [_rate(step, batches.steps, plan["peak_rate"]) for step in range(batches.steps)]
         self._rates = torch.tensor(rates, dtype=torch.float32, device=device)
@@ -147,8 +148,10 @@ class Training:
         gradients = list(torch.autograd.grad(loss, parameters))
         with torch.no_grad():
             rate = self._rates.index_select(0, self._place).squeeze(0)
-            if any(factor != 1 for factor in self._factors):
-                torch._foreach_mul_(gradients, self._factors)
+            if self._pooled:
+                pool = [gradients[place] for place in self._pooled]
+                length = torch.stack([one.square().sum() for one in pool]).sum().sqrt()
+                torch._foreach_mul_(pool, self.plan["pool_rate"] * POOL_NORM / length.clamp(min=POOL_NORM))
             torch._foreach_mul_([parameters[place] for place in self._decayed], 1 - WEIGHT_DECAY * rate)
             torch._foreach_mul_(gradients, rate)
             torch._foreach_mul_(self._velocity, MOMENTUM)

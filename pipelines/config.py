@@ -143,9 +143,21 @@ class EvaluationConfig(Section):
     min_slice_requests: int = Field(
         100, ge=2, description="Slices with fewer requests that count are shown and decide nothing."
     )
+    diversity: tuple[str, ...] = Field(
+        (), description="Item features between which `diversity_at_k` measures distances; empty: none is measured."
+    )
+    item_groups: tuple[SlicedColumn, ...] = Field(
+        (), description="Item columns whose values, or ranges of values, are groups with an exposure each."
+    )
+    drift_threshold: float = Field(
+        0.1, gt=0, le=1, description="Jensen-Shannon divergence from the last run's data that is cautioned against."
+    )
+    model_analysis: bool = Field(
+        True, description="Analyse the judged items with TensorFlow Model Analysis too, for its own tools."
+    )
     off_policy: bool = Field(False, description="Estimate the gate's value as a policy on single impressions.")
 
-    @field_validator("slices")
+    @field_validator("slices", "item_groups")
     @classmethod
     def _columns_are_sliced_once(cls, slices: tuple[SlicedColumn, ...]) -> tuple[SlicedColumn, ...]:
         columns = [one.column for one in slices]
@@ -158,6 +170,7 @@ class EvaluationConfig(Section):
     def _blessing_metric_is_computed(self) -> EvaluationConfig:
         known = ["map", "mrr", "err", "ndcg", "rank_gain"]
         known += [f"{stem}_at_{k}" for stem in ("ndcg", "precision", "recall", "hit") for k in self.cutoffs]
+        known += [f"diversity_at_{k}" for k in self.cutoffs if self.diversity]
         if self.blessing_metric not in known:
             raise ValueError(f"blessing_metric is not computed; choose one of {', '.join(known)}")
         return self

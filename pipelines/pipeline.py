@@ -15,6 +15,7 @@ from tfx.dsl.components.base.base_node import BaseNode
 from tfx.types.channel import Channel
 
 from pipelines.click_log import FeatureColumns
+from pipelines.components.analysis import ModelAnalysis
 from pipelines.components.catalogue_gen import ItemCatalogueGen
 from pipelines.components.example_gen import ClickLogExampleGen
 from pipelines.components.images import CascadeTrainer, ThumbnailScorer
@@ -160,6 +161,10 @@ def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
         **pictures,
         **described,
     )
+    analysis: list[BaseNode] = []
+    if config.evaluation.model_analysis:
+        evaluation, settings = evaluator.outputs["evaluation"], config.evaluation.model_dump_json()
+        analysis.append(ModelAnalysis(evaluation=evaluation, settings=settings, code=shared["code"]))
     builder = BundleBuilder(examples=examples, evaluation=evaluator.outputs["evaluation"], **stages, **described)
     serving_validator = ServingValidator(bundle=builder.outputs["bundle"], code=shared["code"])
     pusher = BundlePusher(
@@ -169,7 +174,7 @@ def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
         bundle_folder=str(config.bundle_folder.resolve()),
         code=shared["code"],
     )
-    return [*components, evaluator, builder, serving_validator, pusher]
+    return [*components, evaluator, *analysis, builder, serving_validator, pusher]
 
 
 def _image_components(inputs: PipelineInputs, code: str) -> tuple[list[BaseNode], dict[str, Channel]]:

@@ -11,16 +11,17 @@ import yaml
 from pipelines.anomalies import read_anomalies
 from pipelines.catalogue_of_run import catalogue_of_run
 from pipelines.config import PipelineConfig
+from pipelines.evaluated_columns import require_evaluated_columns
 from pipelines.fingerprints import code_fingerprint, data_fingerprint, fingerprint, settings_of
 from pipelines.images_of_run import images_of_run
 from pipelines.ingest import PreparedLog, prepare_log
 from pipelines.labels import require_labels
 from pipelines.quiet import errors_to
+from pipelines.report.drift_metrics import DriftMetrics
 from pipelines.report.metrics_file import METRICS_FILE, ComponentTime, Metrics, read_metrics
 from pipelines.report.metrics_parquet import write_tables
 from pipelines.report.run_folders import CONFIG_FILE
 from pipelines.simulation import SimulationSettings, simulated_format, write_marketplace
-from pipelines.slices_of_run import require_slices
 from seriatim_errors import BundleError
 from serving.bundle import bundle_versions, open_bundle
 from serving.bundle.manifest import MANIFEST_FILE, Manifest
@@ -64,7 +65,7 @@ def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
     log = prepare_log(data, config.seed, folder / "input")
     progress.say(_describe(log))
     require_labels(config, log.labels)
-    require_slices(config.evaluation.slices, log)
+    require_evaluated_columns(config.evaluation, log)
     catalogue = catalogue_of_run(config, log, progress.say)
     images = images_of_run(config, log, progress.say)
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,8 +74,9 @@ def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
     progress.say("loading TFX")
     # TFX takes many seconds to import; everything that can fail for a user's mistake comes before.
     with errors_to(folder / LOG_FILE):
+        from pipelines.drift import drift_of_run
         from pipelines.pipeline import PipelineInputs, build_pipeline
-        from pipelines.runner import run_pipeline
+        from pipelines.runner import METADATA_FILE, run_pipeline
 
     baseline = baseline_bundle(config, data_fingerprint(log, catalogue, images))
     components = build_pipeline(PipelineInputs(config, log, catalogue, images, baseline))
@@ -92,7 +94,10 @@ def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
     for sentence in read_anomalies(validator.outputs["anomalies"]):
         progress.say(f"anomaly in {sentence}")
     [evaluation] = [r.outputs["evaluation"] for r in runs if r.component == "BundleEvaluator"]
-    return _conclude(config, read_metrics(evaluation / METRICS_FILE), times)
+    [statistics] = [r.outputs["statistics"] for r in runs if r.component == "StatisticsGen"]
+    with errors_to(folder / LOG_FILE):
+        drift = drift_of_run(folder / METADATA_FILE, statistics, config.evaluation.drift_threshold)
+    return _conclude(config, read_metrics(evaluation / METRICS_FILE), times, drift)
 
 
 def baseline_bundle(config: PipelineConfig, data: str) -> Path | None:
@@ -115,7 +120,9 @@ def baseline_bundle(config: PipelineConfig, data: str) -> Path | None:
     return None
 
 
-def _conclude(config: PipelineConfig, metrics: Metrics, times: tuple[ComponentTime, ...]) -> FinishedRun:
+def _conclude(
+    config: PipelineConfig, metrics: Metrics, times: tuple[ComponentTime, ...], drift: DriftMetrics | None
+) -> FinishedRun:
     """Copy the evaluation's metrics into the run folder with what only the whole run knows."""
     bundle = None
     if metrics.blessing.blessed:
@@ -126,7 +133,7 @@ def _conclude(config: PipelineConfig, metrics: Metrics, times: tuple[ComponentTi
                 bundle = config.bundle_folder / version
                 break
     run_summary = metrics.run.model_copy(update={"bundle_version": bundle.name if bundle else None})
-    metrics = metrics.model_copy(update={"components": times, "run": run_summary})
+    metrics = metrics.model_copy(update={"components": times, "drift": drift, "run": run_summary})
     metrics.save(config.run_folder / METRICS_FILE)
     write_tables(metrics, config.run_folder)
     return FinishedRun(config.run_folder, metrics, bundle)

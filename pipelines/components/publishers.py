@@ -23,6 +23,7 @@ from pipelines.components.trainers import made, training_data
 from pipelines.config import PipelineConfig
 from pipelines.evaluation.evaluate import EvaluationInput, evaluate, flat_metrics
 from pipelines.evaluation.images import image_metrics
+from pipelines.evaluation.judged_items import JUDGED_FILE
 from pipelines.fingerprints import fingerprint
 from pipelines.report.image_metrics import ImageMetrics
 from pipelines.report.metrics_file import METRICS_FILE, DataSummary, RunSummary, read_metrics
@@ -59,7 +60,7 @@ def BundleEvaluator(  # noqa: N802  (components are named like classes)
 
     Args:
         examples: requests of both splits.
-        evaluation: `metrics.json`.
+        evaluation: `metrics.json`, and the judged items where they are ranked.
         blessing: blessed or not.
         columns, config, code: features, configuration (JSON) and code fingerprint.
         data: summary of the prepared log and of the catalogue (JSON).
@@ -97,6 +98,7 @@ def BundleEvaluator(  # noqa: N802  (components are named like classes)
                 log_path=Path(log_path) if log_path else None,
                 images=_images(image_features),
                 without_images=None if without_images is None else Path(without_images.uri),
+                judged=made(evaluation.uri) / JUDGED_FILE,
             )
         )
     metrics.save(made(evaluation.uri) / METRICS_FILE)

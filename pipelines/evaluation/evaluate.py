@@ -12,9 +12,14 @@ from numpy.typing import NDArray
 from pipelines.click_log import FeatureColumns
 from pipelines.config import PipelineConfig
 from pipelines.evaluation.blessing import bless
+from pipelines.evaluation.calibration import calibration_metrics
+from pipelines.evaluation.exposure import exposure_metrics
+from pipelines.evaluation.in_file import interval_of
+from pipelines.evaluation.judged_items import write_judged_items
 from pipelines.evaluation.labeller import labeller_metrics
 from pipelines.evaluation.off_policy import evaluate_gate_policies
-from pipelines.evaluation.policies import TITLES, query_of, seq2slate_scores, served_scores
+from pipelines.evaluation.policies import query_of, seq2slate_scores, served_scores
+from pipelines.evaluation.ranking_rows import ranking_rows, values_per_request
 from pipelines.evaluation.slice_columns import slice_requests
 from pipelines.evaluation.slices import Comparison, slice_metrics
 from pipelines.report.image_metrics import ImageMetrics
@@ -22,9 +27,9 @@ from pipelines.report.metrics_file import (
     Blessing,
     DataSummary,
     GateMetrics,
-    Interval,
     ItemFeatureVariation,
     LabellerMetrics,
+    Labels,
     Metrics,
     OffPolicyMetrics,
     PolicyDifference,
@@ -41,13 +46,7 @@ from pipelines.stages.gate import gate_labels
 from pipelines.stages.item_features import feature_variation
 from ranking.base_rankers import train_isolated
 from ranking.lists import RankingLists
-from ranking.metrics import (
-    MetricInterval,
-    bootstrap_interval,
-    bootstrap_ratio_interval,
-    evaluate_lists,
-    paired_difference_interval,
-)
+from ranking.metrics import MetricInterval, bootstrap_ratio_interval, paired_difference_interval
 from serving.bundle import Bundle, GateStage
 from serving.runtime import SlateRanker
 from serving.runtime.gate import Gate
@@ -69,6 +68,7 @@ class EvaluationInput:
         log_path: the log, for off-policy evaluation on single impressions; None elsewhere.
         images: what became of the thumbnails; None where none are read.
         without_images: folder of the base ranker that reads the log's features alone; None where there is none.
+        judged: file to keep the judged items in, where they are ranked; None: nowhere.
     """
 
     train: RankingLists
@@ -83,6 +83,7 @@ class EvaluationInput:
     planted_edges: tuple[tuple[str, str], ...] | None = None
     images: ImageMetrics | None = None
     without_images: Path | None = None
+    judged: Path | None = None
 
 
 def evaluate(given: EvaluationInput) -> Metrics:
@@ -100,15 +101,18 @@ def evaluate(given: EvaluationInput) -> Metrics:
     differences: list[PolicyDifference] = []
     deciding, slices = MetricInterval(np.nan, np.nan, np.nan, 0), None
     for kind, values in labels.items():
-        per_request = _per_request(given, rankings, values)
-        policies += _policy_rows(given, kind, per_request)
-        differences += _difference_rows(given, kind, per_request, reference)
+        per_request = values_per_request(given.evaluation, rankings, values, settings)
+        of_policies, of_pairs = ranking_rows(kind, per_request, reference, settings, given.config.seed)
+        policies += of_policies
+        differences += of_pairs
         if kind == next(iter(labels)):
             compared = Comparison(kind, reference, per_request["served"], per_request[reference])
             metric = settings.blessing_metric
             deciding = _paired(compared.candidate[metric], compared.reference[metric], given.config)
             columns = slice_requests(given.evaluation, settings.slices)
             slices = slice_metrics(compared, columns, settings, given.config.seed)
+            if given.judged is not None:
+                write_judged_items(given.judged, given.evaluation, (kind, values), rankings, reference, columns)
     verdict = bless(deciding, reference, settings, slices)
     return Metrics(
         run=given.run,
@@ -116,6 +120,8 @@ def evaluate(given: EvaluationInput) -> Metrics:
         policies=tuple(policies),
         differences=tuple(differences),
         slices=slices,
+        calibration=calibration_metrics(given.evaluation, rankings, given.draft, given.config) if labels else (),
+        exposure=exposure_metrics(given.evaluation, rankings, reference, given.config) if labels else None,
         gate=_gate_metrics(given),
         labeller=_labeller_metrics(given),
         images=given.images,
@@ -130,71 +136,23 @@ def evaluate(given: EvaluationInput) -> Metrics:
             against=verdict.against,
             confidence=settings.confidence,
             reason=verdict.reason,
-            difference=_interval(verdict.difference),
+            difference=interval_of(verdict.difference),
             blocking_slices=verdict.blocking,
         ),
         slate_example=_example(ranker, given.evaluation),
     )
 
 
-def _labels(lists: RankingLists) -> dict[str, NDArray[np.float32]]:
+def _labels(lists: RankingLists) -> dict[Labels, NDArray[np.float32]]:
     """What the lists can be judged by, clicks first; nothing for single impressions, which have no order."""
     if len(lists) == 0 or lists.list_sizes.max() == 1:
         return {}
-    labels = {}
+    labels: dict[Labels, NDArray[np.float32]] = {}
     if lists.clicks is not None:
         labels["clicks"] = lists.clicks
     if lists.grades is not None:
         labels["grades"] = lists.grades
     return labels
-
-
-def _per_request(
-    given: EvaluationInput, rankings: dict[str, NDArray[np.floating]], labels: NDArray[np.float32]
-) -> dict[str, dict[str, NDArray[np.float64]]]:
-    """Every metric of every policy, a value a request; rank gain counts from the base order."""
-    lists, cutoffs = given.evaluation, given.config.evaluation.cutoffs
-    base = rankings.get("base", np.zeros(len(lists.item_ids)))
-    order = lists.descending_order(base)
-    base_ordered = lists.reordered(base)
-    return {
-        name: evaluate_lists(base_ordered, scores[order], labels[order], cutoffs) for name, scores in rankings.items()
-    }
-
-
-def _policy_rows(
-    given: EvaluationInput, kind: str, per_request: dict[str, dict[str, NDArray[np.float64]]]
-) -> list[PolicyMetrics]:
-    settings, seed = given.config.evaluation, given.config.seed
-    rows = []
-    for name, metrics in per_request.items():
-        intervals = {
-            metric: _interval(bootstrap_interval(values, settings.confidence, settings.bootstrap_samples, seed))
-            for metric, values in metrics.items()
-        }
-        rows.append(PolicyMetrics(policy=name, title=TITLES[name], labels=kind, metrics=intervals))
-    return rows
-
-
-def _difference_rows(
-    given: EvaluationInput, kind: str, per_request: dict[str, dict[str, NDArray[np.float64]]], reference: str
-) -> list[PolicyDifference]:
-    """Every policy minus the reference and the base order, what the gate costs, and what image features add."""
-    pairs = [(name, against) for against in sorted({reference, "base"} & set(per_request)) for name in per_request]
-    if "seq2slate" in per_request:
-        pairs.append(("served", "seq2slate"))
-    if "base_without_images" in per_request:
-        pairs.append(("base", "base_without_images"))
-    rows = []
-    for name, against in pairs:
-        if name == against:
-            continue
-        paired = {
-            metric: _interval(_paired(values, per_request[against][metric], given.config))
-            for metric, values in per_request[name].items()
-        }
-        rows.append(PolicyDifference(policy=name, against=against, labels=kind, metrics=paired))
-    return rows
 
 
 def _rankings(given: EvaluationInput, ranker: SlateRanker) -> dict[str, NDArray[np.floating]]:
@@ -252,7 +210,7 @@ def _gate_metrics(given: EvaluationInput) -> GateMetrics | None:
         target=stage.target.value,
         threshold=stage.threshold,
         promised=RatePromise(low=stage.target.low, high=stage.target.high),
-        realised=_interval(realised),
+        realised=interval_of(realised),
         pass_share=float(passed.mean()),
     )
 
@@ -332,13 +290,6 @@ def _paired(candidate: NDArray[np.float64], reference: NDArray[np.float64], conf
     return paired_difference_interval(
         candidate, reference, settings.confidence, settings.bootstrap_samples, config.seed
     )
-
-
-def _interval(interval: MetricInterval) -> Interval:
-    """JSON knows no nan: an undefined value is null."""
-    values = (interval.value, interval.low, interval.high)
-    value, low, high = (None if np.isnan(number) else float(number) for number in values)
-    return Interval(value=value, low=low, high=high, count=interval.count)
 
 
 def flat_metrics(metrics: Metrics) -> dict[str, float]:

@@ -55,13 +55,13 @@ def slice_requests(lists: RankingLists, slices: Sequence[SliceConfig]) -> list[S
     return found
 
 
-def require_column(column: str, known: Sequence[str]) -> None:
-    """Refuse a column that is none of the `known` features with a `DataError`."""
+def require_column(column: str, known: Sequence[str], setting: str = "evaluation.slices", of: str = "log") -> None:
+    """Refuse a column that is none of the `known` features `of` log or items with a `DataError`."""
     if column not in known:
         more = ", ..." if len(known) > SHOWN_COLUMNS else ""
         raise DataError(
-            f"evaluation.slices: column {column!r} is none of the log's features "
-            f"({', '.join(known[:SHOWN_COLUMNS])}{more}); name one of them, constant within requests"
+            f"{setting}: column {column!r} is none of the {of}'s features "
+            f"({', '.join(known[:SHOWN_COLUMNS])}{more}); name one of them"
         )
 
 
@@ -94,8 +94,8 @@ def values_of_requests(
     return first
 
 
-def sliced_by(given: SliceConfig, values: NDArray[np.floating]) -> SlicedRequests:
-    """The slices of one column by its values in the requests, float `[requests]`.
+def sliced_by(given: SliceConfig, values: NDArray[np.floating], setting: str = "evaluation.slices") -> SlicedRequests:
+    """The slices of one column by its values in the requests, float `[requests]`; `setting` is named in errors.
 
     Quantiles are rounded to four digits where that keeps them apart; a value at a bound is in the slice above it.
 
@@ -106,7 +106,7 @@ def sliced_by(given: SliceConfig, values: NDArray[np.floating]) -> SlicedRequest
     if not given.bounds and given.buckets is None:
         if len(distinct) > MOST_VALUES:
             raise DataError(
-                f"evaluation.slices: column {given.column!r} has {len(distinct)} values, and {MOST_VALUES} slices are "
+                f"{setting}: column {given.column!r} has {len(distinct)} values, and {MOST_VALUES} slices are "
                 f"the most; give it buckets, such as {{column: {given.column}, buckets: 4}}"
             )
         return SlicedRequests(given.column, tuple(map(_text, distinct)), index.astype(np.int64))

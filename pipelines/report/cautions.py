@@ -36,6 +36,7 @@ def cautions(metrics: Metrics) -> list[str]:
         *_about_the_labels(metrics),
         *_about_the_traffic(metrics),
         *_about_the_data(metrics),
+        *_about_the_drift(metrics),
         *_about_the_lookup(metrics),
     ]
 
@@ -149,6 +150,19 @@ def _about_the_data(metrics: Metrics) -> Iterator[str]:
     rows = sum(data.rows.values()) + data.quarantined
     if rows and data.quarantined > MANY_QUARANTINED * rows:
         yield f"{percent(data.quarantined / rows)} of the log's {whole(rows)} rows are in quarantine."
+
+
+def _about_the_drift(metrics: Metrics) -> Iterator[str]:
+    drift = metrics.drift
+    if drift is None:
+        return
+    if drift.drifted:
+        named = ", ".join(f"{one.column} ({number(one.divergence, 2)})" for one in drift.drifted[:NAMED_FEATURES])
+        more = len(drift.drifted) - NAMED_FEATURES
+        yield (
+            f"The data differ from the last run's: {named}{f' and {more} more columns' if more > 0 else ''} diverge by "
+            f"more than {drift.threshold:g}; metrics of the two runs are not of the same users."
+        )
 
 
 def _about_the_lookup(metrics: Metrics) -> Iterator[str]:

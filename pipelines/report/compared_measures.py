@@ -227,7 +227,7 @@ def _others(runs: Sequence[ReadRun]) -> list[MeasureGroup]:
         more = f" {len(titles) - MOST_OTHERS} more are in the tables of metrics." if len(titles) > MOST_OTHERS else ""
         paired = table == "differences"
         note = f"{PAIRED_NOTE if paired else 'As each run found it; no best one is marked.'}{more}"
-        title = table.replace("_", " ").capitalize()
+        title = table.removesuffix("_rows").replace("_", " ").capitalize()
         groups.append(MeasureGroup(f"other-{table}", title, "requests" if paired else "counted", note, measures))
     return groups
 

@@ -10,6 +10,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from pipelines.report.calibration_metrics import StageCalibration
+from pipelines.report.drift_metrics import DriftMetrics
+from pipelines.report.exposure_metrics import ExposureMetrics
 from pipelines.report.image_metrics import ImageMetrics
 from pipelines.report.labeller_metrics import LabellerMetrics
 from pipelines.report.metrics_parts import Count, Finite, Interval, OptionalFinite, Part, Share
@@ -201,6 +204,9 @@ class Metrics(Part):
     policies: tuple[PolicyMetrics, ...] = ()
     differences: tuple[PolicyDifference, ...] = ()
     slices: SliceMetrics | None = None
+    calibration: tuple[StageCalibration, ...] = ()
+    exposure: ExposureMetrics | None = None
+    drift: DriftMetrics | None = None
     gate: GateMetrics | None = None
     labeller: LabellerMetrics | None = None
     images: ImageMetrics | None = None

@@ -14,32 +14,29 @@ LONGEST_NAME = 40
 
 
 def intervals_by_table(metrics: Metrics) -> dict[str, dict[str, Interval]]:
-    """Every interval of the file by table and by what it is about, those in the metric of the verdict first."""
-    found = {name: dict(table_intervals(table)) for name, table in metrics_tables(metrics).items()}
+    """Every interval of the file by table and by what it is about, those in the metric of the verdict first.
+
+    Tables whose rows have no name of their own, such as the bins of a curve, are left out: a row of one run is not the
+    one at its place in another.
+    """
     first = metric_title(metrics.blessing.metric)
-    return {
-        name: dict(sorted(intervals.items(), key=lambda entry: not entry[0].startswith(first)))
-        for name, intervals in found.items()
-        if intervals
-    }
+    found = {}
+    for name, table in metrics_tables(metrics).items():
+        intervals = sorted(table_intervals(table), key=lambda entry: not entry[0].startswith(first))
+        if intervals and len({title for title, _ in intervals}) == len(intervals):
+            found[name] = dict(intervals)
+    return found
 
 
 def table_intervals(table: MetricsTable) -> Iterator[tuple[str, Interval]]:
-    """The intervals of a table with what each is about: its metric, the names in its row, and the columns' own name.
-
-    Rows that would be called the same are numbered.
-    """
+    """The intervals of a table with what each is about: its metric, the names in its row, and the columns' own name."""
     stems = [name[: -len("low")] for name in table.columns if name.endswith("low")]
     stems = [stem for stem in stems if all(f"{stem}{end}" in table.columns for end in ENDS)]
-    seen: dict[str, int] = {}
     for row in table.rows:
         for stem in stems:
             interval = _interval(row, stem)
-            if interval is None:
-                continue
-            title = _title(row, stem)
-            seen[title] = seen.get(title, 0) + 1
-            yield title if seen[title] == 1 else f"{title} ({seen[title]})", interval
+            if interval is not None:
+                yield _title(row, stem), interval
 
 
 def _interval(row: Mapping[str, object], stem: str) -> Interval | None:

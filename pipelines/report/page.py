@@ -8,8 +8,11 @@ from pathlib import Path
 from jinja2 import Environment
 
 from pipelines.report import wording
+from pipelines.report.calibration_section import calibration_panels
 from pipelines.report.cautions import cautions
 from pipelines.report.comparison import deciding_row
+from pipelines.report.exposure_section import READINGS as EXPOSURE_READINGS
+from pipelines.report.exposure_section import exposure_section
 from pipelines.report.html import page_environment, write_page
 from pipelines.report.image_section import image_section
 from pipelines.report.label_section import labeller_section
@@ -78,6 +81,8 @@ def render(metrics: Metrics) -> str:
     off_policy = off_policy_intervals(metrics)
     parts = {
         "slices": ("Slices", metrics.slices),
+        "calibration": ("Calibration", metrics.calibration),
+        "exposure": ("Exposure", metrics.exposure),
         "gate": ("Gate", metrics.gate),
         "labels": ("Labels", metrics.labeller),
         "images": ("Images", metrics.images),
@@ -86,6 +91,7 @@ def render(metrics: Metrics) -> str:
         "slate": ("Example slate", metrics.slate_example),
         "training": ("Training", training),
         "data": ("Data", True),
+        "drift": ("Drift", metrics.drift),
         "components": ("Components", metrics.components),
     }
     shown = {name: title for name, (title, content) in parts.items() if content}
@@ -115,6 +121,9 @@ def render(metrics: Metrics) -> str:
             slice_section=slice_section(metrics),
             slice_readings=SLICE_READINGS,
             slice_tones=SLICE_TONES,
+            calibration_panels=calibration_panels(metrics),
+            exposure_section=exposure_section(metrics),
+            exposure_readings=EXPOSURE_READINGS,
             gate_plot=gate_plot(metrics),
             labeller_section=labeller_section(metrics.labeller),
             image_section=image_section(metrics),

@@ -8,12 +8,20 @@ from ranking.metrics.calibration import (
     log_loss,
     reliability_table,
 )
+from ranking.metrics.calibration_intervals import (
+    Calibration,
+    CalibrationBin,
+    Predictions,
+    calibration,
+    rates_by_score,
+)
 from ranking.metrics.discounted_gain import (
     discounted_cumulative_gain,
     normalised_discounted_cumulative_gain,
 )
 from ranking.metrics.evaluation import NoRelevantPolicy, evaluate_lists, evaluate_order, metric_weights
 from ranking.metrics.evaluation_stream import EvaluationIntervals, EvaluationStream
+from ranking.metrics.exposure import exposure, sums_by_group
 from ranking.metrics.interval_streams import IntervalStreams
 from ranking.metrics.intervals import (
     MetricInterval,
@@ -37,12 +45,15 @@ from ranking.metrics.subtopics import (
 )
 
 __all__ = [
+    "Calibration",
+    "CalibrationBin",
     "EvaluationIntervals",
     "EvaluationStream",
     "IntervalStreams",
     "MetricInterval",
     "Moments",
     "NoRelevantPolicy",
+    "Predictions",
     "ReliabilityTable",
     "SlicedIntervals",
     "alpha_discounted_cumulative_gain",
@@ -51,6 +62,7 @@ __all__ = [
     "bootstrap_interval",
     "bootstrap_ratio_interval",
     "brier_score",
+    "calibration",
     "calibration_ratio",
     "clopper_pearson_interval",
     "discounted_cumulative_gain",
@@ -58,6 +70,7 @@ __all__ = [
     "evaluate_order",
     "expected_calibration_error",
     "expected_reciprocal_rank",
+    "exposure",
     "group_moments",
     "hit_at",
     "intra_list_distance",
@@ -69,11 +82,13 @@ __all__ = [
     "precision_at",
     "rank_gain",
     "ranked_labels",
+    "rates_by_score",
     "recall_at",
     "reciprocal_rank",
     "reliability_table",
     "sliced_mean_intervals",
     "subtopic_recall_at",
+    "sums_by_group",
     "upper_mean_bounds",
     "wilson_interval",
 ]

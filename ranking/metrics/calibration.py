@@ -57,12 +57,7 @@ def reliability_table(
     if bins < 1:
         raise ValueError(f"bins: {bins}; give at least 1")
     items = _Items.checked(probabilities, clicks, weights, mask)
-    _, group = np.unique(items.predicted, return_inverse=True)
-    weight = np.bincount(group, items.share)
-    middle = np.cumsum(weight) - weight / 2
-    # A middle on an edge belongs to the bin above it, whichever way its sum was rounded.
-    place = np.minimum((bins * middle + EDGE_ROUNDING).astype(np.int64), bins - 1)[group]
-    _, place = np.unique(place, return_inverse=True)
+    place = bins_of_mass(items.predicted, items.share, bins)
     mass = np.bincount(place, items.share).astype(np.float64)
     return ReliabilityTable(
         predicted=np.bincount(place, items.share * items.predicted) / mass,
@@ -70,6 +65,25 @@ def reliability_table(
         mass=mass,
         count=np.bincount(place).astype(np.int64),
     )
+
+
+def bins_of_mass(predictions: NDArray[np.float64], shares: NDArray[np.float64], bins: int) -> NDArray[np.int64]:
+    """The bin of each item, in ascending order of prediction and of about equal weight; equal predictions share one.
+
+    Args:
+        predictions: float64 `[items]`, finite.
+        shares: float64 `[items]`, > 0, with a sum of 1.
+        bins: >= 1.
+
+    Returns:
+        int64 `[items]`, from 0 without a gap.
+    """
+    _, group = np.unique(predictions, return_inverse=True)
+    weight = np.bincount(group, shares)
+    middle = np.cumsum(weight) - weight / 2
+    # A middle on an edge belongs to the bin above it, whichever way its sum was rounded.
+    place = np.minimum((bins * middle + EDGE_ROUNDING).astype(np.int64), bins - 1)[group]
+    return np.unique(place, return_inverse=True)[1].astype(np.int64)
 
 
 def expected_calibration_error(

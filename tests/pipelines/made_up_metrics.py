@@ -1,5 +1,8 @@
 """A metrics file with every part, whose numbers are made up and whose texts try to be code."""
 
+from pipelines.report.calibration_metrics import ProbabilityErrors, ScoreBin, StageCalibration
+from pipelines.report.drift_metrics import DriftMetrics, FeatureDrift
+from pipelines.report.exposure_metrics import ExposureMetrics, GroupExposure
 from pipelines.report.labeller_metrics import (
     ItemCounts,
     LabelEdge,
@@ -60,6 +63,22 @@ def make_metrics(**changes):
         ),
         "differences": (difference("served", "base", "clicks", 0.0777), difference("served", "base", "grades", 0.0331)),
         "slices": make_slices(),
+        "calibration": (
+            stage_calibration("gate", "clicked", (-0.5111, 0.2222)),
+            stage_calibration(
+                "seq2slate",
+                "share of the request's clicks",
+                (0.0222, 0.3111),
+                errors=ProbabilityErrors(
+                    expected_calibration_error=0.0171,
+                    by_chance=0.0132,
+                    brier_score=interval(0.0707, 1201),
+                    log_loss=interval(0.2803, 1201),
+                ),
+            ),
+        ),
+        "exposure": make_exposure(),
+        "drift": make_drift(),
         "gate": GateMetrics(
             target=0.95,
             threshold=0.1234,
@@ -99,6 +118,59 @@ def make_metrics(**changes):
         ),
     }
     return Metrics(**{**fields, **changes})
+
+
+def stage_calibration(stage, outcome, scores, **changes):
+    bins = tuple(ScoreBin(score=score, outcome=interval(0.1 + score / 10, 987), items=4321) for score in scores)
+    return StageCalibration(stage=stage, outcome=outcome, bins=bins, **changes)
+
+
+def make_exposure():
+    """One group that is served more, and one of which nothing is shown."""
+    rows = (("up to 1.2", interval(0.0456)), (HOSTILE, interval(-0.0011)))
+    return ExposureMetrics(
+        against="base",
+        slate_size=10,
+        rows=tuple(
+            GroupExposure(
+                column="item_price",
+                value=value,
+                candidates=4567,
+                candidate_share=0.123,
+                clicks=interval(0.234, 1111),
+                served=interval(0.345),
+                reference=interval(0.2994),
+                difference=difference,
+            )
+            for value, difference in rows
+        ),
+    )
+
+
+def make_drift(**changes):
+    """One column below the threshold and one that holds no numbers; `changes` replace whole parts."""
+    columns = (("price", 0.0812, 1.5), ("colour", 0.0123, None))
+    fields = {
+        "since": "2023-12-31T00:00:00+00:00",
+        "requests": 12345,
+        "requests_before": 11111,
+        "threshold": 0.1,
+        "columns": tuple(
+            FeatureDrift(
+                column=column,
+                divergence=divergence,
+                mean=mean,
+                mean_before=mean,
+                deviation=mean,
+                deviation_before=mean,
+                zeros=mean and 0.25,
+                zeros_before=mean and 0.35,
+            )
+            for column, divergence, mean in columns
+        ),
+        "added": (HOSTILE,),
+    }
+    return DriftMetrics(**{**fields, **changes})
 
 
 def make_labeller(**changes):

@@ -15,7 +15,14 @@ gate: {{hidden: [], epochs: 4, folds: 3}}
 seq2slate: {{hidden_size: 8, epochs: 2, learning_rate: 0.003, batch_size: 64}}
 labeller: {{ridge: 0.01, folds: 2}}
 images: {{backbones: [resnet8_2, resnet8_4], image_size: 8, embedding_width: 3, epochs: 3, cache_root: {root}/cache}}
-evaluation: {{bootstrap_samples: 100, blessing_margin: 1.0, slices: [context_mobile], min_slice_requests: 20}}
+evaluation:
+  bootstrap_samples: 100
+  model_analysis: false
+  blessing_margin: 1.0
+  slices: [context_mobile]
+  min_slice_requests: 20
+  diversity: [item_style_0, item_style_1]
+  item_groups: [{{column: item_price, buckets: 3}}, item_category_0]
 serving: {{slate_size: 4, golden_requests: 3}}
 run_root: {root}/runs
 bundle_root: {root}/bundles
@@ -39,3 +46,9 @@ def run_small(root, **overrides):
         finish=lambda time: cached.update({time.component: time.cached}),
     )
     return run(config, progress), cached
+
+
+def artifact(root, component, output):
+    """The folder of a component's output that the first run left to have it."""
+    folder = root / "runs" / "small" / "artifacts" / component / output
+    return min(folder.iterdir(), key=lambda path: int(path.name))

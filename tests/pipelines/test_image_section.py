@@ -87,3 +87,17 @@ def test_the_part_is_kept_in_the_file(tmp_path):
     metrics = with_gain()
     metrics.save(tmp_path / METRICS_FILE)
     assert read_metrics(tmp_path / METRICS_FILE).images == metrics.images
+
+
+def test_what_the_cascade_costs_stands_beside_its_backbones():
+    costs = image_section(with_gain()).costs
+    alone, cascade = costs.points
+    assert (alone.point.name, cascade.point.name) == (HOSTILE, "cascade")
+    assert (alone.point.marked, cascade.point.marked) == (False, True)
+    assert (cascade.point.x, cascade.point.value) == (3250, 0.925)
+    assert cascade.point.low < 0.925 < cascade.point.high
+    # The higher on the page, the more accurate; the further right, the dearer.
+    assert cascade.y < alone.y
+    assert cascade.x > alone.x
+    assert "cascade: 92.5 % [86.4 %, 96.0 %] of 120 thumbnails at 3,250 multiply-adds" in render(with_gain())
+    assert image_section(with_gain(training=None)).costs is None

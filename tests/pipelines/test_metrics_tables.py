@@ -24,7 +24,7 @@ from seriatim_errors import DataError
 from tests.pipelines.made_up_metrics import make_metrics
 from tests.pipelines.made_up_runs import make_run
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 
 DTYPES = {"string": "string", "int64": "Int64", "float64": "float64", "boolean": "boolean"}
 

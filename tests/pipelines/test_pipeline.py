@@ -31,25 +31,9 @@ from serving.bundle import bundle_versions, open_bundle
 from serving.features import bundle_features
 from serving.runtime import SlateRanker
 from serving.runtime.labeller import Labeller
-from tests.pipelines.small_pipeline import run_small, write_config
+from tests.pipelines.small_pipeline import artifact, run_small, write_config
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def root(tmp_path_factory):
-    return tmp_path_factory.mktemp("pipeline")
-
-
-@pytest.fixture(scope="module")
-def first(root):
-    return run_small(root)
-
-
-def artifact(root, component, output):
-    """The newest artifact folder of a component's output."""
-    folder = root / "runs" / "small" / "artifacts" / component / output
-    return max(folder.iterdir(), key=lambda path: int(path.name))
 
 
 def test_a_first_run_makes_everything_and_pushes_a_sound_bundle(root, first):
@@ -76,20 +60,6 @@ def test_the_metrics_file_holds_every_policy_with_intervals(root, first):
     assert metrics.run.bundle_version is not None
     assert len(metrics.components) == 17
     assert set(metrics.training) == {"base_ranker", "gate", "seq2slate", "labeller"}
-
-
-def test_slices_are_parts_of_the_difference_that_decided(root, first):
-    metrics = read_metrics(root / "runs" / "small" / "metrics.json")
-    slices, blessing = metrics.slices, metrics.blessing
-    assert (slices.against, slices.metric, slices.labels) == (blessing.against, blessing.metric, "clicks")
-    assert {row.column for row in slices.rows} == {"candidates_in_request", "clicks_in_request", "context_mobile"}
-    mobile = [row for row in slices.rows if row.column == "context_mobile"]
-    assert {row.value for row in mobile} == {"0", "1"}
-    assert sum(row.requests for row in mobile) == metrics.data.requests["eval"]
-    parts = [row.differences[blessing.metric] for row in mobile]
-    assert sum(part.count for part in parts) == blessing.difference.count
-    total = sum(part.count * part.value for part in parts)
-    assert total / blessing.difference.count == pytest.approx(blessing.difference.value)
 
 
 def test_the_bundle_holds_the_items_of_the_whole_log_as_they_were_last(root, first):

@@ -1,9 +1,14 @@
 """The page in a real browser: Chromium runs it with a script that acts as a reader would."""
 
+import base64
+
 import pytest
 
+from pipelines.report.page import write_report
+from tests.chromium import chromium, complaints
 from tests.pipelines.browser import seen_in_browser
 from tests.pipelines.made_up_metrics import make_metrics
+from tests.pipelines.test_report_slices import many
 
 ACT = """
 const press = (on, key) => on.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
@@ -84,3 +89,30 @@ def test_the_theme_switches(seen):
     before, after, theme = seen["themes"]
     assert before != after
     assert theme in {"light", "dark"}
+
+
+HIDDEN = "return [...document.querySelectorAll(arguments[0])].every(one => getComputedStyle(one).display === 'none')"
+GROUND = "return getComputedStyle(document.body).backgroundColor"
+# Between the margins of A4, at 96 pixels an inch.
+PRINTED_WIDTH = 688
+
+
+def test_the_page_prints_on_white_paper_without_what_only_a_screen_can_do(tmp_path):
+    page = write_report(make_metrics(slices=many(500).slices), tmp_path)
+    with chromium(tmp_path / "profile") as browser:
+        browser.get(page.as_uri())
+        browser.execute_script("document.documentElement.dataset.theme = 'dark'")
+        assert browser.execute_script(GROUND) != "rgb(255, 255, 255)"
+        browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
+        browser.execute_cdp_cmd(
+            "Emulation.setDeviceMetricsOverride",
+            {"width": PRINTED_WIDTH, "height": 1000, "deviceScaleFactor": 1, "mobile": False},
+        )
+        assert browser.execute_script(GROUND) == "rgb(255, 255, 255)"
+        assert browser.execute_script(HIDDEN, "nav, #theme, .chooser, .filter")
+        assert not browser.execute_script(HIDDEN, "#slices-table")
+        printed = base64.b64decode(browser.print_page())
+        assert complaints(browser) == []
+    assert printed.startswith(b"%PDF-")
+    # Of 500 slices a sheet holds some tens.
+    assert 10 < printed.count(b"/Type /Page\n") < 100

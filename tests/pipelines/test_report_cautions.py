@@ -11,6 +11,7 @@ from tests.pipelines.made_up_metrics import (
     difference,
     interval,
     label_score,
+    make_drift,
     make_labeller,
     make_metrics,
     off_policy,
@@ -82,6 +83,10 @@ DOUBTFUL = off_policy("base", "snips", value=1, low=0, high=2, caution="few weig
         ),
         ({"off_policy": (NOT_IDENTIFIABLE,)}, "'Best gate score' by IPS cannot be told from this log: none shown."),
         ({"off_policy": (DOUBTFUL,)}, "'Base ranker' by SNIPS should not be relied on: few weigh."),
+        (
+            {"drift": make_drift(threshold=0.05)},
+            "The data differ from the last run's: price (0.08) diverge by more than 0.05; metrics of the two runs",
+        ),
         ({"data": QUARANTINE}, "5.0 % of the log's 1,000 rows are in quarantine"),
     ],
 )

@@ -90,6 +90,14 @@ def test_every_ranking_number_is_on_the_page_with_its_interval_and_count():
         "training 12,345 432,100 35.0 29,876 6.91 %",
         "evaluation 3,211 98,765 30.8 6,543 6.62 %",
         "23 features. 4 rows in quarantine",
+        "seq2slate: share of the request's clicks Predictions are off by 0.0171 on average over the bins; about 0.0132 "
+        "of that would be there by chance alone. Brier score 0.0707 [0.0584, 0.0941], log loss 0.2803",
+        "bin mean score clicked interval items requests 1 -0.5111 0.0489 [0.0366, 0.0723] 4,321 987",
+        "item_price = up to 1.2 12.3 % 4,567 23.4 % [22.2 %, 25.7 %] 29.9 % [28.7 %, 32.3 %] 34.5 % [33.3 %, 36.8 %] "
+        "+0.0456 [+0.0333, +0.0690]",
+        "▲ more than before",
+        "12,345 requests, 11,111 then. No column of 2 lies above the threshold of 0.1.",
+        "price 0.0812 1.5 1.5 1.5 1.5 35.0 % 25.0 %",
         "i0042 3 ▲2 0.4511 0.6100 0.345",
         "under the threshold",
         "not known",
@@ -118,7 +126,7 @@ def test_positions_that_few_requests_reach_are_in_the_table_only():
         PositionClicks(position=2, impressions=5, clicks=1),
         PositionClicks(position=3, impressions=0, clicks=0),
     )
-    page = render(make_metrics(position_clicks=rows, training={}))
+    page = render(make_metrics(position_clicks=rows, training={}, calibration=()))
     [points] = re.findall(r"data-points='([^']*)'", page)
     assert [words for _, _, words in json.loads(html.unescape(points))] == [
         "position 1: 0.1000 [0.0829, 0.1202], 100 clicks of 1,000 impressions"
@@ -193,6 +201,9 @@ def test_the_page_is_well_formed_small_and_asks_nothing_of_the_network():
         ({"position_clicks": ()}, "positions"),
         ({"components": ()}, "components"),
         ({"slate_example": None}, "slate"),
+        ({"calibration": ()}, "calibration"),
+        ({"exposure": None}, "exposure"),
+        ({"drift": None}, "drift"),
     ],
 )
 def test_missing_parts_leave_no_hole(changes, gone):

@@ -24,7 +24,7 @@ from tests.pipelines.made_up_runs import make_run
 from tests.pipelines.serving_reports import RunningReports
 from tests.pipelines.test_report_page import Tree
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")

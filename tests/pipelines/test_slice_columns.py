@@ -8,10 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelines.click_log import FeatureColumns
+from pipelines.config import EvaluationConfig
+from pipelines.evaluated_columns import require_evaluated_columns
 from pipelines.evaluation.slice_columns import slice_requests, sliced_by, values_of_requests
 from pipelines.ingest import PreparedLog
 from pipelines.slices_config import SliceConfig
-from pipelines.slices_of_run import require_slices
 from ranking.lists import RankingLists
 from seriatim_errors import DataError
 
@@ -120,10 +121,18 @@ def log(tmp_path):
 
 
 def test_columns_are_refused_before_anything_is_trained(log):
-    require_slices([], log)
-    require_slices([by("context_mobile")], log)
-    require_slices([by("context_mobile", buckets=2)], log)
+    require_evaluated_columns(EvaluationConfig(), log)
+    require_evaluated_columns(EvaluationConfig(slices=[by("context_mobile")]), log)
+    require_evaluated_columns(EvaluationConfig(slices=[by("context_mobile", buckets=2)]), log)
     with pytest.raises(DataError, match="'context_hour' is none of"):
-        require_slices([by("context_hour")], log)
+        require_evaluated_columns(EvaluationConfig(slices=[by("context_hour")]), log)
     with pytest.raises(DataError, match="'price' differs within request 'a'"):
-        require_slices([by("context_mobile"), by("price")], log)
+        require_evaluated_columns(EvaluationConfig(slices=[by("context_mobile"), by("price")]), log)
+
+
+def test_item_columns_are_refused_before_anything_is_trained(log):
+    require_evaluated_columns(EvaluationConfig(item_groups=[by("price", buckets=2)], diversity=["price"]), log)
+    with pytest.raises(DataError, match=r"evaluation.item_groups: column 'context_mobile' is none of the item's"):
+        require_evaluated_columns(EvaluationConfig(item_groups=[by("context_mobile")]), log)
+    with pytest.raises(DataError, match=r"evaluation.diversity: column 'colour' is none of the item's features"):
+        require_evaluated_columns(EvaluationConfig(diversity=["colour"]), log)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks import multi_hashing
+from benchmarks import image_training, multi_hashing
 from benchmarks.cifar10 import Cifar10, Images
 from benchmarks.multi_hashing import DENSE, METHODS, NARROWER, PLAIN, STRUCTURED, Trial, network, summary, variables
 from benchmarks.step_times import step_time_ratio
@@ -64,3 +64,19 @@ def test_differences_are_paired_by_seed():
 def test_step_times_are_compared_in_turns():
     small, large = (resnet(8, 10, width=width) for width in (2, 4))
     assert step_time_ratio(small, large, noise(128)) > 0
+
+
+@pytest.mark.parametrize("method", [STRUCTURED, PLAIN])
+def test_a_pool_takes_no_longer_step_than_its_rate_allows(method):
+    learner = network(Trial(method, 0.5, 0), 8)
+    data = noise(image_training.BATCH)
+    before = {variable.name: variable.numpy() for variable in learner.trainable_variables}
+    steep = 1e6
+    image_training.trained(
+        learner, data, 1, 0, loss=lambda *given: steep * image_training.cross_entropy(*given), pool_rate=4.0
+    )
+    moved = [v.numpy() - before[v.name] for v in learner.trainable_variables if image_training._is_pooled(v)]
+    # The first rate of a cycle; Nesterov's momentum adds its share to the step, and decay moves a little.
+    rate = float(image_training.one_cycle(1, image_training.PEAK_RATE)(0))
+    longest = rate * 4.0 * image_training.POOL_NORM * 1.9
+    assert 0 < np.sqrt(sum((step**2).sum() for step in moved)) <= longest + 1e-5

@@ -34,6 +34,7 @@ class Curve:
         points: (x, y, words) of every point.
         marked: whether single points are few enough to be drawn.
         left, right, top, bottom: edges of the plot area.
+        reference: a line to compare with, written as `line` is; empty without one.
     """
 
     width: int
@@ -48,18 +49,28 @@ class Curve:
     right: int
     top: int
     bottom: int
+    reference: str = ""
 
 
-def curve(points: Sequence[CurvePoint], width: int = 480, from_zero: bool = False) -> Curve:
-    """Lay out a curve through `points`, at least one, given in the order of x, a whole number.
+def curve(
+    points: Sequence[CurvePoint],
+    width: int = 480,
+    from_zero: bool = False,
+    whole: bool = True,
+    reference: Sequence[tuple[float, float]] = (),
+) -> Curve:
+    """Lay out a curve through `points`, at least one, given in the order of x.
 
     Args:
         points: in data.
         width: of the drawing.
         from_zero: let the vertical axis begin at 0, as shares should.
+        whole: whether x is counted, so that only whole numbers are marked.
+        reference: corners (x, y) of a line to compare with.
     """
     ends = [number for point in points for number in (point.low, point.value, point.high) if number is not None]
-    across = scale_for([point.x for point in points], LEFT, width - RIGHT, padding=0.02)
+    ends += [y for _, y in reference]
+    across = scale_for([*(point.x for point in points), *(x for x, _ in reference)], LEFT, width - RIGHT, padding=0.02)
     up = scale_for(ends, HEIGHT - BOTTOM, TOP, include=[0.0] if from_zero else [])
     if from_zero:
         up = replace(up, low=0.0)
@@ -68,7 +79,7 @@ def curve(points: Sequence[CurvePoint], width: int = 480, from_zero: bool = Fals
     return Curve(
         width=width,
         height=HEIGHT,
-        x_ticks=across.ticks(6, whole=True),
+        x_ticks=across.ticks(6, whole=whole),
         y_ticks=up.ticks(4),
         line=_path((across(p.x), up(p.value)) for p in points),
         band=_path([*upper, *reversed(lower)]),
@@ -78,6 +89,7 @@ def curve(points: Sequence[CurvePoint], width: int = 480, from_zero: bool = Fals
         right=width - RIGHT,
         top=TOP,
         bottom=HEIGHT - BOTTOM,
+        reference=_path((across(x), up(y)) for x, y in reference),
     )
 
 

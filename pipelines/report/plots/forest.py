@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pipelines.report.metrics_file import Interval
 from pipelines.report.plots.scale import Scale, scale_for
 
-WIDTH, EDGE, LABEL_ROOM = 330, 6, 12
+WIDTH, EDGE, LABEL_ROOM, TICK_ROOM = 330, 6, 12, 65
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,9 @@ def forest(intervals: Sequence[Interval], references: dict[str, float] | None = 
     marks = references or {}
     shown = [number for row in intervals for number in (row.low, row.value, row.high) if number is not None]
     scale = scale_for(shown, EDGE, width - EDGE, include=marks.values())
-    ticks = [(x, text) for x, text in scale.ticks(4) if LABEL_ROOM < x < width - LABEL_ROOM]
+    ticks = [
+        (x, text) for x, text in scale.ticks(max(2, min(4, width // TICK_ROOM))) if LABEL_ROOM < x < width - LABEL_ROOM
+    ]
     return Forest(
         width=width,
         ticks=ticks,

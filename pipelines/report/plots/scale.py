@@ -55,5 +55,5 @@ def scale_for(
         return Scale(0.0, 1.0, start, end)
     low, high = min(shown), max(shown)
     # One value alone still needs an axis with a length.
-    room = (high - low) * padding or max(abs(high), 1e-6) * 0.1
+    room = (high - low) * padding or max(abs(high), 1e-2) * 0.1
     return Scale(low - room, high + room, start, end)

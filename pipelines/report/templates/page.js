@@ -23,7 +23,7 @@ for (const drawing of document.querySelectorAll("[data-tip]")) {
 }
 
 // A curve's cursor: the nearest point under the mouse, or the next one by arrow key.
-for (const svg of document.querySelectorAll("svg.curve")) {
+for (const svg of document.querySelectorAll("svg.curve[data-points]")) {
   const points = JSON.parse(svg.dataset.points), cursor = svg.querySelector(".cursor");
   let current = 0;
   const show = index => {
