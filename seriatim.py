@@ -13,7 +13,7 @@ SUBCOMMANDS = {
     "simulate": Subcommand("pipelines.commands.simulate:simulate", "Make a seeded marketplace click log."),
     "validate": Subcommand("pipelines.commands.validate:validate", "Check a click log against its contract."),
     "run": Subcommand("pipelines.commands.run:run", "Run the pipeline: click log in, validated bundle out."),
-    "report": Subcommand("pipelines.commands.report:report", "Show the offline metrics of a run."),
+    "report": Subcommand("pipelines.commands.report:report", "Show and compare the offline metrics of runs."),
     "serve": Subcommand("serving.commands.serve:serve", "Answer slate requests over gRPC."),
     "features": Subcommand("serving.commands.features:features", "Look at item features, copy them into Redis."),
     "models": Subcommand("serving.commands.models:models", "List a service's versions, set their traffic, go back."),

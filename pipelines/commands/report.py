@@ -1,22 +1,27 @@
-"""`seriatim report`: the offline metrics of a run."""
+"""`seriatim report`: the offline metrics of one run, of several side by side, of all in a browser."""
 
 from __future__ import annotations
 
+import asyncio
+import signal
+import sys
 from pathlib import Path
 
 import click
 
+runs_option = click.option(
+    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
+)
+
 
 @click.group()
 def report() -> None:
-    """Show the offline metrics of a run."""
+    """Show and compare the offline metrics of runs."""
 
 
 @report.command()
 @click.argument("run", required=False)
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
-)
+@runs_option
 @click.option("--rebuild", is_flag=True, help="Write page and tables again from the metrics file.")
 def show(run: str | None, runs: Path, rebuild: bool) -> None:
     """Print the verdict and the metrics of RUN (a name or a folder; default: the newest)."""
@@ -39,9 +44,7 @@ def show(run: str | None, runs: Path, rebuild: bool) -> None:
 
 @report.command()
 @click.argument("names", metavar="RUN RUN ...", nargs=-1)
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
-)
+@runs_option
 @click.option("--out", type=click.Path(path_type=Path), help="The page.  [default: compare-<names>.html in --runs]")
 def compare(names: tuple[str, ...], runs: Path, out: Path | None) -> None:
     """Lay runs (names or folders) side by side, in the terminal and on a page."""
@@ -55,24 +58,17 @@ def compare(names: tuple[str, ...], runs: Path, out: Path | None) -> None:
 
 
 @report.command()
-@click.option(
-    "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
-)
+@runs_option
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=8600, show_default=True, help="Port; 0 picks a free one."
 )
 def serve(runs: Path, host: str, port: int) -> None:
     """Show all runs, their reports, comparisons and lineage in a browser until interrupted."""
-    import asyncio
-
     asyncio.run(_serve(runs, host, port))
 
 
 async def _serve(runs: Path, host: str, port: int) -> None:
-    import asyncio
-    import signal
-
     from pipelines.report.server import ReportServer
 
     stopping = asyncio.Event()
@@ -83,6 +79,6 @@ async def _serve(runs: Path, host: str, port: int) -> None:
     address = await server.start()
     click.echo(f"runs of {runs} on {address}; stop with Ctrl-C")
     # Without the flush the line would stay in a pipe.
-    click.get_text_stream("stdout").flush()
+    sys.stdout.flush()
     await stopping.wait()
     await server.stop()

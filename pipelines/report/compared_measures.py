@@ -9,6 +9,7 @@ from pipelines.report.compared_runs import ReadRun
 from pipelines.report.comparison import SERVED, label_order
 from pipelines.report.labeller_metrics import LOWER_IS_BETTER, LabelScore
 from pipelines.report.metrics_file import Interval, Metrics
+from pipelines.report.other_intervals import intervals_by_table
 from pipelines.report.plots.forest import Forest, forest
 from pipelines.report.wording import (
     digits_for,
@@ -23,6 +24,12 @@ from pipelines.report.wording import (
 WIDTH = 420
 # What a ranking metric's name tells of its direction: these are the better the lower they are.
 FALLING = ("error", "loss", "brier", "cost")
+# Tables whose intervals stand in a part of their own, or are too many to lay side by side.
+SHOWN_ELSEWHERE = ("policies", "slices", "gate", "labeller", "off_policy", "blessing")
+MOST_OTHERS = 40
+PAIRED_NOTE = (
+    "Paired by request within each run. Runs may have been compared with different bundles, so no best one is marked."
+)
 
 
 @dataclass(frozen=True)
@@ -75,8 +82,8 @@ def measure_groups(runs: Sequence[ReadRun], comparable: bool) -> list[MeasureGro
         runs: two or more.
         comparable: whether their numbers are of the same requests; else no best one is marked.
     """
-    others = (_gates(runs), _labels(runs, comparable), _traffic(runs, comparable))
-    return [group for group in (*_served(runs, comparable), *others) if group.measures]
+    known = (_gates(runs), _labels(runs, comparable), _traffic(runs, comparable))
+    return [group for group in (*_served(runs, comparable), *known, *_others(runs)) if group.measures]
 
 
 def certainly_best(intervals: Sequence[Interval | None], lower_is_better: bool = False) -> int | None:
@@ -202,6 +209,27 @@ def _traffic(runs: Sequence[ReadRun], comparable: bool) -> MeasureGroup:
         measures.append(_measure(title, readings, reliable))
     note = "Mean reward an impression that each policy would have earned on the logged traffic."
     return MeasureGroup("off_policy", "Off-policy value", "impressions", note, measures)
+
+
+def _others(runs: Sequence[ReadRun]) -> list[MeasureGroup]:
+    """Whatever else has intervals, the paired differences within each run first among it."""
+    found = [intervals_by_table(run.metrics) for run in runs]
+    groups = []
+    for table in dict.fromkeys(table for tables in found for table in tables):
+        if table.startswith(SHOWN_ELSEWHERE):
+            continue
+        inside = [tables.get(table, {}) for tables in found]
+        titles = list(dict.fromkeys(title for intervals in inside for title in intervals))
+        measures = [
+            _measure(title, [_reading(intervals.get(title)) for intervals in inside], comparable=False)
+            for title in titles[:MOST_OTHERS]
+        ]
+        more = f" {len(titles) - MOST_OTHERS} more are in the tables of metrics." if len(titles) > MOST_OTHERS else ""
+        paired = table == "differences"
+        note = f"{PAIRED_NOTE if paired else 'As each run found it; no best one is marked.'}{more}"
+        title = table.removesuffix("_rows").replace("_", " ").capitalize()
+        groups.append(MeasureGroup(f"other-{table}", title, "requests" if paired else "counted", note, measures))
+    return groups
 
 
 def _title(policy: str, runs: Sequence[ReadRun]) -> str:

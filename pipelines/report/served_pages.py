@@ -16,6 +16,7 @@ from pipelines.report.run_list import ListedRun
 from pipelines.report.wording import digits_for, policy_title
 
 PLOT_WIDTH = 150
+NOT_RECORDED = "no lineage recorded"
 
 
 def render_list(found: Sequence[ListedRun], runs: Path) -> str:
@@ -44,13 +45,13 @@ def render_list(found: Sequence[ListedRun], runs: Path) -> str:
 
 
 def render_lineage(
-    run: ListedRun, lineage: Lineage | None, found: Sequence[ListedRun], config: str | None, home: str
+    run: ListedRun, lineage: Lineage | str, found: Sequence[ListedRun], config: str | None, home: str
 ) -> str:
     """A run's lineage as HTML.
 
     Args:
         run: of which.
-        lineage: of it; None where nothing is recorded.
+        lineage: of it, or why there is none to show.
         found: all runs, among which the maker of the bundle is looked for that it was compared with.
         config: its configuration as text; None where none is recorded.
         home: address of the list of all runs.
@@ -60,16 +61,18 @@ def render_lineage(
         for other in reversed(found)
         if other.metrics is not None and other.metrics.run.bundle_version is not None
     }
+    told = None if isinstance(lineage, str) else lineage
     contents = [("parents", "Parents"), ("graph", "Graph"), ("steps", "Components"), ("artifacts", "Artifacts")]
     return (
         page_environment()
         .get_template("lineage.html")
         .render(
-            contents=[*(contents if lineage is not None else contents[:1]), ("configuration", "Configuration")],
+            contents=[*(contents[:1] if told is None else contents), ("configuration", "Configuration")],
             run=run,
-            lineage=lineage,
-            drawing=None if lineage is None else lineage_flow(lineage),
-            baseline=Path(lineage.baseline).name if lineage is not None and lineage.baseline else None,
+            lineage=told,
+            reason=lineage,
+            drawing=None if told is None else lineage_flow(told),
+            baseline=Path(told.baseline).name if told is not None and told.baseline else None,
             makers=makers,
             config=config,
             home=home,

@@ -14,7 +14,7 @@ from pipelines.report.lineage import read_lineage
 from pipelines.report.page import render
 from pipelines.report.run_folders import CONFIG_FILE
 from pipelines.report.run_list import ListedRun, list_runs, run_named
-from pipelines.report.served_pages import render_lineage, render_list, render_mistake
+from pipelines.report.served_pages import NOT_RECORDED, render_lineage, render_list, render_mistake
 from seriatim_errors import DataError, SeriatimError, ServiceError
 
 # A page may show what it holds and send its form here; it loads nothing and stands in no other page.
@@ -83,7 +83,7 @@ def runs_application(runs: Path) -> web.Application:
     application.on_response_prepare.append(_with_headers)
     application.add_routes(
         [
-            web.get("/", pages.list),
+            web.get("/", pages.front),
             web.get("/compare", pages.compare),
             web.get("/runs/{run}/report", pages.report),
             web.get("/runs/{run}/lineage", pages.lineage),
@@ -98,7 +98,7 @@ class _Pages:
     def __init__(self, runs: Path) -> None:
         self._runs = runs
 
-    async def list(self, request: web.Request) -> web.Response:
+    async def front(self, request: web.Request) -> web.Response:
         return _page(await asyncio.to_thread(lambda: render_list(list_runs(self._runs), self._runs)))
 
     async def report(self, request: web.Request) -> web.Response:
@@ -118,7 +118,11 @@ class _Pages:
 
     def _lineage(self, name: str) -> str:
         run = run_named(name, self._runs)
-        return render_lineage(run, read_lineage(run.folder), list_runs(self._runs), _config_text(run), home="../../")
+        try:
+            lineage = read_lineage(run.folder) or NOT_RECORDED
+        except DataError as error:
+            lineage = str(error)
+        return render_lineage(run, lineage, list_runs(self._runs), _config_text(run), home="../../")
 
     def _compare(self, names: list[str]) -> str:
         if len(set(names)) < 2 or len(names) > len(set(names)):

@@ -20,8 +20,11 @@ from pipelines.click_log import FeatureColumns
 from pipelines.examples import read_lists, read_serialised, read_standardisation, transform_outputs
 from pipelines.image_features import IMAGE_PREFIX
 from pipelines.item_catalogue import read_catalogue
+from pipelines.report import load_metrics
+from pipelines.report.lineage import read_lineage
 from pipelines.report.metrics_file import read_metrics
 from pipelines.report.page import write_report
+from pipelines.report.served_pages import lineage_flow
 from pipelines.stages.labelled_items import hold_out, labelled_items
 from seriatim_errors import PipelineError
 from serving.bundle import bundle_versions, open_bundle
@@ -114,6 +117,23 @@ def test_ml_metadata_knows_the_lineage(root, first):
     assert {"BaseRanker", "GateTrainer", "ItemCatalogue", "LabellerTrainer", "BundlePusher", "PushedModel"} <= {
         name.rsplit(".", 1)[-1] for name in types
     }
+    lineage = read_lineage(root / "runs" / "small")
+    by_name = {step.component: step for step in lineage.steps}
+    assert list(by_name) == list(first[1])
+    makers = {artifact: step.component for step in lineage.steps for _, artifact in step.outputs}
+    taken = {name: makers[artifact] for name, artifact in by_name["BundleEvaluator"].inputs}
+    assert (taken["gate"], taken["without_images"]) == ("GateTrainer", "BaseRankerWithoutImages")
+    assert [artifact.facts["pushed_version"] for artifact in lineage.pushed] == [first[0].bundle.name]
+    assert len(lineage_flow(lineage).boxes) == len(by_name)
+
+
+def test_the_run_folder_holds_its_metrics_as_tables(root, first):
+    folder = root / "runs" / "small"
+    frames = load_metrics(folder)
+    assert {path.stem for path in (folder / "metrics").iterdir()} == set(frames)
+    written = pq.read_table(folder / "metrics" / "policies.parquet").to_pandas()
+    assert written["value"].tolist() == frames["policies"]["value"].tolist()
+    assert set(frames["components"]["component"]) == set(first[1])
 
 
 def test_pipeline_transform_and_service_compute_equal_features(root, first):

@@ -18,6 +18,8 @@ from pipelines.report.compare_summary import print_comparison
 from pipelines.report.compared_measures import certainly_best
 from pipelines.report.compared_runs import UNPAIRED, read_runs
 from pipelines.report.metrics_file import Interval
+from pipelines.report.metrics_tables import MetricsTable
+from pipelines.report.other_intervals import table_intervals
 from seriatim_errors import DataError
 from tests.pipelines.browser import seen_on_page
 from tests.pipelines.made_up_metrics import HOSTILE, blessing, interval, make_labeller, make_metrics, off_policy, policy
@@ -68,7 +70,9 @@ def test_page_and_terminal_show_every_run_s_verdict_and_measures_with_intervals_
         assert expected in terminal
     assert UNPAIRED in page
     assert "paired differences between runs cannot be told" in terminal
-    assert set(groups(laid)) == {"served-clicks", "served-grades", "gate", "labels", "off_policy"}
+    assert list(groups(laid))[:6] == [
+        "served-clicks", "served-grades", "gate", "labels", "off_policy", "other-differences",
+    ]  # fmt: skip
 
 
 def test_overlapping_intervals_leave_open_which_is_best(tmp_path):
@@ -158,6 +162,33 @@ def test_an_off_policy_value_that_cannot_be_told_or_relied_on_is_no_best_one(tmp
     assert measure.best is None
     assert measure.readings[0].remark == "not identifiable: the log holds no propensities"
     assert by_title["Best gate score, SNIPS"].readings[1] is None
+
+
+def test_every_other_interval_of_the_files_is_laid_side_by_side_and_none_is_best(tmp_path):
+    laid = beside(tmp_path, {}, {"differences": make_metrics().differences[:1]})
+    measures = {measure.title: measure for measure in groups(laid)["other-differences"].measures}
+    assert next(iter(measures)) == "NDCG@10, served minus base, clicks"
+    measure = measures["NDCG@10, served minus base, clicks"]
+    assert [reading.interval for reading in measure.readings] == [interval(0.0777), interval(0.0777)]
+    assert measures["NDCG@10, served minus base, grades"].readings[1] is None
+    assert {one.best for one in measures.values()} == {None}
+
+
+def test_rows_without_a_name_of_their_own_are_not_laid_side_by_side(tmp_path):
+    laid = beside(tmp_path, {}, {"differences": make_metrics().differences[:1] * 2})
+    measures = {measure.title: measure for measure in groups(laid)["other-differences"].measures}
+    assert measures["NDCG@10, served minus base, clicks"].readings[1] is None
+    assert {"other-exposure_rows", "other-calibration"} <= set(groups(laid))
+    assert "other-calibration_bins" not in groups(laid)
+
+
+def test_intervals_are_found_in_any_table_by_their_columns():
+    ends = {"error_value": 0.1, "error_low": 0.05, "error_high": 0.2, "error_count": 9}
+    columns = {"policy": "string", "bins": "int64", "error_value": "float64", "error_low": "float64",
+               "error_high": "float64", "error_count": "int64", "below": "float64"}  # fmt: skip
+    rows = [{"policy": "served", "bins": 10, **ends}, {"policy": "base", "bins": 10}]
+    found = dict(table_intervals(MetricsTable(columns, rows)))
+    assert found == {"served, error": Interval(value=0.1, low=0.05, high=0.2, count=9)}
 
 
 def test_texts_from_the_data_are_never_code(tmp_path):

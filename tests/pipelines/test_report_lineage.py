@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pipelines.report.lineage import read_lineage
 from pipelines.report.plots.flow import BOX_HEIGHT, BOX_WIDTH, FlowNode, flow
 from pipelines.report.run_list import list_runs, run_named
-from pipelines.report.served_pages import lineage_flow, render_lineage
+from pipelines.report.served_pages import NOT_RECORDED, lineage_flow, render_lineage
 from seriatim_errors import DataError
 from tests.pipelines.made_up_lineage import FAILED, FIRST, SECOND, make_lineage
 from tests.pipelines.made_up_metrics import HOSTILE, make_metrics
@@ -57,7 +57,7 @@ def test_without_a_store_there_is_no_lineage_and_a_broken_one_is_named(tmp_path)
 
 def page_of(runs, name):
     run = run_named(name, runs)
-    return render_lineage(run, read_lineage(run.folder), list_runs(runs), "seed: 3\n", "../../")
+    return render_lineage(run, read_lineage(run.folder) or NOT_RECORDED, list_runs(runs), "seed: 3\n", "../../")
 
 
 def test_the_page_names_parents_and_links_the_run_that_made_the_bundle_before(tmp_path):
@@ -84,7 +84,7 @@ def test_the_page_names_parents_and_links_the_run_that_made_the_bundle_before(tm
 def test_a_run_without_a_store_says_so(tmp_path):
     make_run(tmp_path, "demo")
     text = Tree(page_of(tmp_path, "demo")).text
-    assert "No lineage recorded" in text
+    assert "components no lineage recorded" in text
     assert "Components and what they put out" not in text
 
 

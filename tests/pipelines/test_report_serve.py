@@ -34,7 +34,7 @@ def runs(tmp_path_factory):
     folder = root / "runs"
     make_run(folder, "older", age=3600, blessing=blessing(blessed=False), config={"gate": {"epochs": 4}})
     make_lineage(make_run(folder, "newer", config={"gate": {"epochs": 5}, "note": HOSTILE}))
-    make_run(folder, "a run", age=60, policies=())
+    (make_run(folder, "a run", age=60, policies=()) / "metadata.sqlite").write_text("no database")
     (folder / "begun").mkdir()
     (folder / "begun" / "config.yaml").write_text("name: begun\n")
     (folder / "broken").mkdir()
@@ -61,7 +61,9 @@ def test_finished_runs_are_listed_newest_first_with_verdict_metric_data_configur
     assert [link for link in tree.links if link.endswith("/report")] == [
         "runs/newer/report", "runs/a%20run/report", "runs/older/report",
     ]  # fmt: skip
-    assert [link for link in tree.links if link.endswith("/lineage")] == ["runs/newer/lineage"]
+    assert [link for link in tree.links if link.endswith("/lineage")] == [
+        "runs/newer/lineage", "runs/a%20run/lineage",
+    ]  # fmt: skip
     assert (
         "newer 2023-11-14 22:13; lineage blessed 20240101T000000Z-c0fff00d 0.5222 [0.5099, 0.5456] NDCG@10 on clicks "
         "+0.0777 [+0.0654, +0.1011] minus Base ranker 1,234 requests f00d c0ffee 9.4 s"
@@ -86,9 +88,13 @@ def test_a_report_is_served_as_it_is_written(served, runs):
 
 
 def test_lineage_is_shown_where_it_is_recorded(served):
-    shown, silent = served.ask("runs/newer/lineage")[1], served.ask("runs/older/lineage")[1]
-    assert "BundlePusher" in Tree(shown).text
-    assert "no lineage recorded" in Tree(silent).text
+    pages = {name: served.ask(f"runs/{name}/lineage")[:2] for name in ("newer", "older", "begun", "a%20run")}
+    assert {status for status, _ in pages.values()} == {200}
+    texts = {name: Tree(page).text for name, (_, page) in pages.items()}
+    assert "BundlePusher" in texts["newer"]
+    assert "no lineage recorded" in texts["older"]
+    assert "name: begun" in texts["begun"]
+    assert re.search(r"metadata\.sqlite cannot be read .*; look again when no run writes to it", texts["a%20run"])
 
 
 def test_ticked_runs_are_compared_and_the_reports_linked(served):
@@ -239,7 +245,7 @@ def test_the_list_and_the_lineage_fit_the_window_and_can_be_sorted_and_filtered(
     browser.find_element(By.XPATH, "//table[@id='runs-table']//th/button[text()='run']").click()
     names = [cell.text.split("\n")[0] for cell in browser.find_elements(By.CSS_SELECTOR, "#runs-table tbody th")]
     assert names == ["a run", "newer", "older"]
-    browser.find_element(By.LINK_TEXT, "lineage").click()
+    browser.find_element(By.CSS_SELECTOR, "a[href='runs/newer/lineage']").click()
     wait_for(browser, "newer: lineage")
     assert len(browser.find_elements(By.CSS_SELECTOR, ".flow g")) == 3
     assert browser.execute_script(wide) <= 0
