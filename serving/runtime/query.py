@@ -76,6 +76,16 @@ class SlateQuery:
             return "temperature"
         return "epsilon" if self.epsilon > 0 else "greedy"
 
+    def matrix(self) -> NDArray[np.float32]:
+        """The models' input, float32 `[candidates, features]`: the context's columns first."""
+        context, width = len(self.context), self.features.shape[1]
+        if context == 0:
+            return np.ascontiguousarray(self.features, np.float32)
+        matrix = np.empty((len(self.item_ids), context + width), np.float32)
+        matrix[:, :context] = self.context
+        matrix[:, context:] = self.features
+        return matrix
+
 
 @dataclass(frozen=True)
 class Slate:

@@ -1,0 +1,17 @@
+"""Why an item stands where it stands: what its features add to its base score, and what its place hangs on."""
+
+from serving.explanations.contributions import Contributions, TreeContributions
+from serving.explanations.explainer import Explainer, ItemExplanation, NotExplained
+from serving.explanations.occlusion import FeatureEffect, NeighbourEffect, PlaceOcclusion, occlude
+
+__all__ = [
+    "Contributions",
+    "Explainer",
+    "FeatureEffect",
+    "ItemExplanation",
+    "NeighbourEffect",
+    "NotExplained",
+    "PlaceOcclusion",
+    "TreeContributions",
+    "occlude",
+]
