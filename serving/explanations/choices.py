@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,79 +13,58 @@ from serving.runtime.seq2slate import Followed, Seq2Slate
 BATCH = 128
 
 
-@dataclass(frozen=True)
-class Asked:
-    """Variants of a list, each decoded along its path and once more freely.
-
-    Attributes:
-        log_probabilities: float64 `[variants, steps]` along the path; in one-step decoding `[variants, list_size]`, of
-            every item at the first step.
-        orders: int64 `[variants, places]`, the best slate of each.
-        one_step: which of the two it is.
-    """
-
-    log_probabilities: NDArray[np.float64]
-    orders: NDArray[np.int64]
-    one_step: bool
-
-    def log_probability(self, variant: int, item: int, step: int) -> float:
-        """Of choosing `item`, which the variant's path places at `step`."""
-        return float(self.log_probabilities[variant, item if self.one_step else step])
-
-    def place(self, variant: int, item: int) -> int | None:
-        """1-based place of `item` in the variant's best slate; None where it is not in it."""
-        found = np.flatnonzero(self.orders[variant] == item)
-        return int(found[0]) + 1 if len(found) else None
-
-
 class Choices:
     """Asks `model` about variants of a list, in few runs of the graph.
 
     Args:
         model: the re-ranker.
-        one_step: whether the slate is the order of the first logits.
+        one_step: whether the slate is the order of the first logits: then no choice depends on those above it.
         temperature: divides the logits.
     """
 
     def __init__(self, model: Seq2Slate, one_step: bool, temperature: float) -> None:
         self._model, self.one_step, self._temperature = model, one_step, temperature
 
-    def along(self, lists: NDArray[np.float32], paths: NDArray[np.int64]) -> Asked:
-        """Answers for lists float32 `[variants, list_size, features]` and paths int64 `[variants, placed]`.
+    def along(self, lists: NDArray[np.float32], paths: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Log-probability of every choice along a path, given those above it.
 
-        A path ends at its first -1; what it places beyond the re-ranker's steps is left out.
+        Args:
+            lists: float32 `[variants, list_size, features]`.
+            paths: int64 `[variants, placed]`; one ends at its first -1, or after the re-ranker's steps.
+
+        Returns:
+            float64 `[variants, placed]`; arbitrary behind a path's end.
         """
-        free = np.full((len(lists), self._model.slate_size), -1)
-        freely = self._followed(lists, free)
         if self.one_step:
-            logits = freely.first_logits.astype(np.float64) / self._temperature
-            return Asked(_log_softmax(logits), np.argsort(-logits, axis=1, kind="stable"), True)
-        forced = free.copy()
-        width = min(paths.shape[1], self._model.slate_size)
-        forced[:, :width] = paths[:, :width]
-        return Asked(self._followed(lists, forced).log_probabilities, freely.order, False)
+            followed = self._followed(lists, np.full((len(lists), self._model.slate_size), -1))
+            logits = followed.first_logits.astype(np.float64) / self._temperature
+            return np.take_along_axis(_log_softmax(logits), np.maximum(paths, 0), axis=1)
+        forced = np.full((len(lists), self._model.slate_size), -1)
+        forced[:, : paths.shape[1]] = paths
+        return self._followed(lists, forced).log_probabilities
+
+    def best(self, lists: NDArray[np.float32]) -> NDArray[np.int64]:
+        """The best slate of each list, int64 `[variants, places]`, -1 behind its end."""
+        followed = self._followed(lists, np.full((len(lists), self._model.slate_size), -1))
+        return np.argsort(-followed.first_logits, axis=1, kind="stable") if self.one_step else followed.order
 
     def distribution(self, features: NDArray[np.float32], above: NDArray[np.int64]) -> NDArray[np.float64]:
         """Log-probability of every item to come next after those `above`, float64 `[list_size]`; -inf for those."""
-        count = len(features)
+        everyone = np.arange(len(features))
         if self.one_step:
-            return self.along(features[np.newaxis], above[np.newaxis]).log_probabilities[0]
-        left = np.setdiff1d(np.arange(count), above)
-        paths = np.full((len(left), self._model.slate_size), -1)
-        paths[:, : len(above)] = above
-        paths[:, len(above)] = left
-        lists = np.broadcast_to(features, (len(left), *features.shape))
-        logs = np.full(count, -np.inf)
-        logs[left] = self._followed(lists, paths).log_probabilities[:, len(above)]
+            return self.along(features[np.newaxis], everyone[np.newaxis])[0]
+        left = np.setdiff1d(everyone, above)
+        paths = np.column_stack([np.tile(above, (len(left), 1)), left])
+        logs = np.full(len(features), -np.inf)
+        logs[left] = self.along(np.broadcast_to(features, (len(left), *features.shape)), paths)[:, len(above)]
         return logs
 
     def _followed(self, lists: NDArray[np.float32], paths: NDArray[np.int64]) -> Followed:
-        starts = range(0, len(lists), BATCH) or [0]
         parts = [
             self._model.follow(
                 np.ascontiguousarray(lists[start : start + BATCH]), paths[start : start + BATCH], self._temperature
             )
-            for start in starts
+            for start in range(0, len(lists), BATCH)
         ]
         return parts[0] if len(parts) == 1 else _joined(parts)
 

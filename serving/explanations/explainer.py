@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from seriatim_errors import BundleError
 from serving.bundle.writer import file_entry
 from serving.explanations.contributions import Contributions, TreeContributions
-from serving.explanations.occlusion import PlaceOcclusion, occlude
+from serving.explanations.effects import PlaceOcclusion
+from serving.explanations.occlusion import occlude
 from serving.runtime.query import Decoding, Slate, SlateQuery
 from serving.runtime.ranker import SlateRanker
 
@@ -51,10 +52,13 @@ class Explainer:
         ranker: the bundle, loaded.
         context_reference: float32 `[context]`, usual values of the context's features, which are the same for all
             candidates of a request and can be occluded by another value only; None: they are not occluded.
+        most: neighbours and features an item that are kept, see `occlude`.
     """
 
-    def __init__(self, ranker: SlateRanker, context_reference: NDArray[np.float32] | None = None) -> None:
-        self._ranker, self._context_reference = ranker, context_reference
+    def __init__(
+        self, ranker: SlateRanker, context_reference: NDArray[np.float32] | None = None, most: int | None = None
+    ) -> None:
+        self._ranker, self._context_reference, self._most = ranker, context_reference, most
         self._trees = _trees(ranker)
 
     def explain(self, query: SlateQuery, slate: Slate, rows: Sequence[int]) -> list[ItemExplanation]:
@@ -111,6 +115,7 @@ class Explainer:
             one_step=one_step,
             temperature=query.temperature if slate.policy == "temperature" else 1.0,
             compare_places=slate.policy == "greedy",
+            most=self._most,
         )
         by_row = {row: _in_query(one, read) for row, one in zip(explained, found, strict=True)}
         placed = set(slate.order)

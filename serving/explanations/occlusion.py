@@ -3,77 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from serving.explanations.choices import Asked, Choices
+from serving.explanations.choices import Choices
+from serving.explanations.effects import FeatureEffect, NeighbourEffect, PlaceOcclusion
 from serving.runtime.seq2slate import Seq2Slate
-
-
-@dataclass(frozen=True)
-class NeighbourEffect:
-    """What another candidate does to the item, by taking it out of the list and out of the places above.
-
-    Attributes:
-        row: the other candidate, in the list that the re-ranker read.
-        context: in nats, log-probability of the item at its step with the other in what the network reads, minus that
-            without it. Both choose among the same items, those that remain without the other, so that this is 0 for
-            every network that scores items one by one. Above 0: its presence raises the item.
-        competition: in nats, 0 or below: what the item loses because the other could be chosen at that step too; 0 for
-            one that is placed above. `context + competition` is the whole change.
-        place_with, place_without: the item's 1-based place counted without the other, before and after it is taken out
-            and the best slate is built anew; None where it is not placed then, or where places are not compared.
-    """
-
-    row: int
-    context: float
-    competition: float
-    place_with: int | None
-    place_without: int | None
-
-
-@dataclass(frozen=True)
-class FeatureEffect:
-    """What a feature does to the item, by setting it to its mean over the list.
-
-    Attributes:
-        column: the feature.
-        item: in nats, log-probability of the item at its step minus that with this item's value alone set; None for the
-            context's features, which no item has alone. Above 0: the item's own value raises it.
-        everywhere: the same with the value set for all candidates, so that the feature tells none from another.
-        place_item, place_everywhere: the item's 1-based place in the best slate then; None where it is not placed, or
-            where places are not compared.
-    """
-
-    column: int
-    item: float | None
-    everywhere: float
-    place_item: int | None
-    place_everywhere: int | None
-
-
-@dataclass(frozen=True)
-class PlaceOcclusion:
-    """One item of a slate, occluded.
-
-    Attributes:
-        row: the item, in the list that the re-ranker read.
-        place: its 1-based place.
-        log_probability: of the choice at its step, given the places above it.
-        places_compared: whether the effects hold places: of the best slate alone, for a drawn one has none to compare.
-        neighbours: one for every other candidate, in the list's order.
-        features: one for every feature that differs between candidates, or that has a reference.
-    """
-
-    row: int
-    place: int
-    log_probability: float
-    places_compared: bool
-    neighbours: tuple[NeighbourEffect, ...]
-    features: tuple[FeatureEffect, ...]
 
 
 def occlude(
@@ -87,6 +24,7 @@ def occlude(
     one_step: bool = False,
     temperature: float = 1.0,
     compare_places: bool = True,
+    most: int | None = None,
 ) -> list[PlaceOcclusion]:
     """Occlude what the re-ranker read, for items of one slate.
 
@@ -105,116 +43,136 @@ def occlude(
         one_step: the slate is the order of the first logits.
         temperature: of the sampling that drew the slate, 1 for the best slate.
         compare_places: whether the slate is the best one, so that places can be compared.
+        most: neighbours and features an item that are kept, those of the largest effects; None: all.
     """
-    asked = Choices(model, one_step, temperature)
-    whole = _Slate(asked, features, path, context_count)
     columns, references = _references(features, context_reference, context_count)
-    shorter = whole.without_each()
-    levelled = whole.levelled(columns, references) if len(columns) else None
-    return [
-        PlaceOcclusion(
-            row=int(path[step]),
-            place=step + 1,
-            log_probability=whole.told.log_probability(0, int(path[step]), step),
-            places_compared=compare_places,
-            neighbours=() if shorter is None else _neighbours(whole, shorter, step, compare_places),
-            features=() if levelled is None else _features(whole, levelled, columns, references, step, compare_places),
-        )
-        for step in explained
-    ]
+    choices = Choices(model, one_step, temperature)
+    occluder = _Occluder(choices, features, path, columns, references, context_count, compare_places, most)
+    return [occluder.explain(step) for step in explained]
 
 
-class _Slate:
-    """The list and the slate as they are, and the variants of both."""
+class _Occluder:
+    """The list and the slate as they are, and what the variants that all items share give."""
 
     def __init__(
-        self, asked: Choices, features: NDArray[np.float32], path: NDArray[np.int64], context_count: int
+        self,
+        choices: Choices,
+        features: NDArray[np.float32],
+        path: NDArray[np.int64],
+        columns: NDArray[np.int64],
+        references: NDArray[np.float32],
+        context_count: int,
+        compare_places: bool,
+        most: int | None,
     ) -> None:
-        self.asked, self.features, self.path, self.context_count = asked, features, path, context_count
-        self.told = asked.along(features[np.newaxis], path[np.newaxis])
+        self._choices, self._features, self._path = choices, features, path
+        self._columns, self._references, self._context_count = columns, references, context_count
+        self._compare_places, self._most = compare_places, most
+        self._own = choices.along(features[np.newaxis], path[np.newaxis])[0]
 
-    def without_each(self) -> Asked | None:
-        """Lists without each candidate in turn, and slates without it; None where there is no other."""
-        count = len(self.features)
-        if count == 1:
-            return None
-        rest = np.array([np.delete(np.arange(count), row) for row in range(count)])
-        paths = np.full((count, len(self.path)), -1)
-        for row in range(count):
-            kept = self.path[self.path != row]
-            paths[row, : len(kept)] = kept - (kept > row)
-        return self.asked.along(self.features[rest], paths)
-
-    def levelled(self, columns: NDArray[np.int64], values: NDArray[np.float32], item: int | None = None) -> Asked:
-        """The list with each of the columns set to its value, in turn: of one item, or of all."""
-        lists = np.repeat(self.features[np.newaxis], len(columns), axis=0)
-        items = slice(None) if item is None else slice(item, item + 1)
-        lists[np.arange(len(columns)), items, columns] = values[:, np.newaxis]
-        return self.asked.along(lists, np.repeat(self.path[np.newaxis], len(columns), axis=0))
-
-    def change(self, variant: Asked, index: int, step: int) -> float:
-        """Log-probability of the item at `step` as it is, minus that in variant `index`."""
-        item = int(self.path[step])
-        return self.told.log_probability(0, item, step) - variant.log_probability(index, item, step)
-
-
-def _features(
-    whole: _Slate,
-    levelled: Asked,
-    columns: NDArray[np.int64],
-    references: NDArray[np.float32],
-    step: int,
-    compare_places: bool,
-) -> tuple[FeatureEffect, ...]:
-    item = int(whole.path[step])
-    alone = whole.levelled(columns, references, item)
-    effects = []
-    for index, column in enumerate(columns.tolist()):
-        own = column >= whole.context_count
-        effects.append(
-            FeatureEffect(
-                column=column,
-                item=whole.change(alone, index, step) if own else None,
-                everywhere=whole.change(levelled, index, step),
-                place_item=alone.place(index, item) if own and compare_places else None,
-                place_everywhere=levelled.place(index, item) if compare_places else None,
-            )
+    def explain(self, step: int) -> PlaceOcclusion:
+        """Occlude the item at `step`."""
+        return PlaceOcclusion(
+            row=int(self._path[step]),
+            place=step + 1,
+            log_probability=float(self._own[step]),
+            places_compared=self._compare_places,
+            neighbours=self._neighbours(step) if len(self._features) > 1 else (),
+            features=self._feature_effects(step) if len(self._columns) else (),
         )
-    return tuple(effects)
 
-
-def _neighbours(whole: _Slate, shorter: Asked, step: int, compare_places: bool) -> tuple[NeighbourEffect, ...]:
-    item, above = int(whole.path[step]), whole.path[:step]
-    own = whole.told.log_probability(0, item, step)
-    logs = whole.asked.distribution(whole.features, above)
-    effects = []
-    for row in range(len(whole.features)):
-        if row == item:
-            continue
-        is_above = bool((above == row).any())
-        competition = 0.0 if np.isneginf(logs[row]) else min(0.0, _log_sum_exp(np.delete(logs, row)))
-        earlier = int(is_above and not whole.asked.one_step)
-        without = shorter.log_probability(row, item - (item > row), step - earlier)
-        effects.append(
+    def _neighbours(self, step: int) -> tuple[NeighbourEffect, ...]:
+        item, above = int(self._path[step]), self._path[:step]
+        logs = self._choices.distribution(self._features, above)
+        others = np.delete(np.arange(len(self._features)), item)
+        is_above = np.isin(others, above)
+        competition = np.array([0.0 if np.isneginf(logs[row]) else _log_sum(np.delete(logs, row)) for row in others])
+        context = self._own[step] - competition - self._shorter_logs[others, step - is_above]
+        return tuple(
             NeighbourEffect(
-                row=row,
-                context=own - competition - without,
-                competition=competition,
-                place_with=step + 1 - int(is_above) if compare_places else None,
-                place_without=shorter.place(row, item - (item > row)) if compare_places else None,
+                row=int(others[index]),
+                context=float(context[index]),
+                competition=float(competition[index]),
+                place_with=step + 1 - int(is_above[index]) if self._compare_places else None,
+                place_without=self._place(self._shorter_slates[others[index]], item - int(item > others[index])),
             )
+            for index in self._strongest(np.abs(context))
         )
-    return tuple(effects)
 
+    def _feature_effects(self, step: int) -> tuple[FeatureEffect, ...]:
+        item = int(self._path[step])
+        alone = self._levelled(item)
+        of_item = self._own[step] - self._choices.along(alone, self._same_path)[:, step]
+        of_item[self._columns < self._context_count] = np.nan
+        everywhere = self._own[step] - self._everywhere_logs[:, step]
+        strongest = self._strongest(np.fmax(np.abs(of_item), np.abs(everywhere)))
+        slates = self._choices.best(alone[strongest]) if self._compare_places and len(strongest) else None
+        effects = []
+        for place, index in enumerate(strongest):
+            own = bool(self._columns[index] >= self._context_count)
+            effects.append(
+                FeatureEffect(
+                    column=int(self._columns[index]),
+                    item=float(of_item[index]) if own else None,
+                    everywhere=float(everywhere[index]),
+                    place_item=self._place(slates[place], item) if own and slates is not None else None,
+                    place_everywhere=self._place(self._everywhere_slates[index], item),
+                )
+            )
+        return tuple(effects)
 
-class _References(NamedTuple):
-    columns: NDArray[np.int64]
-    values: NDArray[np.float32]
+    def _strongest(self, sizes: NDArray[np.float64]) -> NDArray[np.int64]:
+        """Indices of the largest sizes, the largest first, without those of variants that overflow."""
+        order = np.argsort(-sizes, kind="stable")
+        return order[np.isfinite(sizes[order])][: self._most]
+
+    def _place(self, slate: NDArray[np.int64], item: int) -> int | None:
+        found = np.flatnonzero(slate == item) if self._compare_places else ()
+        return int(found[0]) + 1 if len(found) else None
+
+    @cached_property
+    def _shorter_lists(self) -> NDArray[np.float32]:
+        """The list without each candidate in turn, float32 `[candidates, candidates - 1, features]`."""
+        everyone = np.arange(len(self._features))
+        return self._features[np.array([np.delete(everyone, row) for row in everyone])]
+
+    @cached_property
+    def _shorter_logs(self) -> NDArray[np.float64]:
+        """Log-probabilities along the slate without each candidate in turn, float64 `[candidates, placed]`."""
+        paths = np.full((len(self._features), len(self._path)), -1)
+        for row, path in enumerate(paths):
+            kept = self._path[self._path != row]
+            path[: len(kept)] = kept - (kept > row)
+        return self._choices.along(self._shorter_lists, paths)
+
+    @cached_property
+    def _shorter_slates(self) -> NDArray[np.int64]:
+        return self._choices.best(self._shorter_lists)
+
+    @cached_property
+    def _everywhere_logs(self) -> NDArray[np.float64]:
+        """Log-probabilities along the slate with each column levelled for all, float64 `[columns, placed]`."""
+        return self._choices.along(self._levelled(), self._same_path)
+
+    @cached_property
+    def _everywhere_slates(self) -> NDArray[np.int64]:
+        return self._choices.best(self._levelled())
+
+    @property
+    def _same_path(self) -> NDArray[np.int64]:
+        return np.tile(self._path, (len(self._columns), 1))
+
+    def _levelled(self, item: int | None = None) -> NDArray[np.float32]:
+        """The list with each column set to its reference in turn: of one item, or of all."""
+        lists = np.tile(self._features, (len(self._columns), 1, 1))
+        items = slice(None) if item is None else slice(item, item + 1)
+        lists[np.arange(len(self._columns)), items, self._columns] = self._references[:, np.newaxis]
+        return lists
 
 
 def _references(
     features: NDArray[np.float32], context_reference: NDArray[np.float32] | None, context_count: int
-) -> _References:
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
     """The columns that are worth setting, and what to: setting one that never differs would change nothing."""
     values = features.astype(np.float64).mean(axis=0).astype(np.float32)
     worth = features.min(axis=0) < features.max(axis=0)
@@ -223,9 +181,9 @@ def _references(
         values[:context_count] = context_reference
         worth[:context_count] = features[0, :context_count] != context_reference
     columns = np.flatnonzero(worth)
-    return _References(columns, values[columns])
+    return columns, values[columns]
 
 
-def _log_sum_exp(logs: NDArray[np.float64]) -> float:
-    highest = logs.max()
-    return -np.inf if np.isneginf(highest) else float(highest + np.log(np.exp(logs - highest).sum()))
+def _log_sum(logs: NDArray[np.float64]) -> float:
+    """Log of the sum of probabilities, at most 0."""
+    return min(0.0, float(np.logaddexp.reduce(logs)))

@@ -66,7 +66,7 @@ def test_every_number_is_what_one_question_at_a_time_gives(model, count, seed, t
         own = told(features, above, item, temperature=temperature)
         assert (one.row, one.place, one.places_compared) == (item, step + 1, not drawn)
         assert one.log_probability == pytest.approx(own, abs=1e-4)
-        assert [other.row for other in one.neighbours] == [row for row in range(count) if row != item]
+        assert sorted(other.row for other in one.neighbours) == [row for row in range(count) if row != item]
         for other in one.neighbours:
             kept = [row for row in range(count) if row != other.row]
             without, shorter = features[kept], [kept.index(row) for row in above if row != other.row]
@@ -77,7 +77,7 @@ def test_every_number_is_what_one_question_at_a_time_gives(model, count, seed, t
             if not drawn:
                 assert other.place_without == place(best(without), kept.index(item))
                 assert other.place_with == place([row for row in slate if row != other.row], item)
-        assert [feature.column for feature in one.features] == ([0] if count == 1 else list(range(6)))
+        assert sorted(feature.column for feature in one.features) == ([0] if count == 1 else list(range(6)))
         for feature in one.features:
             levelled, alone = features.copy(), features.copy()
             levelled[:, feature.column] = mean[feature.column] if feature.column else 0.0
@@ -152,6 +152,27 @@ def test_one_step_decoding_is_explained_by_the_first_logits(model):
             assert other.context == pytest.approx(alike - log_softmax(without)[kept.index(one.row)], abs=2e-4)
             assert other.place_without == place(np.argsort(-without, kind="stable").tolist(), kept.index(one.row))
             assert other.place_with == place([row for row in order if row != other.row], one.row)
+
+
+def test_the_largest_effects_are_kept_the_largest_first(model):
+    features = items(9, seed=4)
+    arguments = (model, features, np.array(best(features)), [2])
+    [everything] = occlude(*arguments, context_count=1)
+    [cut] = occlude(*arguments, context_count=1, most=3)
+    assert (cut.neighbours, cut.features) == (everything.neighbours[:3], everything.features[:3])
+    context = [abs(other.context) for other in everything.neighbours]
+    assert context == sorted(context, reverse=True)
+    sizes = [max(abs(feature.item), abs(feature.everywhere)) for feature in everything.features]
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_variants_on_which_the_graph_overflows_are_left_out(model):
+    features = items(4, seed=1)
+    features[:, QUALITY] += 2
+    too_large = np.array([3e38], np.float32)
+    [one] = occlude(model, features, np.array(best(features)), [0], context_count=1, context_reference=too_large)
+    assert [feature.column for feature in one.features if feature.item is None] == []
+    assert len(one.features) == len(PLANTED) - 1
 
 
 def test_a_path_that_cannot_be_followed_has_no_probability(model):
