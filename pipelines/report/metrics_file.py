@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from pipelines.report.explanation_metrics import ExplanationMetrics
 from pipelines.report.image_metrics import ImageMetrics
 from pipelines.report.labeller_metrics import LabellerMetrics
 from pipelines.report.metrics_parts import Count, Finite, Interval, OptionalFinite, Part, Share
@@ -211,6 +212,7 @@ class Metrics(Part):
     blessing: Blessing
     components: tuple[ComponentTime, ...] = ()
     slate_example: SlateExample | None = None
+    explanations: ExplanationMetrics | None = None
 
     def save(self, path: Path) -> None:
         """Write the file; a reader sees the old one or the new one, never half of one."""

@@ -11,6 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from pipelines.report import wording
 from pipelines.report.cautions import cautions
 from pipelines.report.comparison import compare, deciding_row
+from pipelines.report.explanation_section import change_of_place, effect, explanation_section
 from pipelines.report.image_section import image_section
 from pipelines.report.label_section import labeller_section
 from pipelines.report.labeller_metrics import LOWER_IS_BETTER
@@ -94,6 +95,7 @@ def render(metrics: Metrics) -> str:
         "off_policy": ("Off-policy", metrics.off_policy),
         "positions": ("Positions", positions),
         "slate": ("Example slate", metrics.slate_example),
+        "explanations": ("Why here", metrics.explanations),
         "training": ("Training", training),
         "data": ("Data", True),
         "components": ("Components", metrics.components),
@@ -128,6 +130,9 @@ def render(metrics: Metrics) -> str:
             gate_plot=gate_plot(metrics),
             labeller_section=labeller_section(metrics.labeller),
             image_section=image_section(metrics),
+            explanation_section=explanation_section(metrics.explanations),
+            explain_effect=effect,
+            change_of_place=change_of_place,
             label_readings=LABEL_READINGS,
             lower_is_better=LOWER_IS_BETTER,
             off_policy_intervals=off_policy,

@@ -121,6 +121,13 @@ class Slate:
     policy: str = "greedy"
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
 
+    @property
+    def base_ranks(self) -> NDArray[np.int64]:
+        """0-based place of every candidate in base order, int64 `[candidates]`."""
+        ranks = np.empty(len(self.base_scores), np.int64)
+        ranks[np.argsort(-self.base_scores, kind="stable")] = np.arange(len(ranks))
+        return ranks
+
     def labelled(self, labels: NDArray[np.int64]) -> Slate:
         """The same slate with labels."""
         return replace(self, labels=labels)

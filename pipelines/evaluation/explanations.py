@@ -1,0 +1,156 @@
+"""Explain the slates of a few evaluation requests: why do items stand where they stand?"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.evaluation.policies import query_of
+from pipelines.report.explanation_metrics import (
+    BaseExplanation,
+    ExplainedItem,
+    ExplainedSample,
+    ExplanationMetrics,
+    FeatureContribution,
+    FeatureOcclusion,
+    NeighbourOcclusion,
+    PlaceExplanation,
+)
+from ranking.lists import RankingLists
+from serving.explanations import Contributions, Explainer, ItemExplanation, NotExplained, PlaceOcclusion
+from serving.runtime import Slate, SlateQuery, SlateRanker
+
+SLATE_SIZE = 10
+# So many requests are ranked to find the samples: a second's work.
+SCANNED = 500
+MOST_ITEMS, MOST_FEATURES, MOST_EFFECTS = 5, 8, 4
+Chosen = Literal["example", "furthest", "typical"]
+
+
+def explain_samples(ranker: SlateRanker, evaluation: RankingLists, train: RankingLists) -> ExplanationMetrics | None:
+    """The first items of up to three slates, explained.
+
+    The requests are: the example of the report; of the others among the first `SCANNED` the one that moved an item
+    furthest from its base rank, where any moved; and the one whose items moved by the median, all in all. The context's
+    features are occluded by their mean over the training requests.
+
+    Args:
+        ranker: the bundle.
+        evaluation: requests with raw features.
+        train: the requests that it was trained on.
+
+    Returns:
+        None without a request of more than one candidate: nothing is chosen then.
+    """
+    chosen = _chosen(ranker, evaluation)
+    if not chosen:
+        return None
+    context = len(ranker.features.context)
+    usual = train.features[train.offsets[:-1], :context].astype(np.float64).mean(axis=0).astype(np.float32)
+    explainer = Explainer(ranker, usual, MOST_EFFECTS)
+    samples = [_sample(ranker, explainer, evaluation, index, why) for why, index in chosen.items()]
+    return ExplanationMetrics(scanned=min(SCANNED, len(evaluation)), samples=tuple(samples))
+
+
+def example_request(lists: RankingLists) -> int:
+    """The request that the report shows: the first with a click, or the very first."""
+    clicked = lists.clicks if lists.clicks is not None else np.zeros(len(lists.item_ids))
+    with_click = np.bincount(lists.list_index, weights=clicked, minlength=len(lists))
+    return int(np.argmax(with_click > 0))
+
+
+def _chosen(ranker: SlateRanker, lists: RankingLists) -> dict[Chosen, int]:
+    sizes = lists.list_sizes
+    if len(lists) == 0 or sizes.max() == 1:
+        return {}
+    chosen: dict[Chosen, int] = {"example": example_request(lists)}
+    # Each request is shown once.
+    others = [index for index in range(min(SCANNED, len(lists))) if sizes[index] > 1 and index != chosen["example"]]
+    moves = {index: _moves(ranker.rank(query_of(ranker, lists, index, SLATE_SIZE))) for index in others}
+    furthest = max(others, key=lambda index: moves[index].max(), default=None)
+    if furthest is not None and moves[furthest].max() > 0:
+        chosen["furthest"] = furthest
+        others.remove(furthest)
+    if others:
+        totals = np.array([moves[index].sum() for index in others])
+        chosen["typical"] = others[int(np.argmin(np.abs(totals - np.median(totals))))]
+    return chosen
+
+
+def _moves(slate: Slate) -> NDArray[np.int64]:
+    """How many places every item of the slate stands from its base rank."""
+    return np.abs(slate.base_ranks[list(slate.order)] - np.arange(len(slate.order)))
+
+
+def _sample(
+    ranker: SlateRanker, explainer: Explainer, lists: RankingLists, index: int, chosen: Chosen
+) -> ExplainedSample:
+    query = query_of(ranker, lists, index, SLATE_SIZE)
+    slate = ranker.rank(query)
+    explained = explainer.explain(query, slate, slate.order[:MOST_ITEMS])
+    ranks, names = slate.base_ranks + 1, ranker.features.names
+    items = [_item(item, place, int(ranks[item.row]), query, names) for place, item in enumerate(explained, start=1)]
+    return ExplainedSample(request_id=query.request_id, chosen=chosen, items=tuple(items))
+
+
+def _item(
+    item: ItemExplanation, place: int, base_rank: int, query: SlateQuery, names: tuple[str, ...]
+) -> ExplainedItem:
+    values = query.matrix()[item.row]
+    base, occlusion = item.contributions, item.occlusion
+    return ExplainedItem(
+        place=place,
+        item_id=query.item_ids[item.row],
+        base_rank=base_rank,
+        base=_base(base, values, names) if isinstance(base, Contributions) else None,
+        base_reason=base.reason if isinstance(base, NotExplained) else None,
+        occlusion=_occlusion(occlusion, values, query, names) if isinstance(occlusion, PlaceOcclusion) else None,
+        occlusion_reason=occlusion.reason if isinstance(occlusion, NotExplained) else None,
+    )
+
+
+def _base(base: Contributions, values: NDArray[np.float32], names: tuple[str, ...]) -> BaseExplanation:
+    largest = base.largest(MOST_FEATURES)
+    return BaseExplanation(
+        score=base.score,
+        expected=base.expected,
+        contributions=tuple(
+            FeatureContribution(
+                feature=names[column], value=float(values[column]), contribution=float(base.values[column])
+            )
+            for column in largest
+        ),
+        others=float(np.delete(base.values, largest).sum()),
+    )
+
+
+def _occlusion(
+    occlusion: PlaceOcclusion, values: NDArray[np.float32], query: SlateQuery, names: tuple[str, ...]
+) -> PlaceExplanation:
+    return PlaceExplanation(
+        # Float32 rounds a probability of 1 to a little more.
+        log_probability=min(0.0, occlusion.log_probability),
+        neighbours=tuple(
+            NeighbourOcclusion(
+                item_id=query.item_ids[one.row],
+                context=one.context,
+                competition=one.competition,
+                place_with=one.place_with,
+                place_without=one.place_without,
+            )
+            for one in occlusion.neighbours
+        ),
+        features=tuple(
+            FeatureOcclusion(
+                feature=names[one.column],
+                value=float(values[one.column]),
+                item=one.item,
+                everywhere=one.everywhere,
+                place_item=one.place_item,
+                place_everywhere=one.place_everywhere,
+            )
+            for one in occlusion.features
+        ),
+    )
