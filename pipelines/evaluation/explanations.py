@@ -8,19 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.evaluation.policies import query_of
-from pipelines.report.explanation_metrics import (
-    BaseExplanation,
-    ExplainedItem,
-    ExplainedSample,
-    ExplanationMetrics,
-    FeatureContribution,
-    FeatureOcclusion,
-    NeighbourOcclusion,
-    PlaceExplanation,
-)
+from pipelines.report.explanation_metrics import ExplainedItem, ExplainedSample, ExplanationMetrics
 from ranking.lists import RankingLists
-from serving.explanations import Contributions, Explainer, ItemExplanation, NotExplained, PlaceOcclusion
-from serving.runtime import Slate, SlateQuery, SlateRanker
+from serving.explanations import Background, described, explain, load_background
+from serving.runtime import Slate, SlateRanker
 
 SLATE_SIZE = 10
 # So many requests are ranked to find the samples: a second's work.
@@ -49,8 +40,8 @@ def explain_samples(ranker: SlateRanker, evaluation: RankingLists, train: Rankin
         return None
     context = len(ranker.features.context)
     usual = train.features[train.offsets[:-1], :context].astype(np.float64).mean(axis=0).astype(np.float32)
-    explainer = Explainer(ranker, usual, MOST_EFFECTS)
-    samples = [_sample(ranker, explainer, evaluation, index, why) for why, index in chosen.items()]
+    background = load_background(ranker.bundle, usual)
+    samples = [_sample(ranker, background, evaluation, index, why) for why, index in chosen.items()]
     return ExplanationMetrics(scanned=min(SCANNED, len(evaluation)), samples=tuple(samples))
 
 
@@ -85,72 +76,18 @@ def _moves(slate: Slate) -> NDArray[np.int64]:
 
 
 def _sample(
-    ranker: SlateRanker, explainer: Explainer, lists: RankingLists, index: int, chosen: Chosen
+    ranker: SlateRanker, background: Background, lists: RankingLists, index: int, chosen: Chosen
 ) -> ExplainedSample:
     query = query_of(ranker, lists, index, SLATE_SIZE)
     slate = ranker.rank(query)
-    explained = explainer.explain(query, slate, slate.order[:MOST_ITEMS])
-    ranks, names = slate.base_ranks + 1, ranker.features.names
-    items = [_item(item, place, int(ranks[item.row]), query, names) for place, item in enumerate(explained, start=1)]
+    explained = explain(ranker, background, query, slate, slate.order[:MOST_ITEMS], MOST_EFFECTS)
+    items = [
+        ExplainedItem(
+            place=place,
+            item_id=query.item_ids[item.row],
+            base_rank=int(slate.base_ranks[item.row]) + 1,
+            **described(item, query, ranker.features.names, MOST_FEATURES),
+        )
+        for place, item in enumerate(explained, start=1)
+    ]
     return ExplainedSample(request_id=query.request_id, chosen=chosen, items=tuple(items))
-
-
-def _item(
-    item: ItemExplanation, place: int, base_rank: int, query: SlateQuery, names: tuple[str, ...]
-) -> ExplainedItem:
-    values = query.matrix()[item.row]
-    base, occlusion = item.contributions, item.occlusion
-    return ExplainedItem(
-        place=place,
-        item_id=query.item_ids[item.row],
-        base_rank=base_rank,
-        base=_base(base, values, names) if isinstance(base, Contributions) else None,
-        base_reason=base.reason if isinstance(base, NotExplained) else None,
-        occlusion=_occlusion(occlusion, values, query, names) if isinstance(occlusion, PlaceOcclusion) else None,
-        occlusion_reason=occlusion.reason if isinstance(occlusion, NotExplained) else None,
-    )
-
-
-def _base(base: Contributions, values: NDArray[np.float32], names: tuple[str, ...]) -> BaseExplanation:
-    largest = base.largest(MOST_FEATURES)
-    return BaseExplanation(
-        score=base.score,
-        expected=base.expected,
-        contributions=tuple(
-            FeatureContribution(
-                feature=names[column], value=float(values[column]), contribution=float(base.values[column])
-            )
-            for column in largest
-        ),
-        others=float(np.delete(base.values, largest).sum()),
-    )
-
-
-def _occlusion(
-    occlusion: PlaceOcclusion, values: NDArray[np.float32], query: SlateQuery, names: tuple[str, ...]
-) -> PlaceExplanation:
-    return PlaceExplanation(
-        # Float32 rounds a probability of 1 to a little more.
-        log_probability=min(0.0, occlusion.log_probability),
-        neighbours=tuple(
-            NeighbourOcclusion(
-                item_id=query.item_ids[one.row],
-                context=one.context,
-                competition=one.competition,
-                place_with=one.place_with,
-                place_without=one.place_without,
-            )
-            for one in occlusion.neighbours
-        ),
-        features=tuple(
-            FeatureOcclusion(
-                feature=names[one.column],
-                value=float(values[one.column]),
-                item=one.item,
-                everywhere=one.everywhere,
-                place_item=one.place_item,
-                place_everywhere=one.place_everywhere,
-            )
-            for one in occlusion.features
-        ),
-    )

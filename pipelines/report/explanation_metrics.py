@@ -58,9 +58,13 @@ class FeatureOcclusion(Part):
 
 
 class PlaceExplanation(Part):
-    """What an item's place hangs on, the largest effects alone; `log_probability` is of the choice at its step."""
+    """What an item's place hangs on, the largest effects alone; `log_probability` is of the choice at its step.
+
+    Without `places_compared`, as for a drawn slate, the effects hold no places.
+    """
 
     log_probability: Annotated[float, Field(le=0)]
+    places_compared: bool
     neighbours: tuple[NeighbourOcclusion, ...]
     features: tuple[FeatureOcclusion, ...]
 

@@ -38,6 +38,7 @@ def made_up():
     )
     occlusion = PlaceExplanation(
         log_probability=-0.5,
+        places_compared=True,
         neighbours=(
             NeighbourOcclusion(item_id="i0007", context=0.5, competition=-0.1, place_with=1, place_without=3),
             NeighbourOcclusion(item_id=HOSTILE, context=-0.25, competition=0.0, place_with=1, place_without=None),

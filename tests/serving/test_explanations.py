@@ -1,5 +1,6 @@
 """An item of a slate explained from its bundle, or a reason why not."""
 
+import json
 import shutil
 from dataclasses import replace
 
@@ -9,15 +10,23 @@ import pytest
 
 from ranking.base_rankers.onnx_trees import export_trees_onnx
 from serving.bundle import BaseRankerStage, Bundle
-from serving.explanations import Contributions, Explainer, NotExplained, PlaceOcclusion
-from serving.explanations import explainer as explainer_module
+from serving.explanations import (
+    Contributions,
+    NotExplained,
+    PlaceOcclusion,
+    described,
+    explain,
+    load_background,
+    usual_context,
+)
 from serving.runtime import Decoding, SlateRanker
 from tests.serving.small_bundles import LIST_SIZE, STEPS, make_bundle, make_query
 
 
-def explained(ranker, query, decoding=Decoding.FULL, **options):
+def explained(ranker, query, decoding=Decoding.FULL, context_reference=None):
     slate = ranker.rank(query, decoding)
-    return slate, Explainer(ranker, **options).explain(query, slate, range(len(query.item_ids)))
+    background = load_background(ranker.bundle, context_reference)
+    return slate, explain(ranker, background, query, slate, range(len(query.item_ids)))
 
 
 def reasons(items, part):
@@ -102,7 +111,7 @@ def test_slates_that_hang_on_nothing_say_so(ranker, monkeypatch):
     assert "uniform draw" in reason
     low = replace(query, features=query.features - np.array([9, 0, 9], np.float32))
     assert reasons(explained(ranker, low)[1], "occlusion") == {"no candidate passed the gate"}
-    monkeypatch.setattr(explainer_module, "MOST_READ", 2)
+    monkeypatch.setattr("serving.explanations.items.MOST_READ", 2)
     [reason] = reasons(explained(ranker, query)[1], "occlusion")
     assert "of at most 2" in reason
 
@@ -141,3 +150,25 @@ def test_a_text_model_of_other_scores_or_none_explains_nothing(graph_bundle):
     assert reasons(explained(ranker, make_query())[1], "contributions") == {
         "the bundle has no text model beside the base ranker's graph"
     }
+
+
+def test_a_description_names_features_and_items_and_is_json(ranker):
+    query = make_query(8, seed=6)
+    slate = ranker.rank(query)
+    background = load_background(ranker.bundle, usual_context(ranker.bundle))
+    [item] = explain(ranker, background, query, slate, [slate.order[1]], most=2)
+    told = json.loads(json.dumps(described(item, query, ranker.features.names, 2)))
+    assert (told["base_reason"], told["occlusion_reason"]) == (None, None)
+    parts = told["base"]["expected"] + sum(one["contribution"] for one in told["base"]["contributions"])
+    assert parts + told["base"]["others"] == pytest.approx(slate.base_scores[item.row], abs=1e-6)
+    assert len(told["base"]["contributions"]) == 2
+    for one in (*told["base"]["contributions"], *told["occlusion"]["features"]):
+        assert one["value"] == query.matrix()[item.row, ranker.features.names.index(one["feature"])]
+    assert len(told["occlusion"]["neighbours"]) == 2
+    assert {one["item_id"] for one in told["occlusion"]["neighbours"]} < set(query.item_ids) - {
+        query.item_ids[item.row]
+    }
+
+
+def test_the_usual_context_is_that_of_the_golden_requests(ranker):
+    assert usual_context(ranker.bundle) == pytest.approx(ranker.bundle.golden().context.mean(axis=0), rel=1e-6)
