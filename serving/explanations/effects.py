@@ -56,7 +56,7 @@ class PlaceOcclusion:
         place: its 1-based place.
         log_probability: of the choice at its step, given the places above it.
         places_compared: whether the effects hold places: of the best slate alone, for a drawn one has none to compare.
-        neighbours: other candidates, the largest effect of context first.
+        neighbours: other candidates, the largest effect of context first, among equals the strongest competitor.
         features: those that differ between candidates or have a reference, the largest effect first, of this item's
             value or of everyone's.
     """

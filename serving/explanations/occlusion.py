@@ -12,6 +12,9 @@ from serving.explanations.choices import Choices
 from serving.explanations.effects import FeatureEffect, NeighbourEffect, PlaceOcclusion
 from serving.runtime.seq2slate import Seq2Slate
 
+# Effects are differences of float32 numbers.
+EFFECT_DIGITS = 4
+
 
 def occlude(
     model: Seq2Slate,
@@ -96,7 +99,7 @@ class _Occluder:
                 place_with=step + 1 - int(is_above[index]) if self._compare_places else None,
                 place_without=self._place(self._shorter_slates[others[index]], item - int(item > others[index])),
             )
-            for index in self._strongest(np.abs(context))
+            for index in self._strongest(np.abs(context), -competition)
         )
 
     def _feature_effects(self, step: int) -> tuple[FeatureEffect, ...]:
@@ -121,9 +124,15 @@ class _Occluder:
             )
         return tuple(effects)
 
-    def _strongest(self, sizes: NDArray[np.float64]) -> NDArray[np.int64]:
-        """Indices of the largest sizes, the largest first, without those of variants that overflow."""
-        order = np.argsort(-sizes, kind="stable")
+    def _strongest(
+        self, sizes: NDArray[np.float64], among_equals: NDArray[np.float64] | None = None
+    ) -> NDArray[np.int64]:
+        """Indices of the largest sizes, the largest first, without those of variants that overflow.
+
+        Sizes that differ by the graph's own rounding are equal: then the larger of `among_equals` is first.
+        """
+        rounded = np.round(sizes, EFFECT_DIGITS)
+        order = np.argsort(-rounded, kind="stable") if among_equals is None else np.lexsort((-among_equals, -rounded))
         return order[np.isfinite(sizes[order])][: self._most]
 
     def _place(self, slate: NDArray[np.int64], item: int) -> int | None:

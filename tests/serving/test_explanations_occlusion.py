@@ -133,6 +133,8 @@ def test_a_network_that_scores_items_one_by_one_has_no_context(model):
     slate = best(features)
     for one in occlude(model, features, np.array(slate), range(STEPS), context_count=1):
         assert max(abs(other.context) for other in one.neighbours) < 1e-5
+        competition = [other.competition for other in one.neighbours]
+        assert competition == sorted(competition)
         waiting = [other for other in one.neighbours if other.row not in slate[: one.place]]
         assert all(other.competition < 0 for other in waiting)
         assert {feature.column for feature in one.features} == {QUALITY}
@@ -160,9 +162,9 @@ def test_the_largest_effects_are_kept_the_largest_first(model):
     [everything] = occlude(*arguments, context_count=1)
     [cut] = occlude(*arguments, context_count=1, most=3)
     assert (cut.neighbours, cut.features) == (everything.neighbours[:3], everything.features[:3])
-    context = [abs(other.context) for other in everything.neighbours]
+    context = [round(abs(other.context), 4) for other in everything.neighbours]
     assert context == sorted(context, reverse=True)
-    sizes = [max(abs(feature.item), abs(feature.everywhere)) for feature in everything.features]
+    sizes = [round(max(abs(feature.item), abs(feature.everywhere)), 4) for feature in everything.features]
     assert sizes == sorted(sizes, reverse=True)
 
 
