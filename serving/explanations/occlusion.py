@@ -106,38 +106,34 @@ class _Occluder:
         item = int(self._path[step])
         alone = self._levelled(item)
         of_item = self._own[step] - self._choices.along(alone, self._same_path)[:, step]
-        of_item[self._columns < self._context_count] = np.nan
         everywhere = self._own[step] - self._everywhere_logs[:, step]
-        strongest = self._strongest(np.fmax(np.abs(of_item), np.abs(everywhere)))
+        has_own = self._columns >= self._context_count
+        sizes = np.maximum(np.abs(everywhere), np.where(has_own, np.abs(of_item), 0.0))
+        strongest = self._strongest(sizes, np.abs(everywhere))
         slates = self._choices.best(alone[strongest]) if self._compare_places and len(strongest) else None
-        effects = []
-        for place, index in enumerate(strongest):
-            own = bool(self._columns[index] >= self._context_count)
-            effects.append(
-                FeatureEffect(
-                    column=int(self._columns[index]),
-                    item=float(of_item[index]) if own else None,
-                    everywhere=float(everywhere[index]),
-                    place_item=self._place(slates[place], item) if own and slates is not None else None,
-                    place_everywhere=self._place(self._everywhere_slates[index], item),
-                )
+        return tuple(
+            FeatureEffect(
+                column=int(self._columns[index]),
+                item=float(of_item[index]) if has_own[index] else None,
+                everywhere=float(everywhere[index]),
+                place_item=self._place(slates[place], item) if has_own[index] and slates is not None else None,
+                place_everywhere=self._place(self._everywhere_slates[index], item),
             )
-        return tuple(effects)
+            for place, index in enumerate(strongest)
+        )
 
-    def _strongest(
-        self, sizes: NDArray[np.float64], among_equals: NDArray[np.float64] | None = None
-    ) -> NDArray[np.int64]:
+    def _strongest(self, sizes: NDArray[np.float64], among_equals: NDArray[np.float64]) -> NDArray[np.int64]:
         """Indices of the largest sizes, the largest first, without those of variants that overflow.
 
         Sizes that differ by the graph's own rounding are equal: then the larger of `among_equals` is first.
         """
-        rounded = np.round(sizes, EFFECT_DIGITS)
-        order = np.argsort(-rounded, kind="stable") if among_equals is None else np.lexsort((-among_equals, -rounded))
-        return order[np.isfinite(sizes[order])][: self._most]
+        order = np.lexsort([-among_equals, -np.round(sizes, EFFECT_DIGITS)])
+        sound = np.isfinite(sizes[order])
+        return order[sound][: self._most]
 
     def _place(self, slate: NDArray[np.int64], item: int) -> int | None:
-        found = np.flatnonzero(slate == item) if self._compare_places else ()
-        return int(found[0]) + 1 if len(found) else None
+        found = np.flatnonzero(slate == item)
+        return int(found[0]) + 1 if self._compare_places and len(found) else None
 
     @cached_property
     def _shorter_lists(self) -> NDArray[np.float32]:

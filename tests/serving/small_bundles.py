@@ -25,8 +25,8 @@ from serving.bundle import (
     write_bundle,
 )
 from serving.runtime import SlateQuery, SlateRanker
+from tests.pointer_graphs import column, pointer_graph
 from tests.serving.label_forests import hand_made_forest, write_forest
-from tests.serving.pointer_graphs import column, pointer_graph
 
 CONTEXT, ITEM = ("context_hour",), ("price", "quality", "age")
 WIDTH = len(CONTEXT) + len(ITEM)

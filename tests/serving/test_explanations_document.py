@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from tests.serving.planted_bundles import planted_bundle
+from tests.planted_bundles import planted_bundle
 
 PAGE = (Path(__file__).parents[2] / "docs" / "explanations.md").read_text(encoding="utf-8")
 [EXAMPLE] = re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from serving.explanations import occlude
 from serving.runtime.seq2slate import Seq2Slate
-from tests.serving.pointer_graphs import PLANTED, planted_logits, planted_pointer
+from tests.pointer_graphs import PLANTED, planted_logits, planted_pointer
 
 STEPS = 4
 QUALITY, WANTS, GIVES, FOLLOWS, LEADS = range(1, 6)

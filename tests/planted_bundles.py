@@ -15,7 +15,7 @@ from serving.bundle import (
     write_bundle,
 )
 from serving.runtime import SlateQuery, SlateRanker
-from tests.serving.pointer_graphs import PLANTED, planted_pointer
+from tests.pointer_graphs import PLANTED, planted_pointer
 
 VERSION, STEPS = "20240103T000000Z-00000000", 4
 # In the planted request: `wishes` comes first for the sake of `gives` alone, `follows` second for that of `wishes`.
