@@ -21,7 +21,7 @@ Chosen = Literal["example", "furthest", "typical"]
 
 
 def explain_samples(ranker: SlateRanker, evaluation: RankingLists, train: RankingLists) -> ExplanationMetrics | None:
-    """The first items of up to three slates, explained.
+    """The first items of up to three slates, and the one of each that moved furthest, explained.
 
     The requests are: the example of the report; of the others among the first `SCANNED` the one that moved an item
     furthest from its base rank, where any moved; and the one whose items moved by the median, all in all. The context's
@@ -80,14 +80,19 @@ def _sample(
 ) -> ExplainedSample:
     query = query_of(ranker, lists, index, SLATE_SIZE)
     slate = ranker.rank(query)
-    explained = explain(ranker, background, query, slate, slate.order[:MOST_ITEMS], MOST_EFFECTS)
+    moves = _moves(slate)
+    # The item that moved furthest is shown wherever it stands.
+    shown = sorted({int(np.argmax(moves)), *range(min(MOST_ITEMS, len(moves)))})
+    if len(shown) > MOST_ITEMS:
+        del shown[MOST_ITEMS - 1]
+    rows = [slate.order[place] for place in shown]
     items = [
         ExplainedItem(
-            place=place,
+            place=place + 1,
             item_id=query.item_ids[item.row],
             base_rank=int(slate.base_ranks[item.row]) + 1,
             **described(item, query, ranker.features.names, MOST_FEATURES),
         )
-        for place, item in enumerate(explained, start=1)
+        for place, item in zip(shown, explain(ranker, background, query, slate, rows, MOST_EFFECTS), strict=True)
     ]
     return ExplainedSample(request_id=query.request_id, chosen=chosen, items=tuple(items))

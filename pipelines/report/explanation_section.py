@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 from pipelines.report.explanation_metrics import ExplainedItem, ExplainedSample, ExplanationMetrics, FeatureContribution
 from pipelines.report.plots.scale import Scale, scale_for
-from pipelines.report.wording import number
 
 WIDTH, EDGE = 180, 4
 # Effects below change a probability by less than half of what the page shows of it.
@@ -30,7 +29,6 @@ class Bar:
     x: float
     width: float
     tone: str
-    words: str
 
 
 @dataclass(frozen=True)
@@ -121,16 +119,14 @@ def _item(item: ExplainedItem, scale: Scale) -> ExplainedPanel:
     rows = item.base.contributions if item.base else ()
     largest = max((abs(row.contribution) for row in rows), default=1.0)
     digits = max(2, min(7, 2 - math.floor(math.log10(largest)))) if largest > 0 else 2
-    return ExplainedPanel(item, [_bar(row, scale, digits) for row in rows], digits)
+    return ExplainedPanel(item, [_bar(row, scale) for row in rows], digits)
 
 
-def _bar(row: FeatureContribution, scale: Scale, digits: int) -> Bar:
+def _bar(row: FeatureContribution, scale: Scale) -> Bar:
     ends = sorted((scale(0.0), scale(row.contribution)))
-    direction = "raises" if row.contribution > 0 else "lowers"
     return Bar(
         row=row,
         x=ends[0],
         width=round(ends[1] - ends[0], 2),
         tone="above" if row.contribution > 0 else "below",
-        words=f"{row.feature} = {row.value:g} {direction} the base score by {number(abs(row.contribution), digits)}",
     )

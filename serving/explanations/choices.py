@@ -7,10 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from serving.explanations.variants import Lists, Same
 from serving.runtime.seq2slate import Followed, Seq2Slate
 
 # Larger batches are no faster, and hold more memory.
-BATCH = 128
+MOST_LISTS, MOST_VALUES = 128, 1 << 22
 
 
 class Choices:
@@ -25,11 +26,11 @@ class Choices:
     def __init__(self, model: Seq2Slate, one_step: bool, temperature: float) -> None:
         self._model, self.one_step, self._temperature = model, one_step, temperature
 
-    def along(self, lists: NDArray[np.float32], paths: NDArray[np.int64]) -> NDArray[np.float64]:
+    def along(self, lists: Lists, paths: NDArray[np.int64]) -> NDArray[np.float64]:
         """Log-probability of every choice along a path, given those above it.
 
         Args:
-            lists: float32 `[variants, list_size, features]`.
+            lists: variants.
             paths: int64 `[variants, placed]`; one ends at its first -1, or after the re-ranker's steps.
 
         Returns:
@@ -43,7 +44,7 @@ class Choices:
         forced[:, : paths.shape[1]] = paths
         return self._followed(lists, forced).log_probabilities
 
-    def best(self, lists: NDArray[np.float32]) -> NDArray[np.int64]:
+    def best(self, lists: Lists) -> NDArray[np.int64]:
         """The best slate of each list, int64 `[variants, places]`, -1 behind its end."""
         followed = self._followed(lists, np.full((len(lists), self._model.slate_size), -1))
         return np.argsort(-followed.first_logits, axis=1, kind="stable") if self.one_step else followed.order
@@ -52,19 +53,18 @@ class Choices:
         """Log-probability of every item to come next after those `above`, float64 `[list_size]`; -inf for those."""
         everyone = np.arange(len(features))
         if self.one_step:
-            return self.along(features[np.newaxis], everyone[np.newaxis])[0]
+            return self.along(Same(features, 1), everyone[np.newaxis])[0]
         left = np.setdiff1d(everyone, above)
         paths = np.column_stack([np.tile(above, (len(left), 1)), left])
         logs = np.full(len(features), -np.inf)
-        logs[left] = self.along(np.broadcast_to(features, (len(left), *features.shape)), paths)[:, len(above)]
+        logs[left] = self.along(Same(features, len(left)), paths)[:, len(above)]
         return logs
 
-    def _followed(self, lists: NDArray[np.float32], paths: NDArray[np.int64]) -> Followed:
+    def _followed(self, lists: Lists, paths: NDArray[np.int64]) -> Followed:
+        at_once = max(1, min(MOST_LISTS, MOST_VALUES // lists[:1].size))
         parts = [
-            self._model.follow(
-                np.ascontiguousarray(lists[start : start + BATCH]), paths[start : start + BATCH], self._temperature
-            )
-            for start in range(0, len(lists), BATCH)
+            self._model.follow(lists[start : start + at_once], paths[start : start + at_once], self._temperature)
+            for start in range(0, len(lists), at_once)
         ]
         return parts[0] if len(parts) == 1 else _joined(parts)
 

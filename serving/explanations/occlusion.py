@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from serving.explanations.choices import Choices
 from serving.explanations.effects import FeatureEffect, NeighbourEffect, PlaceOcclusion
+from serving.explanations.variants import Levelled, Same, WithoutEach
 from serving.runtime.seq2slate import Seq2Slate
 
 # Effects are differences of float32 numbers.
@@ -71,7 +72,8 @@ class _Occluder:
         self._choices, self._features, self._path = choices, features, path
         self._columns, self._references, self._context_count = columns, references, context_count
         self._compare_places, self._most = compare_places, most
-        self._own = choices.along(features[np.newaxis], path[np.newaxis])[0]
+        self._own = choices.along(Same(features, 1), path[np.newaxis])[0]
+        self._all = np.arange(len(columns))
 
     def explain(self, step: int) -> PlaceOcclusion:
         """Occlude the item at `step`."""
@@ -104,13 +106,14 @@ class _Occluder:
 
     def _feature_effects(self, step: int) -> tuple[FeatureEffect, ...]:
         item = int(self._path[step])
-        alone = self._levelled(item)
-        of_item = self._own[step] - self._choices.along(alone, self._same_path)[:, step]
+        of_item = self._own[step] - self._choices.along(self._levelled(self._all, item), self._same_path)[:, step]
         everywhere = self._own[step] - self._everywhere_logs[:, step]
         has_own = self._columns >= self._context_count
         sizes = np.maximum(np.abs(everywhere), np.where(has_own, np.abs(of_item), 0.0))
         strongest = self._strongest(sizes, np.abs(everywhere))
-        slates = self._choices.best(alone[strongest]) if self._compare_places and len(strongest) else None
+        slates = None
+        if self._compare_places and len(strongest):
+            slates = self._choices.best(self._levelled(strongest, item))
         return tuple(
             FeatureEffect(
                 column=int(self._columns[index]),
@@ -136,43 +139,34 @@ class _Occluder:
         return int(found[0]) + 1 if self._compare_places and len(found) else None
 
     @cached_property
-    def _shorter_lists(self) -> NDArray[np.float32]:
-        """The list without each candidate in turn, float32 `[candidates, candidates - 1, features]`."""
-        everyone = np.arange(len(self._features))
-        return self._features[np.array([np.delete(everyone, row) for row in everyone])]
-
-    @cached_property
     def _shorter_logs(self) -> NDArray[np.float64]:
         """Log-probabilities along the slate without each candidate in turn, float64 `[candidates, placed]`."""
         paths = np.full((len(self._features), len(self._path)), -1)
         for row, path in enumerate(paths):
             kept = self._path[self._path != row]
             path[: len(kept)] = kept - (kept > row)
-        return self._choices.along(self._shorter_lists, paths)
+        return self._choices.along(WithoutEach(self._features), paths)
 
     @cached_property
     def _shorter_slates(self) -> NDArray[np.int64]:
-        return self._choices.best(self._shorter_lists)
+        return self._choices.best(WithoutEach(self._features))
 
     @cached_property
     def _everywhere_logs(self) -> NDArray[np.float64]:
         """Log-probabilities along the slate with each column levelled for all, float64 `[columns, placed]`."""
-        return self._choices.along(self._levelled(), self._same_path)
+        return self._choices.along(self._levelled(self._all), self._same_path)
 
     @cached_property
     def _everywhere_slates(self) -> NDArray[np.int64]:
-        return self._choices.best(self._levelled())
+        return self._choices.best(self._levelled(self._all))
 
     @property
     def _same_path(self) -> NDArray[np.int64]:
         return np.tile(self._path, (len(self._columns), 1))
 
-    def _levelled(self, item: int | None = None) -> NDArray[np.float32]:
-        """The list with each column set to its reference in turn: of one item, or of all."""
-        lists = np.tile(self._features, (len(self._columns), 1, 1))
-        items = slice(None) if item is None else slice(item, item + 1)
-        lists[np.arange(len(self._columns)), items, self._columns] = self._references[:, np.newaxis]
-        return lists
+    def _levelled(self, columns: NDArray[np.int64], item: int | None = None) -> Levelled:
+        """With each of `columns`, places in those worth setting, at its reference."""
+        return Levelled(self._features, self._columns[columns], self._references[columns], item)
 
 
 def _references(

@@ -168,6 +168,21 @@ def test_the_largest_effects_are_kept_the_largest_first(model):
     assert sizes == sorted(sizes, reverse=True)
 
 
+def test_batches_of_any_size_give_the_same_effects(model, monkeypatch):
+    features = items(9, seed=4)
+    arguments = (model, features, np.array(best(features)), range(STEPS))
+    whole = occlude(*arguments, context_count=1)
+    monkeypatch.setattr("serving.explanations.choices.MOST_VALUES", 2 * features.size)
+    for one, again in zip(whole, occlude(*arguments, context_count=1), strict=True):
+        assert [other.row for other in one.neighbours] == [other.row for other in again.neighbours]
+        for mine, other in zip(one.neighbours + one.features, again.neighbours + again.features, strict=True):
+            np.testing.assert_allclose(
+                [value for value in vars(mine).values() if value is not None],
+                [value for value in vars(other).values() if value is not None],
+                atol=1e-5,
+            )
+
+
 def test_variants_on_which_the_graph_overflows_are_left_out(model):
     features = items(4, seed=1)
     features[:, QUALITY] += 2
