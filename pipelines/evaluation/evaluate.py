@@ -13,6 +13,7 @@ from pipelines.click_log import FeatureColumns
 from pipelines.config import PipelineConfig
 from pipelines.evaluation.blessing import bless
 from pipelines.evaluation.calibration import calibration_metrics
+from pipelines.evaluation.explanations import example_request, explain_samples
 from pipelines.evaluation.exposure import exposure_metrics
 from pipelines.evaluation.in_file import interval_of
 from pipelines.evaluation.judged_items import write_judged_items
@@ -140,6 +141,7 @@ def evaluate(given: EvaluationInput) -> Metrics:
             blocking_slices=verdict.blocking,
         ),
         slate_example=_example(ranker, given.evaluation),
+        explanations=explain_samples(ranker, given.evaluation, given.train),
     )
 
 
@@ -260,13 +262,10 @@ def _position_clicks(lists: RankingLists) -> tuple[PositionClicks, ...]:
 
 
 def _example(ranker: SlateRanker, lists: RankingLists) -> SlateExample:
-    clicked = lists.clicks if lists.clicks is not None else np.zeros(len(lists.item_ids))
-    with_click = np.bincount(lists.list_index, weights=clicked, minlength=len(lists))
-    index = int(np.argmax(with_click > 0))
+    index = example_request(lists)
     query = query_of(ranker, lists, index, EXAMPLE_SLATE_SIZE)
     slate = ranker.rank(query)
-    base_rank = np.empty(len(query.item_ids), np.int64)
-    base_rank[np.argsort(-slate.base_scores, kind="stable")] = np.arange(1, len(base_rank) + 1)
+    base_rank = slate.base_ranks + 1
     start = lists.offsets[index]
     return SlateExample(
         request_id=query.request_id,

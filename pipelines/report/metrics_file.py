@@ -12,6 +12,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pipelines.report.calibration_metrics import StageCalibration
 from pipelines.report.drift_metrics import DriftMetrics
+from pipelines.report.explanation_metrics import ExplanationMetrics
 from pipelines.report.exposure_metrics import ExposureMetrics
 from pipelines.report.image_metrics import ImageMetrics
 from pipelines.report.labeller_metrics import LabellerMetrics
@@ -217,6 +218,7 @@ class Metrics(Part):
     blessing: Blessing
     components: tuple[ComponentTime, ...] = ()
     slate_example: SlateExample | None = None
+    explanations: ExplanationMetrics | None = None
 
     def save(self, path: Path) -> None:
         """Write the file; a reader sees the old one or the new one, never half of one."""

@@ -11,6 +11,7 @@ from pipelines.report import wording
 from pipelines.report.calibration_section import calibration_panels
 from pipelines.report.cautions import cautions
 from pipelines.report.comparison import deciding_row
+from pipelines.report.explanation_section import change_of_place, effect, explanation_section
 from pipelines.report.exposure_section import READINGS as EXPOSURE_READINGS
 from pipelines.report.exposure_section import exposure_section
 from pipelines.report.html import page_environment, write_page
@@ -89,6 +90,7 @@ def render(metrics: Metrics) -> str:
         "off_policy": ("Off-policy", metrics.off_policy),
         "positions": ("Positions", positions),
         "slate": ("Example slate", metrics.slate_example),
+        "explanations": ("Why here", metrics.explanations),
         "training": ("Training", training),
         "data": ("Data", True),
         "drift": ("Drift", metrics.drift),
@@ -127,6 +129,9 @@ def render(metrics: Metrics) -> str:
             gate_plot=gate_plot(metrics),
             labeller_section=labeller_section(metrics.labeller),
             image_section=image_section(metrics),
+            explanation_section=explanation_section(metrics.explanations),
+            explain_effect=effect,
+            change_of_place=change_of_place,
             label_readings=LABEL_READINGS,
             lower_is_better=LOWER_IS_BETTER,
             off_policy_intervals=off_policy,

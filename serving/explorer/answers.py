@@ -93,15 +93,9 @@ def answer_of(query: SlateQuery, slate: Slate, labeller: Labeller | None) -> dic
                 "passed": bool(slate.passed[row]),
                 "place": places[row] + 1 if row in places else None,
             }
-            for row, (item_id, rank) in enumerate(zip(query.item_ids, _base_ranks(slate), strict=True))
+            for row, (item_id, rank) in enumerate(zip(query.item_ids, slate.base_ranks, strict=True))
         ],
     }
-
-
-def _base_ranks(slate: Slate) -> np.ndarray:
-    ranks = np.empty(len(slate.base_scores), np.int64)
-    ranks[np.argsort(-slate.base_scores, kind="stable")] = np.arange(len(ranks))
-    return ranks
 
 
 def _rounded(values: np.ndarray) -> list[float]:

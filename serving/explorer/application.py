@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -16,13 +17,15 @@ from serving.client.messages import RankRequest as Given
 from serving.client.messages import message_of
 from serving.config import LimitsConfig
 from serving.explorer.answers import answer_of, golden_requests, listed
+from serving.explorer.explanations import Explanations
 from serving.models import ModelStore
+from serving.models.loading import LoadedModel
 from serving.request_file import RankRequest, first_mistake
 from serving.rpc.requests import query_of
-from serving.runtime.query import InvalidRequestError
+from serving.runtime.query import InvalidRequestError, Slate, SlateQuery
 
 PAGE = Path(__file__).parent / "page"
-FILES = {"": "explorer.html", "explorer.css": "explorer.css", "explorer.js": "explorer.js"}
+FILES = {"": "explorer.html", **{name: name for name in ("explorer.css", "explanation.js", "explorer.js")}}
 SCHEME = "bearer "
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -50,8 +53,10 @@ def explorer_application(
             web.get("/api/versions", explorer.versions),
             web.get("/api/requests", explorer.requests),
             web.post("/api/rank", explorer.rank),
+            web.post("/api/explain", explorer.explain),
         ]
     )
+    application.on_cleanup.append(explorer.close)
     return application
 
 
@@ -60,6 +65,11 @@ class _Explorer:
         self, models: ModelStore, batcher: Batcher, limits: LimitsConfig, authorise: Callable[[str], bool] | None
     ) -> None:
         self._models, self._batcher, self._limits, self._authorise = models, batcher, limits, authorise
+        self._explanations = Explanations()
+
+    async def close(self, application: web.Application) -> None:
+        """Let go of the thread that explains."""
+        await asyncio.to_thread(self._explanations.close)
 
     @web.middleware
     async def guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -80,17 +90,36 @@ class _Explorer:
 
     async def rank(self, request: web.Request) -> web.Response:
         """Rank a request with a version."""
-        body = await request.json()
-        if not isinstance(body, dict):
-            raise InvalidRequestError("request", "not an object; give request, version and temperature")
+        model, query, slate = await self._ranked(await _body(request))
+        return web.json_response(answer_of(query, slate, model.ranker.labeller))
+
+    async def explain(self, request: web.Request) -> web.Response:
+        """Why one `item` of a request stands where it stands.
+
+        The request is ranked again: it says all that its slate hangs on, a drawn one too.
+        """
+        body = await _body(request)
+        model, query, slate = await self._ranked(body)
+        if body.get("item") not in query.item_ids:
+            raise InvalidRequestError("item", f"{body.get('item')!r} is none of the candidates; give one's id")
+        row = query.item_ids.index(body["item"])
+        return web.json_response(await self._explanations.explain(model.ranker, query, slate, row))
+
+    async def _ranked(self, body: dict[str, Any]) -> tuple[LoadedModel, SlateQuery, Slate]:
         given = RankRequest.model_validate(body.get("request"))
         model = self._models.choose(given.request_id, str(body.get("version") or ""))
         asked = Given(**given.model_dump(), temperature=_temperature(body.get("temperature")))
         if asked.features is None:
             raise InvalidRequestError("features", "absent; the explorer looks no items up, give their features")
         query = query_of(message_of(asked), model.ranker, self._limits.candidates)
-        slate = await self._batcher.rank(model.ranker, query)
-        return web.json_response(answer_of(query, slate, model.ranker.labeller))
+        return model, query, await self._batcher.rank(model.ranker, query)
+
+
+async def _body(request: web.Request) -> dict[str, Any]:
+    body = await request.json()
+    if not isinstance(body, dict):
+        raise InvalidRequestError("request", "not an object; give request, version and temperature")
+    return body
 
 
 def _temperature(value: Any) -> float | None:

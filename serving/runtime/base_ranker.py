@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seriatim_errors import BundleError
 from serving.runtime.sessions import input_axis, open_session
+
+if TYPE_CHECKING:
+    import lightgbm
 
 Score = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
@@ -33,16 +37,25 @@ class BaseRanker:
         return self._score(matrix)
 
 
+def load_text_model(path: Path) -> lightgbm.Booster:
+    """The LightGBM text model in `path`.
+
+    Raises:
+        BundleError: the file holds no such model.
+    """
+    import lightgbm
+
+    try:
+        return lightgbm.Booster(model_file=str(path))
+    except lightgbm.basic.LightGBMError as error:
+        raise BundleError(f"{path} is no LightGBM model: {error}; use another version") from None
+
+
 def _graph(path: Path) -> tuple[Score, int]:
     session = open_session(path, ("features",), ("scores",))
     return lambda matrix: session.run(["scores"], {"features": matrix})[0], input_axis(session, "features", 1)
 
 
 def _text_model(path: Path) -> tuple[Score, int]:
-    import lightgbm
-
-    try:
-        model = lightgbm.Booster(model_file=str(path))
-    except lightgbm.basic.LightGBMError as error:
-        raise BundleError(f"{path} is no LightGBM model: {error}; use another version") from None
+    model = load_text_model(path)
     return lambda matrix: model.predict(matrix, num_threads=1).astype(np.float32), model.num_feature()

@@ -76,6 +76,16 @@ class SlateQuery:
             return "temperature"
         return "epsilon" if self.epsilon > 0 else "greedy"
 
+    def matrix(self) -> NDArray[np.float32]:
+        """The models' input, float32 `[candidates, features]`: the context's columns first."""
+        context, width = len(self.context), self.features.shape[1]
+        if context == 0:
+            return np.ascontiguousarray(self.features, np.float32)
+        matrix = np.empty((len(self.item_ids), context + width), np.float32)
+        matrix[:, :context] = self.context
+        matrix[:, context:] = self.features
+        return matrix
+
 
 @dataclass(frozen=True)
 class Slate:
@@ -110,6 +120,13 @@ class Slate:
     decoding: Decoding = Decoding.FULL
     policy: str = "greedy"
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def base_ranks(self) -> NDArray[np.int64]:
+        """0-based place of every candidate in base order, int64 `[candidates]`."""
+        ranks = np.empty(len(self.base_scores), np.int64)
+        ranks[np.argsort(-self.base_scores, kind="stable")] = np.arange(len(ranks))
+        return ranks
 
     def labelled(self, labels: NDArray[np.int64]) -> Slate:
         """The same slate with labels."""

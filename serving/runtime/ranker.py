@@ -29,6 +29,7 @@ class SlateRanker:
 
     Attributes:
         labeller: of the placed items, or None.
+        seq2slate: the re-ranker, or None.
         decodings: what the bundle can do, the most first.
     """
 
@@ -37,7 +38,7 @@ class SlateRanker:
         self.features = bundle.manifest.features
         self.version = bundle.manifest.version
         self._stages = load_stages(bundle)
-        self.labeller = self._stages.labeller
+        self.labeller, self.seq2slate = self._stages.labeller, self._stages.seq2slate
         stage = bundle.manifest.stage("seq2slate")
         self._own_decoding = Decoding.ONE_STEP if getattr(stage, "decoding", "") == "one_step" else Decoding.FULL
         self.decodings = [Decoding.FULL]
@@ -95,7 +96,7 @@ class SlateRanker:
 
     def _rank_sound(self, queries: Sequence[SlateQuery], decoding: Decoding) -> list[Slate | InvalidRequestError]:
         clock, stages = StageClock(), self._stages
-        lists = [_matrix(query) for query in queries]
+        lists = [query.matrix() for query in queries]
         matrix = lists[0] if len(lists) == 1 else np.concatenate(lists)
         ends = [0, *accumulate(len(rows) for rows in lists)]
         parts = [slice(begin, end) for begin, end in pairwise(ends)]
@@ -135,6 +136,18 @@ class SlateRanker:
         first = passed[order]
         return _Gated(np.concatenate([order[first], order[~first]]), passed, int(first.sum()))
 
+    def one_step(self, decoding: Decoding) -> bool:
+        """Whether the re-ranker's first logits order the whole slate in this decoding."""
+        return self._stages.first_step is not None and Decoding.ONE_STEP in (decoding, self._own_decoding)
+
+    def read_rows(self, slate: Slate) -> NDArray[np.int64]:
+        """Rows of the candidates that the re-ranker read for `slate`, in base order; none without a re-ranker."""
+        return self._read_rows(self._gated(slate.base_scores, slate.gate_scores))
+
+    def _read_rows(self, gated: _Gated) -> NDArray[np.int64]:
+        most = 0 if self.seq2slate is None else self.seq2slate.max_list_size
+        return gated.order[: min(gated.passing, most)]
+
     def _place(
         self,
         queries: Sequence[SlateQuery],
@@ -150,14 +163,14 @@ class SlateRanker:
         readers = [place for place, list_ in enumerate(gated) if list_.passing]
         readings = [
             Reading(
-                lists[place][gated[place].order[: min(gated[place].passing, seq2slate.max_list_size)]],
+                lists[place][self._read_rows(gated[place])],
                 _generator(queries[place].request_id) if queries[place].explore else None,
                 queries[place].temperature if queries[place].explore else 1.0,
             )
             for place in readers
         ]
-        one_step = Decoding.ONE_STEP in (decoding, self._own_decoding)
-        model = self._stages.first_step if one_step and self._stages.first_step is not None else seq2slate
+        first_step = self._stages.first_step
+        model = first_step if first_step is not None and self.one_step(decoding) else seq2slate
         if readings:
             for place, answer in zip(readers, model.place(readings), strict=True):
                 placed[place] = answer
@@ -266,17 +279,6 @@ def _epsilon_slate(
     probabilities = np.full(query.slate_size, np.nan)
     probabilities[:places] = step_probabilities(slate, greedy, passing, query.epsilon)
     return np.concatenate([full[slate], full[waiting]]), probabilities
-
-
-def _matrix(query: SlateQuery) -> NDArray[np.float32]:
-    """The models' input, float32 `[candidates, features]`: the context's columns first."""
-    context, width = len(query.context), query.features.shape[1]
-    if context == 0:
-        return np.ascontiguousarray(query.features, np.float32)
-    matrix = np.empty((len(query.item_ids), context + width), np.float32)
-    matrix[:, :context] = query.context
-    matrix[:, context:] = query.features
-    return matrix
 
 
 def _generator(request_id: str) -> np.random.Generator:

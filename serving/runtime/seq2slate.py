@@ -15,6 +15,8 @@ from serving.runtime.sessions import input_axis, open_session
 
 INPUTS = ("features", "mask", "noise", "temperature")
 OUTPUTS = ("order", "log_probabilities", "first_logits")
+# Far above every logit that is worth the name, far below what float32 can hold.
+OUTWEIGHS = np.float32(1e30)
 
 
 class Placed(NamedTuple):
@@ -22,6 +24,21 @@ class Placed(NamedTuple):
 
     order: NDArray[np.int64]
     log_probabilities: NDArray[np.float64]
+
+
+class Followed(NamedTuple):
+    """What the graph did along paths that it was given.
+
+    Attributes:
+        order: int64 `[batch, steps]`, the row chosen at each step, -1 where the list was exhausted.
+        log_probabilities: float64 `[batch, steps]`, of each choice given the ones before; nan where the graph
+            overflows, or could not choose what its path says.
+        first_logits: float32 `[batch, list_size]`.
+    """
+
+    order: NDArray[np.int64]
+    log_probabilities: NDArray[np.float64]
+    first_logits: NDArray[np.float32]
 
 
 class Reading(NamedTuple):
@@ -84,6 +101,25 @@ class Seq2Slate:
         noise = np.zeros((len(mask), self.slate_size, mask.shape[1]), np.float32)
         order, _, first = self._run(features, mask, noise, 1.0)
         return order, first
+
+    def follow(self, features: NDArray[np.float32], paths: NDArray[np.int64], temperature: float = 1.0) -> Followed:
+        """Decode lists of one length along given paths: teacher forcing with the graph that serves.
+
+        Noise that outweighs every logit makes a choice, and the graph's log-probabilities leave noise out, so they are
+        those of the path, exactly.
+
+        Args:
+            features: raw, float32 `[batch, list_size, features]`, in base order.
+            paths: int64 `[batch, slate_size]`, the row to choose at each step; -1: the best one of what remains.
+            temperature: divides the logits.
+        """
+        batch, list_size = features.shape[:2]
+        noise = np.zeros((batch, self.slate_size, list_size), np.float32)
+        row, step = np.nonzero(paths >= 0)
+        noise[row, step, paths[row, step]] = OUTWEIGHS
+        order, log_probabilities, first = self._run(features, np.ones((batch, list_size), bool), noise, temperature)
+        astray = np.logical_or.accumulate((paths >= 0) & (order != paths), axis=1)
+        return Followed(order, np.where(astray, np.nan, log_probabilities.astype(np.float64)), first)
 
     def _run(
         self, features: NDArray[np.float32], mask: NDArray[np.bool_], noise: NDArray[np.float32], temperature: float

@@ -1,5 +1,6 @@
 """What the evaluation of a real run says: its parts add up, and others find the same."""
 
+import numpy as np
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
@@ -96,3 +97,20 @@ def test_slices_are_parts_of_the_difference_that_decided(root, first):
     assert sum(part.count for part in parts) == blessing.difference.count
     total = sum(part.count * part.value for part in parts)
     assert total / blessing.difference.count == pytest.approx(blessing.difference.value)
+
+
+def test_samples_of_the_evaluation_are_explained_to_their_scores_and_places(root, first):
+    metrics = read_metrics(root / "runs" / "small" / "metrics.json")
+    samples = metrics.explanations.samples
+    assert [sample.chosen for sample in samples] == ["example", "furthest", "typical"]
+    shown = {item.item_id: item for item in metrics.slate_example.items}
+    for item in samples[0].items:
+        one = shown[item.item_id]
+        assert (item.place, item.base_rank) == (one.rank, one.base_rank)
+        assert item.base.score == pytest.approx(one.base_score, rel=1e-4, abs=1e-4)
+        if item.occlusion is not None:
+            assert np.exp(item.occlusion.log_probability) == pytest.approx(one.probability, rel=1e-4)
+            assert item.occlusion.neighbours[0].context != 0
+            assert item.occlusion.features
+    placed = [item for sample in samples for item in sample.items if item.occlusion is not None]
+    assert len(placed) >= 6

@@ -11,7 +11,8 @@ from ranking.seq2slate.decoding import highest
 from ranking.seq2slate.onnx_graph import build_onnx
 from ranking.standardisation import Standardisation
 from seriatim_errors import TrainingError
-from tests.ranking.tiny_seq2slate import ARCHITECTURES, random_items, tiny_model
+from serving.runtime.seq2slate import Seq2Slate as ServedSeq2Slate
+from tests.ranking.tiny_seq2slate import ARCHITECTURES, all_slates, decoded_along, random_items, tiny_model
 
 
 def standardisation(log1p=False):
@@ -75,3 +76,15 @@ def test_a_graph_of_another_model_is_not_written(tmp_path, monkeypatch, weight, 
     with pytest.raises(TrainingError, match=message):
         export_onnx(model, standardisation(), 5, tmp_path / "model.onnx")
     assert not (tmp_path / "model.onnx").exists()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_the_service_follows_any_slate_with_the_models_own_probabilities(tmp_path, architecture):
+    model = tiny_model(dtype="float32", hidden_size=8, **architecture._asdict())
+    export_onnx(model, standardisation(), 4, tmp_path / "model.onnx")
+    features, slates = random_items(1, 5, dtype=np.float32), all_slates(5, 4)
+    served = ServedSeq2Slate(tmp_path / "model.onnx", slate_size=4, max_list_size=5)
+    followed = served.follow(np.repeat(features, len(slates), axis=0), slates)
+    expected = decoded_along(model, standardisation().apply(features), slates)
+    np.testing.assert_array_equal(followed.order, slates)
+    np.testing.assert_allclose(followed.log_probabilities, expected.log_probabilities.numpy(), atol=1e-4)

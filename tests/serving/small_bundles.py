@@ -25,10 +25,12 @@ from serving.bundle import (
     write_bundle,
 )
 from serving.runtime import SlateQuery, SlateRanker
+from tests.pointer_graphs import column, pointer_graph
 from tests.serving.label_forests import hand_made_forest, write_forest
 
 CONTEXT, ITEM = ("context_hour",), ("price", "quality", "age")
 WIDTH = len(CONTEXT) + len(ITEM)
+QUALITY = 2
 STEPS, LIST_SIZE = 4, 6
 IDENTITY = Standardisation(np.zeros(WIDTH, np.float32), np.ones(WIDTH, np.float32))
 
@@ -145,42 +147,4 @@ def _gate(path):
 
 def _pointer(path):
     """A pointer network without memory: each step draws from `softmax(quality)` of what remains."""
-    graph = OnnxBuilder()
-    weights = graph.constant(np.array([[0.0], [0.0], [1.0], [0.0]], np.float32), "weights")
-    logits = graph.add("Squeeze", graph.add("MatMul", "features", weights), graph.ints(2))
-    masked = graph.constant(np.float32(-1e9), "masked")
-    positions = graph.add(
-        "Range",
-        graph.constant(np.int64(0), "zero"),
-        graph.add("Squeeze", graph.add("Shape", "mask", start=1, end=2), graph.ints(0)),
-        graph.constant(np.int64(1), "one"),
-    )
-    remaining, orders, logs = "mask", [], []
-    for step in range(STEPS):
-        left = graph.add("Where", remaining, graph.add("Div", logits, "temperature"), masked)
-        noise = graph.add("Gather", "noise", graph.constant(np.int64(step), f"step_{step}"), axis=1)
-        noisy = graph.add("Where", remaining, graph.add("Add", left, noise), masked)
-        choice = graph.add("ArgMax", noisy, axis=1, keepdims=1)
-        here = graph.add("Equal", positions, choice)
-        chosen = graph.add("GatherElements", graph.add("LogSoftmax", left, axis=1), choice, axis=1)
-        count = graph.add("ReduceSum", graph.add("Cast", remaining, to=TensorProto.INT64), graph.ints(1), keepdims=1)
-        available = graph.add("Greater", count, graph.ints(0))
-        orders.append(graph.add("Where", available, choice, graph.constant(np.int64(-1), "exhausted")))
-        logs.append(graph.add("Where", available, chosen, graph.constant(np.float32(0), "nothing")))
-        remaining = graph.add("And", remaining, graph.add("Not", here))
-    graph.rename(graph.add("Concat", *orders, axis=1), "order")
-    graph.rename(graph.add("Concat", *logs, axis=1), "log_probabilities")
-    graph.rename(graph.add("Where", "mask", logits, masked), "first_logits")
-    inputs = [
-        ("features", TensorProto.FLOAT, ["batch", "list_size", WIDTH]),
-        ("mask", TensorProto.BOOL, ["batch", "list_size"]),
-        ("noise", TensorProto.FLOAT, ["batch", STEPS, "list_size"]),
-        ("temperature", TensorProto.FLOAT, []),
-    ]
-    outputs = [
-        ("order", TensorProto.INT64, ["batch", STEPS]),
-        ("log_probabilities", TensorProto.FLOAT, ["batch", STEPS]),
-        ("first_logits", TensorProto.FLOAT, ["batch", "list_size"]),
-    ]
-    path.write_bytes(graph.model("seq2slate", inputs, outputs).SerializeToString())
-    return path
+    return pointer_graph(path, WIDTH, STEPS, lambda graph, placed: column(graph, QUALITY, WIDTH))

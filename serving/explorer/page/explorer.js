@@ -57,8 +57,16 @@ function table(columns, rows, mark) {
     const line = element("tr");
     if (mark && mark(row)) line.className = "placed";
     line.append(...columns.map((column) => {
-      const cell = element("td", column.text(row));
-      if (column.left) cell.className = "text";
+      const cell = element("td");
+      if (column.act) {
+        const button = element("button", column.text(row), { type: "button", title: column.title });
+        button.addEventListener("click", () => column.act(row, button));
+        cell.append(button);
+      } else {
+        cell.textContent = column.text(row);
+      }
+      cell.className = [column.left ? "text" : "", column.tone ? column.tone(row) : ""].join(" ").trim();
+      if (column.drawing) cell.append(column.drawing(row));
       if (column.bar && column.value(row) !== null) cell.append(element("progress", "", { max: 1, value: column.value(row), "aria-hidden": "true" }));
       return cell;
     }));
@@ -93,14 +101,17 @@ function labelled(labels) {
   return Object.entries(labels).map(([name, value]) => (value ? `${name}=${value}` : name)).join(", ");
 }
 
-function answered(answer) {
+function answered(answer, asked) {
   const made = element("article", "", { class: "answer" });
+  const why = element("section", "", { class: "why", "aria-live": "polite", hidden: "" });
+  const act = (row, button) => explain(why, button, { ...asked, version: answer.version, item: row.item_id });
+  const item = { name: "Item", left: true, title: "Why here", act, value: (row) => row.item_id, text: (row) => row.item_id };
   const times = Object.entries(answer.stage_ms).map(([stage, ms]) => `${stage} ${ms.toFixed(2)} ms`).join(" · ");
   const facts = [`decoding ${answer.decoding}`, `policy ${answer.policy}`];
   if (answer.propensity !== null) facts.push(`propensity ${answer.propensity.toExponential(3)}`);
   const slate = [
     { name: "Place", value: (row) => row.place, text: (row) => String(row.place) },
-    { name: "Item", left: true, value: (row) => row.item_id, text: (row) => row.item_id },
+    item,
     { name: "Probability", bar: true, value: (row) => row.probability, text: (row) => number(row.probability, 3) },
   ];
   if (answer.slate.some((row) => Object.keys(row.labels).length)) {
@@ -108,7 +119,7 @@ function answered(answer) {
   }
   const candidates = [
     { name: "Given", value: (row) => row.given, text: (row) => String(row.given) },
-    { name: "Item", left: true, value: (row) => row.item_id, text: (row) => row.item_id },
+    item,
     { name: "Base rank", value: (row) => row.base_rank, text: (row) => String(row.base_rank) },
     { name: "Base score", value: (row) => row.base_score, text: (row) => number(row.base_score) },
     { name: "Gate score", value: (row) => row.gate_score, text: (row) => number(row.gate_score) },
@@ -121,6 +132,7 @@ function answered(answer) {
     element("p", times, { class: "facts" }),
     element("h3", "Slate"),
     table(slate, answer.slate.map((row, place) => ({ ...row, place: place + 1 }))),
+    why,
     element("h3", `Candidates (${answer.candidates.length})`),
     table(candidates, answer.candidates, (row) => row.place !== null),
   );
@@ -140,9 +152,10 @@ async function rank(event) {
   if (by("other").value) versions.push(by("other").value);
   try {
     const answers = [];
-    for (const version of versions) answers.push(await ask("rank", { request, version, temperature: by("temperature").value }));
+    const asked = { request, temperature: by("temperature").value };
+    for (const version of versions) answers.push(await ask("rank", { ...asked, version }));
     forgive();
-    by("answers").replaceChildren(...answers.map(answered));
+    by("answers").replaceChildren(...answers.map((answer) => answered(answer, asked)));
   } catch (mistake) {
     complain(mistake);
   }
