@@ -271,6 +271,8 @@ const ground = () => getComputedStyle(document.body).backgroundColor;
 const light = ground();
 document.getElementById("theme").click();
 seen.themes = [light, ground()];
+const table = document.querySelector("#verdicts .scroll");
+seen.cut = table.scrollWidth - table.clientWidth;
 seen.wide = document.documentElement.scrollWidth - innerWidth;
 """
 
@@ -282,6 +284,7 @@ def test_the_page_works_in_a_browser_from_a_file_without_a_complaint(tmp_path):
     assert seen["problems"] == []
     assert seen["console"] == []
     assert seen["wide"] <= 0
+    assert seen["cut"] <= 0
     assert seen["sorted"][0] == "two"
     assert seen["chosen"] == [False, False, True]
     assert seen["tip"].startswith("one: 0.5")
