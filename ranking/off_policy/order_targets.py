@@ -1,0 +1,93 @@
+"""What a policy that orders a known set of items would do at every step of logged slates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class OrderTarget:
+    """A policy's probabilities on logged slates.
+
+    Attributes:
+        steps: float64 `[slates, positions]` in [0, 1], of each logged item given the logged items above it.
+        marginals: float64 `[slates, positions]`, of each logged item at its position; None where not known.
+        choices: float64 `[slates, positions, items]`, of every item of the set at each position given the logged
+            items above it; None where not known.
+    """
+
+    steps: NDArray[np.float64]
+    marginals: NDArray[np.float64] | None = None
+    choices: NDArray[np.float64] | None = None
+
+    def choices_of_classes(self, classes: NDArray[np.integer], count: int) -> NDArray[np.float64] | None:
+        """`choices` added up by class of item: float64 `[slates, positions, count]`, None where not known.
+
+        Args:
+            classes: int `[slates, items]` in [0, count).
+            count: of classes.
+        """
+        if self.choices is None:
+            return None
+        found = np.zeros((*self.steps.shape, count))
+        for number in range(count):
+            found[:, :, number] = np.where((classes == number)[:, None, :], self.choices, 0.0).sum(axis=2)
+        return found
+
+
+def ordered_target(
+    ranks: NDArray[np.integer], mask: NDArray[np.bool_], positions: int, epsilon: float = 0.0
+) -> OrderTarget:
+    """The policy that shows one order, or with probability `epsilon` one drawn evenly from all orders.
+
+    Off its order a deterministic policy's steps do not matter, for the weight above them is 0; `choices` are then the
+    best of what is left.
+
+    Args:
+        ranks: int `[slates, items]`, 0-based place that the policy gives to the item logged at each position.
+        mask: bool `[slates, items]`, true where an item was logged, without gaps.
+        positions: how many of the logged positions are judged, at most `items`.
+        epsilon: in [0, 1].
+    """
+    items = mask.sum(axis=1)
+    at = np.arange(positions)
+    inside = mask[:, :positions]
+    left = np.maximum(items[:, None] - at, 1)
+    uniform = np.where(inside, 1.0 / left, 1.0)
+    placed = np.where(inside, ranks[:, :positions] == at, True)
+    follows = np.logical_and.accumulate(placed, axis=1)
+    on_path = np.concatenate([np.ones((len(mask), 1), bool), follows[:, :-1]], axis=1)
+    drawn_above = np.concatenate([np.ones((len(mask), 1)), np.cumprod(uniform, axis=1)[:, :-1]], axis=1)
+    # How likely it is, after these items above, that the policy is showing its one order.
+    certain = np.where(on_path, (1.0 - epsilon) / (1.0 - epsilon + epsilon * drawn_above), 0.0 if epsilon else 1.0)
+    steps = np.where(inside, certain * (placed & on_path) + (1.0 - certain) * uniform, 1.0)
+    marginals = np.where(inside, (1.0 - epsilon) * placed + epsilon / np.maximum(items, 1)[:, None], 1.0)
+    choices = np.zeros((*steps.shape, mask.shape[1]))
+    for k in range(positions):
+        remaining = mask & (np.arange(mask.shape[1]) >= k)
+        best = np.argmin(np.where(remaining, ranks, np.iinfo(np.int64).max), axis=1)
+        choices[:, k] = np.where(remaining, ((1.0 - certain[:, k]) * uniform[:, k])[:, None], 0.0)
+        choices[np.arange(len(mask)), k, best] += certain[:, k]
+    return OrderTarget(steps, marginals, np.where(inside[:, :, None], choices, 0.0))
+
+
+def drawn_target(logits: NDArray[np.floating], mask: NDArray[np.bool_], positions: int) -> OrderTarget:
+    """The Plackett-Luce policy, which draws what is left in proportion to `exp(logits)`; its marginals are not told.
+
+    Args:
+        logits: float `[slates, items]` of the item logged at each position.
+        mask, positions: as in `ordered_target`.
+    """
+    hidden = np.where(mask, logits, -np.inf)
+    weights = np.exp(hidden - np.where(mask.any(axis=1), hidden.max(axis=1, initial=-np.inf), 0.0)[:, None])
+    inside = mask[:, :positions]
+    choices = np.zeros((len(mask), positions, mask.shape[1]))
+    for k in range(positions):
+        remaining = np.where(np.arange(mask.shape[1]) >= k, weights, 0.0)
+        choices[:, k] = remaining / np.maximum(remaining.sum(axis=1, keepdims=True), np.finfo(float).tiny)
+    at = np.arange(positions)
+    steps = np.where(inside, choices[:, at, at], 1.0)
+    return OrderTarget(steps, None, np.where(inside[:, :, None], choices, 0.0))
