@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ranking.off_policy.slate_weights import ratios_before
+
 
 @dataclass(frozen=True)
 class OrderTarget:
@@ -35,11 +37,16 @@ class OrderTarget:
         found = np.zeros((*self.steps.shape, count))
         for number in range(count):
             found[:, :, number] = np.where((classes == number)[:, None, :], self.choices, 0.0).sum(axis=2)
-        return found
+        # Sums of shares of 1 may miss it by a rounding.
+        return np.minimum(found, 1.0)
 
 
 def ordered_target(
-    ranks: NDArray[np.integer], mask: NDArray[np.bool_], positions: int, epsilon: float = 0.0
+    ranks: NDArray[np.integer],
+    mask: NDArray[np.bool_],
+    positions: int,
+    epsilon: float = 0.0,
+    movable: NDArray[np.integer] | None = None,
 ) -> OrderTarget:
     """The policy that shows one order, or with probability `epsilon` one drawn evenly from all orders.
 
@@ -51,26 +58,40 @@ def ordered_target(
         mask: bool `[slates, items]`, true where an item was logged, without gaps.
         positions: how many of the logged positions are judged, at most `items`.
         epsilon: in [0, 1].
+        movable: int `[slates]`, how many of the first items of the policy's order an even draw orders anew, for
+            instance those that pass a gate; the others stay where they are. None: all.
     """
-    items = mask.sum(axis=1)
-    at = np.arange(positions)
+    width = mask.shape[1]
+    at, place = np.arange(positions), np.arange(width)
+    moved = mask.sum(axis=1) if movable is None else np.asarray(movable)
     inside = mask[:, :positions]
-    left = np.maximum(items[:, None] - at, 1)
-    uniform = np.where(inside, 1.0 / left, 1.0)
+    slates = np.arange(len(mask))
     placed = np.where(inside, ranks[:, :positions] == at, True)
     follows = np.logical_and.accumulate(placed, axis=1)
     on_path = np.concatenate([np.ones((len(mask), 1), bool), follows[:, :-1]], axis=1)
-    drawn_above = np.concatenate([np.ones((len(mask), 1)), np.cumprod(uniform, axis=1)[:, :-1]], axis=1)
-    # How likely it is, after these items above, that the policy is showing its one order.
-    certain = np.where(on_path, (1.0 - epsilon) / (1.0 - epsilon + epsilon * drawn_above), 0.0 if epsilon else 1.0)
-    steps = np.where(inside, certain * (placed & on_path) + (1.0 - certain) * uniform, 1.0)
-    marginals = np.where(inside, (1.0 - epsilon) * placed + epsilon / np.maximum(items, 1)[:, None], 1.0)
-    choices = np.zeros((*steps.shape, mask.shape[1]))
+    # The even draw: each movable item that is left, then what never moves.
+    even = np.zeros((len(mask), positions, width))
+    greedy = np.zeros_like(even)
     for k in range(positions):
-        remaining = mask & (np.arange(mask.shape[1]) >= k)
+        remaining = mask & (place >= k)
         best = np.argmin(np.where(remaining, ranks, np.iinfo(np.int64).max), axis=1)
-        choices[:, k] = np.where(remaining, ((1.0 - certain[:, k]) * uniform[:, k])[:, None], 0.0)
-        choices[np.arange(len(mask)), k, best] += certain[:, k]
+        greedy[slates, k, best] = 1.0
+        drawn = remaining & (ranks < moved[:, None])
+        even[:, k] = drawn / np.maximum(drawn.sum(axis=1, keepdims=True), 1)
+        even[slates, k, best] += ~drawn.any(axis=1)
+    logged = even[:, at, at]
+    reached = np.concatenate(
+        [np.ones((len(mask), 1)), np.cumprod(np.where(inside, logged, 1.0), axis=1)[:, :-1]], axis=1
+    )
+    # How likely it is, after these items above, that the policy is showing its one order.
+    below = 1.0 - epsilon + epsilon * reached
+    certain = np.where(on_path, (1.0 - epsilon) / np.where(below > 0, below, 1.0), 0.0 if epsilon else 1.0)
+    choices = certain[:, :, None] * greedy + (1.0 - certain)[:, :, None] * even
+    steps = np.where(inside, np.where(on_path | (epsilon > 0), choices[:, at, at], 0.0), 1.0)
+    spread = np.where(
+        (ranks[:, :positions] < moved[:, None]) & (at < moved[:, None]), 1.0 / np.maximum(moved, 1)[:, None], placed
+    )
+    marginals = np.where(inside, (1.0 - epsilon) * placed + epsilon * spread, 1.0)
     return OrderTarget(steps, marginals, np.where(inside[:, :, None], choices, 0.0))
 
 

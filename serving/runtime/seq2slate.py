@@ -15,6 +15,8 @@ from serving.runtime.sessions import input_axis, open_session
 
 INPUTS = ("features", "mask", "noise", "temperature")
 OUTPUTS = ("order", "log_probabilities", "first_logits")
+# As noise it decides a step whatever the logits are.
+DECISIVE = 1e30
 
 
 class Placed(NamedTuple):
@@ -76,6 +78,22 @@ class Seq2Slate:
                 if sound[row] and _all_different(chosen, len(readings[member].features)):
                     placed[member] = Placed(chosen, log_probabilities[row, steps].astype(np.float64))
         return placed
+
+    def given_order(
+        self, features: NDArray[np.float32], order: NDArray[np.int64], temperature: float
+    ) -> NDArray[np.float64]:
+        """Log-probability of each choice of `order` given those before it, were the slate sampled at `temperature`.
+
+        Args:
+            features: raw, float32 `[candidates, features]`, in base order, at most `max_list_size`.
+            order: int64 `[places]`, rows of `features`, all different, at most `slate_size`.
+            temperature: of the sampling.
+        """
+        noise = np.zeros((1, self.slate_size, len(features)), np.float32)
+        noise[0, np.arange(len(order)), order] = DECISIVE
+        rows, mask = padded([features])
+        _, log_probabilities, _ = self._run(rows, mask, noise, temperature)
+        return log_probabilities[0, : len(order)].astype(np.float64)
 
     def place_batch(
         self, features: NDArray[np.float32], mask: NDArray[np.bool_]

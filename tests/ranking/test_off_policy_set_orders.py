@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 
 import numpy as np
 import pytest
@@ -87,23 +86,26 @@ def test_slates_too_long_to_go_through_their_sets_are_told_only_where_they_are_c
     assert not found.marginals_known.any()
 
 
+@pytest.mark.parametrize("movable", [4, 2])
 @pytest.mark.parametrize("epsilon", [0.0, 0.3, 1.0])
-def test_an_order_shown_with_epsilon_has_the_probabilities_of_enumeration(epsilon: float) -> None:
+def test_an_order_shown_with_epsilon_has_the_probabilities_of_enumeration(epsilon: float, movable: int) -> None:
     items, positions = 4, 3
+    fixed = tuple(range(movable, items))
+    drawn = [order + fixed for order in itertools.permutations(range(movable))]
+    # The policy's own order is 0, 1, 2, 3, so that an item's number is its place there.
+    own = tuple(range(items))
+    chance = {
+        order: (1 - epsilon) * (order == own) + epsilon * (order in drawn) / len(drawn) for order in {*drawn, own}
+    }
     for order in itertools.permutations(range(items)):
-        # The policy's own order is 0, 1, 2, 3, so that an item's number is its place there.
-        target = ordered_target(np.array([order]), np.ones((1, items), bool), positions, epsilon)
-        chance = {
-            other: epsilon / math.factorial(items) + (1 - epsilon) * (other == tuple(range(items)))
-            for other in itertools.permutations(range(items))
-        }
+        target = ordered_target(np.array([order]), np.ones((1, items), bool), positions, epsilon, np.array([movable]))
+        assert target.marginals is not None
+        assert target.choices is not None
         for place in range(positions):
             reached = sum(value for other, value in chance.items() if other[:place] == order[:place])
             chosen = sum(value for other, value in chance.items() if other[: place + 1] == order[: place + 1])
             there = sum(value for other, value in chance.items() if other[place] == order[place])
-            assert target.marginals is not None
             assert target.marginals[0, place] == pytest.approx(there)
-            assert target.choices is not None
             assert target.choices[0, place].sum() == pytest.approx(1.0)
             if reached > 0:
                 assert target.steps[0, place] == pytest.approx(chosen / reached)
