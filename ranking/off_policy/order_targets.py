@@ -79,10 +79,7 @@ def ordered_target(
         drawn = remaining & (ranks < moved[:, None])
         even[:, k] = drawn / np.maximum(drawn.sum(axis=1, keepdims=True), 1)
         even[slates, k, best] += ~drawn.any(axis=1)
-    logged = even[:, at, at]
-    reached = np.concatenate(
-        [np.ones((len(mask), 1)), np.cumprod(np.where(inside, logged, 1.0), axis=1)[:, :-1]], axis=1
-    )
+    reached = ratios_before(np.cumprod(np.where(inside, even[:, at, at], 1.0), axis=1))
     # How likely it is, after these items above, that the policy is showing its one order.
     below = 1.0 - epsilon + epsilon * reached
     certain = np.where(on_path, (1.0 - epsilon) / np.where(below > 0, below, 1.0), 0.0 if epsilon else 1.0)
