@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipelines.images_config import ImagesConfig
+from pipelines.slate_value_config import SlateValueConfig
 from pipelines.slices_config import SlicedColumn
 from seriatim_config import Section, read_config
 
@@ -144,6 +145,7 @@ class EvaluationConfig(Section):
         100, ge=2, description="Slices with fewer requests that count are shown and decide nothing."
     )
     off_policy: bool = Field(False, description="Estimate the gate's value as a policy on single impressions.")
+    slate_value: SlateValueConfig = SlateValueConfig()
 
     @field_validator("slices")
     @classmethod
