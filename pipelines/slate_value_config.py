@@ -15,7 +15,7 @@ class SlateValueConfig(Section):
     positions: int | None = Field(None, ge=1, description="First positions whose clicks count; null: the slate's size.")
     logger: Literal["unknown", "plackett_luce"] = Field(
         "unknown",
-        description="`plackett_luce`: drew what it showed in proportion to weights that nothing above changes.",
+        description="`unknown`, or `plackett_luce`: drew items in proportion to weights of their own.",
     )
     exploration: Literal["none", "temperature", "epsilon"] = Field(
         "none", description="Judge the new bundle also as it would explore: `none`, by `temperature` or by `epsilon`."

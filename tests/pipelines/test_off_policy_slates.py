@@ -3,6 +3,7 @@
 import itertools
 import math
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,10 +14,8 @@ from pipelines.evaluation.slate_value import evaluate_slates
 from ranking.click_models import Cascade, DiverseClicks, PositionBased, clicks_on_order
 from ranking.lists import RankingLists
 from ranking.off_policy import discounts
-from serving.runtime import SlateRanker
-from tests.serving.small_bundles import CONTEXT, ITEM, make_bundle
 
-ITEMS = 4
+ITEMS, CONTEXT, ITEM = 4, ("context_hour",), ("price", "quality", "age")
 DIVERSE, POSITIONS = DiverseClicks(Cascade(0.5), 0.5), PositionBased((1.0, 0.6, 0.4, 0.2))
 
 
@@ -185,11 +184,36 @@ def test_fewer_positions_count_fewer_clicks():
     assert found.clicks[0].logged_value == pytest.approx(log.clicks.reshape(-1, ITEMS)[:, :2].sum() / 500)
 
 
-@pytest.mark.parametrize("kinds", [("base_ranker", "seq2slate"), ("base_ranker", "gate", "seq2slate")])
+class Drawer:
+    """Stands in for a bundle: best quality first, of what has a price above the threshold first; drawn likewise."""
+
+    features = SimpleNamespace(context=CONTEXT)
+
+    def __init__(self, threshold):
+        self.threshold = threshold
+
+    def rank(self, query):
+        passed = query.features[:, 0] > self.threshold
+        order = np.lexsort((-query.features[:, 1], ~passed))
+        return SimpleNamespace(order=tuple(order.tolist()), passed=passed, ranks=np.argsort(order))
+
+    def order_probabilities(self, query, order):
+        weights = np.exp(query.features[:, 1] / query.temperature)
+        passed, found = query.features[:, 0] > self.threshold, []
+        behind = [row for row in self.rank(query).order if not passed[row]]
+        for place, row in enumerate(order):
+            left = [other for other in order[place:] if passed[other]]
+            if left:
+                found.append(weights[row] / weights[left].sum() if passed[row] else 0.0)
+            else:
+                found.append(float(row == behind[place - int(passed.sum())]))
+        return np.array(found)
+
+
+@pytest.mark.parametrize("threshold", [-np.inf, -1.0])
 @pytest.mark.parametrize(("policy", "strength"), [("temperature", 0.7), ("epsilon", 0.5)])
-def test_the_draft_as_it_would_explore_is_judged_by_its_own_probabilities(tmp_path, kinds, policy, strength):
-    requests = 300
-    ranker = SlateRanker(make_bundle(tmp_path, kinds=kinds))
+def test_the_draft_as_it_would_explore_is_judged_by_its_own_probabilities(threshold, policy, strength):
+    requests, ranker = 800, Drawer(threshold)
     market = Market(requests, seed=6)
     order, steps = market.drawn(np.zeros((requests, ITEMS)))
     lists, attraction = market.lists(order)
