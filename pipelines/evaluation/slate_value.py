@@ -61,11 +61,11 @@ def evaluate_slates(
     shown = _Shown.of(lists, rankings)
     drawn = (shown.propensities < CERTAIN).any(axis=1)
     judged = shown.select(drawn) if drawn.any() else shown
-    orders = drawn_orders(judged.propensities, judged.mask, settings.logger == "plackett_luce")
+    positions = min(settings.positions or config.serving.slate_size, config.serving.slate_size, judged.mask.shape[1])
+    orders = drawn_orders(judged.propensities, judged.mask, settings.logger == "plackett_luce", positions)
     no_steps, no_marginals = _unknown(orders, settings)
     known = orders.known if no_steps is None else np.ones(len(judged.mask), bool)
     judged = judged.select(known)
-    positions = min(settings.positions or config.serving.slate_size, config.serving.slate_size, judged.mask.shape[1])
     classes = _classes(judged)
     targets = _targets(ranker, judged, classes, positions, config)
     resampling = Resampling(config.evaluation.confidence, config.evaluation.bootstrap_samples, config.seed)
@@ -171,8 +171,6 @@ def _unknown(orders: SetOrders, settings: SlateValueConfig) -> tuple[str | None,
         return no_steps, no_steps
     if orders.marginals_known[orders.known].all():
         return None, None
-    if settings.logger == "plackett_luce":
-        return None, f"more than {MAX_DRAWN} drawn items are too many to go through their orders"
     return None, (
         "the log does not tell how likely each item was at its position whatever stands elsewhere; set "
         "evaluation.slate_value.logger where the logger is known"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ from ranking.off_policy.slates import (
 
 CASCADE_DR, RIPS, IIPS, SIPS = "sn_cascade_dr", "snrips", "sniips", "snsips"
 FOLDS = 5
+Estimator = Callable[..., OffPolicyEstimate]
 
 
 @dataclass(frozen=True)
@@ -52,37 +54,37 @@ def order_values(
         resampling: of the intervals.
         no_steps, no_marginals: why `logged` has no propensities of that kind; None where it has.
     """
-    common = {"confidence": resampling.confidence, "samples": resampling.samples, "seed": resampling.seed}
+    steps, choices, marginals = target.steps, target.choices, target.marginals
 
-    def told(name: str, reason: str | None, estimate: Callable[[], OffPolicyEstimate]) -> OffPolicyEstimate:
-        if reason is None:
-            return estimate()
+    def weighed(estimator: Estimator, probabilities: NDArray[np.float64]) -> OffPolicyEstimate:
+        return estimator(
+            logged,
+            probabilities,
+            self_normalised=True,
+            confidence=resampling.confidence,
+            samples=resampling.samples,
+            seed=resampling.seed,
+        )
+
+    def untold(name: str, reason: str) -> OffPolicyEstimate:
         bare = replace(logged, step_propensities=None)
-        nothing = slate_inverse_propensity_score(bare, np.zeros(logged.mask.shape), samples=1)
-        return replace(nothing, estimator=name, reason=reason)
+        return replace(slate_inverse_propensity_score(bare, steps, samples=1), estimator=name, reason=reason)
 
     estimates = []
-    choices, marginals = target.choices, target.marginals
     if choices is not None:
         few = f"{len(logged)} slates are too few for a model of rewards" if len(logged) < FOLDS else None
-
-        def doubly_robust() -> OffPolicyEstimate:
+        reason = no_steps or few
+        if reason is not None:
+            estimates.append(untold(CASCADE_DR, reason))
+        else:
             predictions = cross_fitted_slate_rewards(logged, classes, choices, folds=FOLDS, seed=resampling.seed)
-            return cascade_doubly_robust(logged, target.steps, predictions, self_normalised=True, **common)
-
-        estimates.append(told(CASCADE_DR, no_steps or few, doubly_robust))
-    by_steps = ((RIPS, reward_interaction_inverse_propensity_score), (SIPS, slate_inverse_propensity_score))
-    for name, estimator in by_steps:
-        estimates.append(
-            told(name, no_steps, lambda by=estimator: by(logged, target.steps, self_normalised=True, **common))
-        )
-    if marginals is not None:
-        estimates.insert(
-            -1,
-            told(
-                IIPS,
-                no_marginals,
-                lambda: independent_inverse_propensity_score(logged, marginals, self_normalised=True, **common),
-            ),
-        )
+            estimates.append(weighed(partial(cascade_doubly_robust, predictions=predictions), steps))
+    kinds: list[tuple[str, Estimator, NDArray[np.float64] | None, str | None]] = [
+        (RIPS, reward_interaction_inverse_propensity_score, steps, no_steps),
+        (IIPS, independent_inverse_propensity_score, marginals, no_marginals),
+        (SIPS, slate_inverse_propensity_score, steps, no_steps),
+    ]
+    for name, estimator, probabilities, reason in kinds:
+        if probabilities is not None:
+            estimates.append(weighed(estimator, probabilities) if reason is None else untold(name, reason))
     return estimates

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ranking.off_policy.arrival_marginals import arrival_marginals
+
 # There are two to this power of sets to go through.
 MAX_DRAWN = 10
 SLATES_AT_ONCE = 1024
@@ -36,7 +38,10 @@ class SetOrders:
 
 
 def drawn_orders(
-    step_propensities: NDArray[np.floating], mask: NDArray[np.bool_], plackett_luce: bool = False
+    step_propensities: NDArray[np.floating],
+    mask: NDArray[np.bool_],
+    plackett_luce: bool = False,
+    positions: int | None = None,
 ) -> SetOrders:
     """What step propensities tell about the orders of the items that were shown.
 
@@ -50,8 +55,10 @@ def drawn_orders(
         step_propensities: float `[slates, positions]` in (0, 1], `pi_b(a_k | x, a_<k)`. Items behind the last free
             choice have 1: the logger does not move them.
         mask: bool `[slates, positions]`, true where an item was shown, without gaps.
-        plackett_luce: whether the logger is one. Slates with more than `MAX_DRAWN` free choices have no marginals
-            then either, and no steps unless they are complete.
+        plackett_luce: whether the logger is one. Incomplete slates with more than `MAX_DRAWN` free choices are not
+            known even then.
+        positions: how many of the first positions are asked for, >= 1; the marginals of longer slates behind them
+            are nan. None: all.
 
     Source: Plackett, "The analysis of permutations", 1975; sums over orders by sets, as Held and Karp's.
     """
@@ -73,6 +80,14 @@ def drawn_orders(
                     result[rows] = 1.0
                     result[rows, :count] = part
             known[chosen] = marginals_known[chosen] = True
+        long = np.flatnonzero((drawn > MAX_DRAWN) & complete)
+        for count in np.unique(drawn[long]):
+            rows = long[drawn[long] == count]
+            asked = min(int(count), given.shape[1] if positions is None else positions)
+            marginals[rows, count:] = 1.0
+            placed = arrival_marginals(_weights(given[rows, :count])[0], asked)
+            marginals[rows, :asked] = np.clip(placed, np.finfo(float).tiny, 1.0)
+        marginals_known[long] = True
     return SetOrders(steps, marginals, complete, known, marginals_known)
 
 
@@ -84,6 +99,12 @@ def _free_choices(given: NDArray[np.float64], mask: NDArray[np.bool_]) -> NDArra
     return np.where(last > 0, np.minimum(last + 1, mask.sum(axis=1)), 0)
 
 
+def _weights(steps: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights of the drawn items `[slates, drawn]`, and `[slates]` of what was not drawn; all of them add to 1."""
+    left = np.concatenate([np.ones((len(steps), 1)), np.cumprod(np.maximum(1.0 - steps, LEAST_LEFT), axis=1)], axis=1)
+    return steps * left[:, :-1], left[:, -1]
+
+
 def _over_sets(
     steps: NDArray[np.float64], complete: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -92,9 +113,8 @@ def _over_sets(
     A set is a number whose bit k says whether the item of place k is in it.
     """
     slates, count = steps.shape
-    left = np.concatenate([np.ones((slates, 1)), np.cumprod(np.maximum(1.0 - steps, LEAST_LEFT), axis=1)], axis=1)
-    weights = steps * left[:, :-1]
-    rest = np.where(complete, 0.0, left[:, -1])
+    weights, unshown = _weights(steps)
+    rest = np.where(complete, 0.0, unshown)
     everything = (1 << count) - 1
     # Weight of what stands in no slate yet, a set at a time; summed, for a difference would lose the small ones.
     outside = np.empty((everything + 1, slates))

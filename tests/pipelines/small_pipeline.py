@@ -15,7 +15,8 @@ gate: {{hidden: [], epochs: 4, folds: 3}}
 seq2slate: {{hidden_size: 8, epochs: 2, learning_rate: 0.003, batch_size: 64}}
 labeller: {{ridge: 0.01, folds: 2}}
 images: {{backbones: [resnet8_2, resnet8_4], image_size: 8, embedding_width: 3, epochs: 3, cache_root: {root}/cache}}
-evaluation: {{bootstrap_samples: 100, blessing_margin: 1.0, slices: [context_mobile], min_slice_requests: 20}}
+evaluation: {{bootstrap_samples: 100, blessing_margin: 1.0, slices: [context_mobile], min_slice_requests: 20,
+  slate_value: {{logger: plackett_luce, exploration: temperature, positions: 1}}}}
 serving: {{slate_size: 4, golden_requests: 3}}
 run_root: {root}/runs
 bundle_root: {root}/bundles

@@ -75,6 +75,20 @@ def test_the_metrics_file_holds_every_policy_with_intervals(root, first):
     assert set(metrics.training) == {"base_ranker", "gate", "seq2slate", "labeller"}
 
 
+def test_slates_are_judged_off_policy_by_the_logged_propensities(root, first, tmp_path):
+    metrics = load_metrics(root / "runs" / "small" / "metrics.json")
+    values = metrics.slate_values
+    requests = metrics.data.requests["eval"]
+    assert (values.slates, values.drawn, values.complete, values.positions) == (requests, requests, requests, 1)
+    assert {row.policy for row in values.clicks} == {"served", "base", "served_explored"}
+    explored = [row for row in values.clicks if row.policy == "served_explored"]
+    assert [row.estimator for row in explored] == ["snrips", "snsips"]
+    # Of the first position alone all estimators say the same.
+    assert explored[0].value == pytest.approx(explored[1].value)
+    assert all(row.identifiable and 0.5 < row.mean_weight < 2 for row in explored)
+    assert "Value of re-ordered slates on the logged traffic" in write_report(metrics, tmp_path).read_text()
+
+
 def test_slices_are_parts_of_the_difference_that_decided(root, first):
     metrics = load_metrics(root / "runs" / "small" / "metrics.json")
     slices, blessing = metrics.slices, metrics.blessing

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ranking.off_policy.arrival_marginals import arrival_marginals
 from ranking.off_policy.order_targets import OrderTarget, drawn_target, ordered_target
 from ranking.off_policy.set_orders import MAX_DRAWN, drawn_orders
 
@@ -82,8 +83,28 @@ def test_slates_too_long_to_go_through_their_sets_are_told_only_where_they_are_c
     uniform = 1.0 / np.arange(length, 0, -1.0)
     steps = np.stack([uniform, uniform * 0.5])
     found = drawn_orders(steps, np.ones(steps.shape, bool), plackett_luce=True)
-    assert found.known.tolist() == [True, False]
-    assert not found.marginals_known.any()
+    assert found.known.tolist() == found.marginals_known.tolist() == [True, False]
+    assert found.marginals[0] == pytest.approx(np.full(length, 1 / length), abs=1e-6)
+    assert not drawn_orders(steps, np.ones(steps.shape, bool)).marginals_known.any()
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 5), st.floats(0.0, 4.0), st.integers(0, 2**32 - 1))
+def test_positions_by_arrival_times_are_those_of_enumeration(items: int, spread: float, seed: int) -> None:
+    weights = np.exp(spread * np.random.default_rng(seed).normal(size=items))
+    _, marginals = by_enumeration(weights, tuple(range(items)))
+    assert arrival_marginals(weights[None], items)[0] == pytest.approx(marginals, abs=1e-9)
+
+
+def test_positions_of_long_lists_are_the_frequencies_of_draws_and_behind_the_asked_ones_not_told() -> None:
+    rng = np.random.default_rng(4)
+    logits = np.sort(rng.normal(scale=1.5, size=14))[::-1]
+    drawn = np.argsort(-(logits + rng.gumbel(size=(40_000, 14))), axis=1)
+    steps = plackett_luce_steps(np.exp(logits), tuple(range(14)))
+    found = drawn_orders(steps[None], np.ones((1, 14), bool), plackett_luce=True, positions=3)
+    shares = (drawn[:, :3] == np.arange(3)).mean(axis=0)
+    assert found.marginals[0, :3] == pytest.approx(shares, abs=0.01)
+    assert np.isnan(found.marginals[0, 3:]).all()
 
 
 @pytest.mark.parametrize("movable", [4, 2])
