@@ -81,8 +81,13 @@ def slate_value_cautions(metrics: Metrics) -> Iterator[str]:
                     f"Off-policy values of the slates of '{name}' by {TITLES[one]} and {TITLES[other]} differ by more "
                     f"than their intervals: {why}, so that {TITLES[one]} is wrong here."
                 )
+    # Of a logger without choice no position can be told.
+    way_out = " Fewer positions (evaluation.slate_value.positions) are told from fewer slates."
     for reason, names in untold.items():
-        yield f"The off-policy value of the slates of {', '.join(names)} cannot be told from this log: {reason}."
+        yield (
+            f"The off-policy value of the slates of {', '.join(names)} cannot be told from this log: {reason}."
+            + (way_out if values.drawn and values.positions > 1 else "")
+        )
 
 
 def slate_value_lines(metrics: Metrics) -> Iterator[str]:

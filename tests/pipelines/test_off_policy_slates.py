@@ -14,6 +14,8 @@ from pipelines.evaluation.slate_value import evaluate_slates
 from ranking.click_models import Cascade, DiverseClicks, PositionBased, clicks_on_order
 from ranking.lists import RankingLists
 from ranking.off_policy import discounts
+from ranking.off_policy.order_targets import ordered_target
+from serving.runtime.epsilon_slates import step_probabilities
 
 ITEMS, CONTEXT, ITEM = 4, ("context_hour",), ("price", "quality", "age")
 DIVERSE, POSITIONS = DiverseClicks(Cascade(0.5), 0.5), PositionBased((1.0, 0.6, 0.4, 0.2))
@@ -245,6 +247,14 @@ def chance_by_epsilon(shown, slate, epsilon):
     greedy, movable = slate.order, int(slate.passed.sum())
     reachable = set(shown[:movable]) == set(greedy[:movable]) and shown[movable:] == greedy[movable:]
     return (1 - epsilon) * (shown == greedy) + epsilon * reachable / math.factorial(movable)
+
+
+def test_orders_by_epsilon_have_the_probabilities_that_the_service_logs():
+    ranks = np.array(list(itertools.permutations(range(ITEMS))))
+    found = ordered_target(ranks, np.ones(ranks.shape, bool), 3, 0.3)
+    for rank, steps in zip(ranks, found.steps, strict=True):
+        # Items are named by their place in the service's best order.
+        assert steps == pytest.approx(step_probabilities(rank[:3], np.arange(3), ITEMS, 0.3))
 
 
 def test_logs_without_what_it_takes_have_no_values():

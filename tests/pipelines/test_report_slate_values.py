@@ -102,6 +102,13 @@ def test_cautions_follow_from_the_values(rows, expected):
         assert words in sentence
 
 
+def test_fewer_positions_are_advised_where_the_logger_had_a_choice():
+    rows = (untold("served", "snrips"),)
+    [advised], [fixed] = cautions(judged(*rows)), cautions(judged(*rows, drawn=0))
+    assert "Fewer positions (evaluation.slate_value.positions)" in advised
+    assert fixed.endswith(f"{UNTOLD}.")
+
+
 def test_values_survive_the_file(tmp_path):
     metrics = judged(*SOUND)
     metrics.save(tmp_path / "metrics.json")

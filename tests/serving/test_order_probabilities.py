@@ -6,8 +6,9 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from serving.runtime import SlateRanker
 from serving.runtime.query import InvalidRequestError
-from tests.serving.small_bundles import make_query
+from tests.serving.small_bundles import make_bundle, make_query
 
 
 @pytest.mark.parametrize("candidates", [1, 3, 8, 12])
@@ -20,6 +21,17 @@ def test_a_sampled_slate_has_the_probabilities_that_it_was_answered_with(ranker,
         # Places that the model does not choose are certain.
         answered = np.where(np.isnan(slate.probabilities), 1.0, slate.probabilities)
         assert given == pytest.approx(answered, rel=1e-5)
+
+
+@pytest.mark.parametrize("kinds", [("base_ranker", "gate", "seq2slate"), ("base_ranker", "seq2slate"), ("gate",)])
+def test_bundles_of_other_stages_and_one_step_decoding_answer_alike(tmp_path, kinds):
+    ranker = SlateRanker(make_bundle(tmp_path, kinds=kinds, decoding="one_step"))
+    for seed in range(10):
+        query = make_query(7, seed, slate_size=7, explore=True, temperature=0.8)
+        slate = ranker.rank(query)
+        answered = np.where(np.isnan(slate.probabilities), 1.0, slate.probabilities)
+        assert ranker.order_probabilities(query, slate.order) == pytest.approx(answered, rel=1e-5)
+        assert ranker.order_probabilities(query, slate.order[::-1])[-1] < 1
 
 
 def test_probabilities_of_all_orders_add_to_one(ranker):
