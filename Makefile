@@ -47,7 +47,7 @@ format: setup ## rewrite the sources in the agreed format
 	.venv/bin/ruff check --fix .
 
 bench: setup ## run the benchmarks that keep a time budget, three minutes each, and rebuild docs/benchmarks.md
-	@for name in bench_gate_promise bench_serving_latency off_policy structured_prediction; do .venv/bin/python -m benchmarks.$$name --budget 3 || exit 1; done
+	@for name in bench_gate_promise bench_serving_latency off_policy off_policy_traffic structured_prediction; do .venv/bin/python -m benchmarks.$$name --budget 3 || exit 1; done
 	@.venv/bin/python -m benchmarks.render
 
 proto: setup ## generate the protocol code from serving/proto/

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.cascade_plot import FRONT, cascade_plot
 from benchmarks.codec_plot import codec_plot
 from benchmarks.harness import RESULTS
+from benchmarks.off_policy_plot import off_policy_plot
 from benchmarks.prediction_plot import prediction_plot
 from benchmarks.structure_plot import structure_plot
 
@@ -20,6 +21,7 @@ DRAWN = (
     ("cascades", "cascades.svg", cascade_plot),
     ("codec", "codec.svg", codec_plot),
     ("structure_search", "structure_search.svg", structure_plot),
+    ("off_policy_traffic", "off_policy_traffic.svg", off_policy_plot),
 )
 INTRODUCTION = """# Benchmarks
 

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipelines.images_config import ImagesConfig
+from pipelines.slate_value_config import SlateValueConfig
 from pipelines.slices_config import SlicedColumn
 from seriatim_config import Section, read_config
 
@@ -156,6 +157,7 @@ class EvaluationConfig(Section):
         True, description="Analyse the judged items with TensorFlow Model Analysis too, for its own tools."
     )
     off_policy: bool = Field(False, description="Estimate the gate's value as a policy on single impressions.")
+    slate_value: SlateValueConfig = SlateValueConfig()
 
     @field_validator("slices", "item_groups")
     @classmethod

@@ -54,10 +54,9 @@ def calibration_metrics(
     return tuple(found)
 
 
-def _base_outcome(lists: RankingLists, label: str) -> tuple[NDArray[np.floating] | None, str]:
-    if label == "clicked":
-        return (None if lists.clicks is None else lists.clicks > 0), "clicked"
-    return (None if lists.grades is None else lists.grades > 0), "grade above 0"
+def _base_outcome(lists: RankingLists, label: str) -> tuple[NDArray[np.bool_] | None, str]:
+    labels, words = (lists.clicks, "clicked") if label == "clicked" else (lists.grades, "grade above 0")
+    return (None if labels is None else labels > 0), words
 
 
 def _by_score(

@@ -21,6 +21,7 @@ from pipelines.evaluation.labeller import labeller_metrics
 from pipelines.evaluation.off_policy import evaluate_gate_policies
 from pipelines.evaluation.policies import query_of, seq2slate_scores, served_scores
 from pipelines.evaluation.ranking_rows import ranking_rows, values_per_request
+from pipelines.evaluation.slate_value import evaluate_slates
 from pipelines.evaluation.slice_columns import slice_requests
 from pipelines.evaluation.slices import Comparison, slice_metrics
 from pipelines.report.image_metrics import ImageMetrics
@@ -128,6 +129,7 @@ def evaluate(given: EvaluationInput) -> Metrics:
         images=given.images,
         item_features=_item_features(given),
         off_policy=_off_policy(given),
+        slate_values=evaluate_slates(ranker, given.evaluation, rankings, given.config),
         training=_histories(given.stages),
         position_clicks=_position_clicks(given.train),
         blessing=Blessing(

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipelines.config import EvaluationConfig
 from pipelines.readers.open_bandit import read_campaign
-from pipelines.report.metrics_file import OffPolicyMetrics
+from pipelines.report.off_policy_metrics import OffPolicyMetrics
 from ranking.lists import RankingLists
 from ranking.off_policy import (
     LoggedImpressions,
@@ -45,7 +45,7 @@ def evaluate_gate_policies(
                 samples=settings.bootstrap_samples,
                 seed=seed,
             )
-            rows.append(_row(policy, estimate))
+            rows.append(off_policy_row(policy, estimate))
     return tuple(rows)
 
 
@@ -70,7 +70,8 @@ def _target_probabilities(gate: Gate, lists: RankingLists, log_path: Path) -> di
     return {"uniform_over_passing": uniform, "best_gate_score": best}
 
 
-def _row(policy: str, estimate: OffPolicyEstimate) -> OffPolicyMetrics:
+def off_policy_row(policy: str, estimate: OffPolicyEstimate, unit: str = "impressions") -> OffPolicyMetrics:
+    """An estimate of a policy's value as the metrics file keeps it, `unit` being what the log's rows are."""
     diagnostics = estimate.diagnostics
     return OffPolicyMetrics(
         policy=policy,
@@ -83,7 +84,7 @@ def _row(policy: str, estimate: OffPolicyEstimate) -> OffPolicyMetrics:
         mean_weight=None if diagnostics is None else diagnostics.mean_weight,
         identifiable=estimate.identifiable,
         reason=estimate.reason,
-        caution=estimate.caution,
+        caution=estimate.caution and estimate.caution.replace("impressions", unit),
         logged_value=estimate.logged_value,
         count=estimate.count,
     )

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pipelines.report.comparison import SERVED, compare, deciding_row
 from pipelines.report.label_section import score_verdict
 from pipelines.report.metrics_file import Metrics
+from pipelines.report.slate_value_section import slate_value_cautions
 from pipelines.report.slice_section import slice_words
 from pipelines.report.wording import (
     label_metric_title,
@@ -35,6 +36,7 @@ def cautions(metrics: Metrics) -> list[str]:
         *_about_the_gate(metrics),
         *_about_the_labels(metrics),
         *_about_the_traffic(metrics),
+        *slate_value_cautions(metrics),
         *_about_the_data(metrics),
         *_about_the_drift(metrics),
         *_about_the_lookup(metrics),

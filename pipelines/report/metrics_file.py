@@ -17,6 +17,7 @@ from pipelines.report.exposure_metrics import ExposureMetrics
 from pipelines.report.image_metrics import ImageMetrics
 from pipelines.report.labeller_metrics import LabellerMetrics
 from pipelines.report.metrics_parts import Count, Finite, Interval, OptionalFinite, Part, Share
+from pipelines.report.off_policy_metrics import OffPolicyMetrics, SlateValues
 from pipelines.report.slice_metrics import SliceMetrics, SliceName
 from seriatim_errors import DataError
 
@@ -115,29 +116,6 @@ class GateMetrics(Part):
     pass_share: Share
 
 
-class OffPolicyMetrics(Part):
-    """What a policy would have earned on the logged traffic, or why that cannot be said.
-
-    `value`, `low`, `high` and `logged_value` are in units of the reward an impression; the weights are the
-    policy's probability over the logged propensity. `reason` says why the value is not identifiable,
-    `caution` what speaks against relying on one that is.
-    """
-
-    policy: str
-    estimator: str
-    value: OptionalFinite
-    low: OptionalFinite
-    high: OptionalFinite
-    effective_sample_size: OptionalFinite
-    max_weight: OptionalFinite
-    mean_weight: OptionalFinite
-    identifiable: bool
-    reason: str | None
-    caution: str | None = None
-    logged_value: OptionalFinite
-    count: Count
-
-
 class PositionClicks(Part):
     """Impressions and clicks at one logged position, counted from 1."""
 
@@ -213,6 +191,7 @@ class Metrics(Part):
     images: ImageMetrics | None = None
     item_features: ItemFeatureVariation | None = None
     off_policy: tuple[OffPolicyMetrics, ...] = ()
+    slate_values: SlateValues | None = None
     training: Mapping[str, tuple[Mapping[str, OptionalFinite], ...]] = {}
     position_clicks: tuple[PositionClicks, ...] = ()
     blessing: Blessing

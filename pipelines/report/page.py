@@ -23,13 +23,13 @@ from pipelines.report.sections import (
     THIN_SHARE,
     gate_plot,
     label_sections,
-    off_policy_intervals,
-    off_policy_plot,
+    off_policy_panel,
     position_plot,
     position_rows,
     training_plots,
     verdict_plot,
 )
+from pipelines.report.slate_value_section import ASSUMPTIONS, estimator_title, slate_value_section
 from pipelines.report.slice_section import READINGS as SLICE_READINGS
 from pipelines.report.slice_section import TONES as SLICE_TONES
 from pipelines.report.slice_section import slice_section
@@ -79,7 +79,6 @@ def render(metrics: Metrics) -> str:
     positions = position_rows(metrics)
     training = training_plots(metrics)
     rankings = label_sections(metrics)
-    off_policy = off_policy_intervals(metrics)
     parts = {
         "slices": ("Slices", metrics.slices),
         "calibration": ("Calibration", metrics.calibration),
@@ -88,6 +87,7 @@ def render(metrics: Metrics) -> str:
         "labels": ("Labels", metrics.labeller),
         "images": ("Images", metrics.images),
         "off_policy": ("Off-policy", metrics.off_policy),
+        "slate_values": ("Slates' value", metrics.slate_values),
         "positions": ("Positions", positions),
         "slate": ("Example slate", metrics.slate_example),
         "explanations": ("Why here", metrics.explanations),
@@ -134,9 +134,9 @@ def render(metrics: Metrics) -> str:
             change_of_place=change_of_place,
             label_readings=LABEL_READINGS,
             lower_is_better=LOWER_IS_BETTER,
-            off_policy_intervals=off_policy,
-            off_policy_plot=off_policy_plot(metrics),
-            off_policy_digits=wording.digits_for(off_policy),
+            off_policy_panel=off_policy_panel(metrics.off_policy),
+            slate_value_section=slate_value_section(metrics),
+            assumptions=ASSUMPTIONS,
             position_rows=positions,
             position_plot=position_plot(positions),
             training_plots=training,
@@ -146,5 +146,6 @@ def render(metrics: Metrics) -> str:
 
 def _environment(metrics: Metrics) -> Environment:
     environment = page_environment()
+    environment.filters["estimator"] = estimator_title
     environment.filters["policy"] = partial(wording.policy_title, metrics=metrics)
     return environment

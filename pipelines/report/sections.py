@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from pipelines.report.comparison import SERVED, deciding_row, label_order
 from pipelines.report.metrics_file import Interval, Metrics, PolicyDifference, PolicyMetrics
+from pipelines.report.off_policy_metrics import OffPolicyMetrics
 from pipelines.report.plots.curve import Curve, CurvePoint, curve
 from pipelines.report.plots.forest import Forest, forest
 from pipelines.report.wording import (
@@ -69,6 +70,16 @@ class TrainingPlot:
 
 
 @dataclass(frozen=True)
+class OffPolicyPanel:
+    """Off-policy values of one kind of reward: rows, their intervals, forest plot and decimal places."""
+
+    rows: Sequence[OffPolicyMetrics]
+    intervals: Sequence[Interval]
+    plot: Forest
+    digits: int
+
+
+@dataclass(frozen=True)
 class PositionRow:
     """Click rate at one logged position with its Wilson interval; `rate.count` is impressions."""
 
@@ -113,19 +124,15 @@ def gate_plot(metrics: Metrics) -> Forest | None:
     return forest([promised, gate.realised], {"target": gate.target})
 
 
-def off_policy_intervals(metrics: Metrics) -> list[Interval]:
-    """The off-policy values, `count` in impressions; undefined where one is not identifiable."""
-    return [
+def off_policy_panel(rows: Sequence[OffPolicyMetrics]) -> OffPolicyPanel:
+    """Every off-policy value beside the logged one; undefined where one is not identifiable."""
+    intervals = [
         Interval(value=row.value, low=row.low, high=row.high, count=row.count) if row.identifiable else UNDEFINED
-        for row in metrics.off_policy
+        for row in rows
     ]
-
-
-def off_policy_plot(metrics: Metrics) -> Forest:
-    """Every off-policy value beside the logged one."""
-    logged = [row.logged_value for row in metrics.off_policy if row.logged_value is not None]
+    logged = [row.logged_value for row in rows if row.logged_value is not None]
     references = {"logged": logged[0]} if logged else {}
-    return forest(off_policy_intervals(metrics), references, width=OFF_POLICY_WIDTH)
+    return OffPolicyPanel(rows, intervals, forest(intervals, references, width=OFF_POLICY_WIDTH), digits_for(intervals))
 
 
 def position_rows(metrics: Metrics) -> list[PositionRow]:

@@ -12,6 +12,7 @@ from rich.table import Table
 from pipelines.report.cautions import cautions
 from pipelines.report.comparison import label_order
 from pipelines.report.metrics_file import Interval, Metrics, PolicyMetrics
+from pipelines.report.slate_value_section import slate_value_lines
 from pipelines.report.slice_section import slice_words
 from pipelines.report.wording import (
     label_metric_title,
@@ -52,7 +53,7 @@ def print_summary(metrics: Metrics, page: Path, console: Console | None = None) 
         table = _table(policies, blessing.metric, room)
         if table is not None:
             terminal.print(table)
-    for line in [*_slices(metrics), *_gate(metrics), *_labels(metrics), *_off_policy(metrics)]:
+    for line in [*_slices(metrics), *_gate(metrics), *_labels(metrics), *_off_policy(metrics), *_slate_values(metrics)]:
         say(line)
     say(f"report: {escape(str(page))}")
 
@@ -119,3 +120,7 @@ def _off_policy(metrics: Metrics) -> Iterator[str]:
             f"off-policy: {policy_title(row.policy, metrics)}, {metric_title(row.estimator)}: {value}; "
             f"logged {number(row.logged_value, 5)}; {whole(row.count)} impressions"
         )
+
+
+def _slate_values(metrics: Metrics) -> Iterator[str]:
+    yield from map(escape, slate_value_lines(metrics))

@@ -15,6 +15,7 @@ POLICY_TITLES = {
     "logged": "Order as logged",
     "base": "Base order",
     "baseline": "Bundle in service before",
+    "served_explored": "As served, with exploration",
     "uniform_over_passing": "Uniform draw from what passes the gate",
     "best_gate_score": "Best gate score",
 }

@@ -34,9 +34,22 @@ class FirstStep:
         A reading with a generator is sampled without replacement from the softmax of the logits over the temperature,
         with the log-probability of each choice; else a place has none of its own (nan).
         """
-        features, mask = padded([reading.features for reading in readings])
-        logits = self._session.run(OUTPUTS, {"features": features, "mask": mask})[0]
+        logits = self._logits([reading.features for reading in readings])
         return [_placed(row[: len(reading.features)], reading) for row, reading in zip(logits, readings, strict=True)]
+
+    def given_order(
+        self, features: NDArray[np.float32], order: NDArray[np.int64], temperature: float
+    ) -> NDArray[np.float64]:
+        """Log-probability of each choice of `order` given those before it; see `Seq2Slate.given_order`."""
+        cooled = self._logits([features])[0].astype(np.float64) / temperature
+        waiting = np.ones(len(cooled), bool)
+        waiting[order] = False
+        whole = np.concatenate([order, np.flatnonzero(waiting)])
+        return _step_log_probabilities(cooled[whole])[: len(order)]
+
+    def _logits(self, lists: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+        features, mask = padded(lists)
+        return self._session.run(OUTPUTS, {"features": features, "mask": mask})[0]
 
 
 def _placed(logits: NDArray[np.float32], reading: Reading) -> Placed | None:
@@ -46,6 +59,9 @@ def _placed(logits: NDArray[np.float32], reading: Reading) -> Placed | None:
         return Placed(np.argsort(-logits, kind="stable"), np.full(len(logits), np.nan))
     cooled = logits.astype(np.float64) / reading.temperature
     order = np.argsort(-(cooled + reading.rng.gumbel(size=len(cooled))), kind="stable")
-    # The log of what is left, before each choice.
-    left = np.logaddexp.accumulate(cooled[order][::-1])[::-1]
-    return Placed(order, cooled[order] - left)
+    return Placed(order, _step_log_probabilities(cooled[order]))
+
+
+def _step_log_probabilities(logits: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Of each choice among what is left, when `logits` stand in the order of the choices."""
+    return logits - np.logaddexp.accumulate(logits[::-1])[::-1]

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from serving.bundle.golden import GoldenRequests
 from serving.bundle.reader import Bundle
 from serving.runtime.epsilon_slates import drawn_slate, step_probabilities
+from serving.runtime.first_step import FirstStep
 from serving.runtime.query import Decoding, InvalidRequestError, Slate, SlateQuery, refusal
-from serving.runtime.seq2slate import Placed, Reading
+from serving.runtime.seq2slate import Placed, Reading, Seq2Slate
 from serving.runtime.stage_clock import StageClock
 from serving.runtime.stages import load_stages
 
@@ -82,6 +83,49 @@ class SlateRanker:
             for place, answer in zip(sound, ranked, strict=True):
                 answers[place] = answer
         return answers  # type: ignore[return-value]
+
+    def order_probabilities(self, query: SlateQuery, order: Sequence[int]) -> NDArray[np.float64]:
+        """Probability of each place of a given order given the places above, were `query` to explore by temperature.
+
+        Args:
+            query: the request; its temperature counts, whether it explores does not.
+            order: rows of its candidates, all different, for instance a slate that another bundle has shown.
+
+        Returns:
+            float64 `[places]`; 0 from the first place on that the bundle would never fill so.
+
+        Raises:
+            InvalidRequestError: the query does not fit the bundle.
+        """
+        refused = refusal(query, self.features)
+        if refused is not None:
+            raise refused
+        rows, stages = query.matrix(), self._stages
+        gate_scores = None if stages.gate is None else stages.gate.score(rows)
+        base_scores = np.zeros(len(rows), np.float32) if gate_scores is None else gate_scores
+        if stages.base_ranker is not None:
+            base_scores = stages.base_ranker.score(rows)
+        gated = self._gated(base_scores, gate_scores)
+        place_in_list = np.empty(len(rows), np.int64)
+        place_in_list[gated.order] = np.arange(len(rows))
+        places, drawn = place_in_list[list(order)], 0
+        model = self._re_ranker(Decoding.FULL)
+        probabilities = np.zeros(len(places))
+        if model is not None and stages.seq2slate is not None:
+            read = min(gated.passing, stages.seq2slate.max_list_size)
+            most = read if model is stages.first_step else min(read, stages.seq2slate.slate_size)
+            drawn = min(len(places), most)
+            possible = drawn if (places[:drawn] < read).all() else int(np.argmax(places[:drawn] >= read))
+            if read:
+                given = model.given_order(rows[gated.order[:read]], places[:possible], query.temperature)
+                probabilities[:possible] = np.exp(given)
+            if possible < drawn:
+                return probabilities
+        waiting = np.ones(len(rows), bool)
+        waiting[places[:drawn]] = False
+        behind = np.flatnonzero(waiting)[: len(places) - drawn]
+        probabilities[drawn:] = np.logical_and.accumulate(places[drawn:] == behind)
+        return probabilities
 
     def golden_query(self, golden: GoldenRequests, index: int) -> SlateQuery:
         """Request `index` of the golden requests as a query."""
@@ -169,12 +213,15 @@ class SlateRanker:
             )
             for place in readers
         ]
-        first_step = self._stages.first_step
-        model = first_step if first_step is not None and self.one_step(decoding) else seq2slate
-        if readings:
+        model = self._re_ranker(decoding)
+        if readings and model is not None:
             for place, answer in zip(readers, model.place(readings), strict=True):
                 placed[place] = answer
         return placed
+
+    def _re_ranker(self, decoding: Decoding) -> Seq2Slate | FirstStep | None:
+        """What places items under `decoding`."""
+        return self._stages.first_step if self.one_step(decoding) else self.seq2slate
 
     def _slate(
         self,

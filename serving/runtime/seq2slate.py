@@ -94,6 +94,20 @@ class Seq2Slate:
                     placed[member] = Placed(chosen, log_probabilities[row, steps].astype(np.float64))
         return placed
 
+    def given_order(
+        self, features: NDArray[np.float32], order: NDArray[np.int64], temperature: float
+    ) -> NDArray[np.float64]:
+        """Log-probability of each choice of `order` given those before it, were the slate sampled at `temperature`.
+
+        Args:
+            features: raw, float32 `[candidates, features]`, in base order, at most `max_list_size`.
+            order: int64 `[places]`, rows of `features`, all different, at most `slate_size`.
+            temperature: of the sampling.
+        """
+        path = np.full((1, self.slate_size), -1)
+        path[0, : len(order)] = order
+        return self.follow(features[np.newaxis], path, temperature).log_probabilities[0, : len(order)]
+
     def place_batch(
         self, features: NDArray[np.float32], mask: NDArray[np.bool_]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:

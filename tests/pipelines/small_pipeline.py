@@ -23,6 +23,7 @@ evaluation:
   min_slice_requests: 20
   diversity: [item_style_0, item_style_1]
   item_groups: [{{column: item_price, buckets: 3}}, item_category_0]
+  slate_value: {{logger: plackett_luce, exploration: temperature, positions: 1}}
 serving: {{slate_size: 4, golden_requests: 3}}
 run_root: {root}/runs
 bundle_root: {root}/bundles

@@ -6,6 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from pipelines.report.metrics_file import read_metrics
+from pipelines.report.page import write_report
 from tests.pipelines.small_pipeline import artifact, run_small
 
 pytestmark = pytest.mark.slow
@@ -114,3 +115,17 @@ def test_samples_of_the_evaluation_are_explained_to_their_scores_and_places(root
             assert item.occlusion.features
     placed = [item for sample in samples for item in sample.items if item.occlusion is not None]
     assert len(placed) >= 6
+
+
+def test_slates_are_judged_off_policy_by_the_logged_propensities(root, first, tmp_path):
+    metrics = read_metrics(root / "runs" / "small" / "metrics.json")
+    values = metrics.slate_values
+    requests = metrics.data.requests["eval"]
+    assert (values.slates, values.drawn, values.complete, values.positions) == (requests, requests, requests, 1)
+    assert {row.policy for row in values.clicks} == {"served", "base", "served_explored"}
+    explored = [row for row in values.clicks if row.policy == "served_explored"]
+    assert [row.estimator for row in explored] == ["snrips", "snsips"]
+    # Of the first position alone all estimators say the same.
+    assert explored[0].value == pytest.approx(explored[1].value)
+    assert all(row.identifiable and 0.5 < row.mean_weight < 2 for row in explored)
+    assert "Value of re-ordered slates on the logged traffic" in write_report(metrics, tmp_path).read_text()

@@ -9,7 +9,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.report import explanation_metrics, labeller_metrics, metrics_file, slice_metrics
+from pipelines.report import (
+    calibration_metrics,
+    drift_metrics,
+    explanation_metrics,
+    exposure_metrics,
+    labeller_metrics,
+    metrics_file,
+    off_policy_metrics,
+    slice_metrics,
+)
 from pipelines.report.metrics_file import Interval, PositionClicks, read_metrics
 from seriatim_errors import DataError
 from tests.pipelines.made_up_metrics import HOSTILE, UNDEFINED, make_metrics, policy
@@ -113,7 +122,16 @@ def test_a_missing_file_and_a_folder_are_named(tmp_path):
 def test_every_field_of_the_file_is_documented():
     models = [
         model
-        for module in (metrics_file, explanation_metrics, labeller_metrics, slice_metrics)
+        for module in (
+            metrics_file,
+            calibration_metrics,
+            drift_metrics,
+            explanation_metrics,
+            exposure_metrics,
+            labeller_metrics,
+            off_policy_metrics,
+            slice_metrics,
+        )
         for model in vars(module).values()
         if isinstance(model, type) and issubclass(model, pydantic.BaseModel) and model is not pydantic.BaseModel
     ]
