@@ -79,12 +79,17 @@ def off_policy_row(policy: str, estimate: OffPolicyEstimate, unit: str = "impres
         value=estimate.value,
         low=estimate.low,
         high=estimate.high,
-        effective_sample_size=None if diagnostics is None else diagnostics.effective_sample_size,
-        max_weight=None if diagnostics is None else diagnostics.max_weight,
-        mean_weight=None if diagnostics is None else diagnostics.mean_weight,
+        effective_sample_size=None if diagnostics is None else _finite(diagnostics.effective_sample_size),
+        max_weight=None if diagnostics is None else _finite(diagnostics.max_weight),
+        mean_weight=None if diagnostics is None else _finite(diagnostics.mean_weight),
         identifiable=estimate.identifiable,
         reason=estimate.reason,
         caution=estimate.caution and estimate.caution.replace("impressions", unit),
         logged_value=estimate.logged_value,
         count=estimate.count,
     )
+
+
+def _finite(value: float) -> float | None:
+    """None for what propensities near 0 have made infinite: the file holds numbers."""
+    return value if np.isfinite(value) else None

@@ -161,7 +161,9 @@ def _unknown(orders: SetOrders, settings: SlateValueConfig) -> tuple[str | None,
     if (~orders.known).mean() > MAX_UNSUPPORTED:
         share = f"{(~orders.complete).mean():.0%} of the slates show a part of their candidates"
         if settings.logger == "plackett_luce":
-            no_steps = f"{share}, more than {MAX_DRAWN} of them, which are too many to go through their orders"
+            no_steps = (
+                f"{share}, more than {MAX_DRAWN} of them or very unlikely ones: too much to go through their orders"
+            )
         else:
             no_steps = (
                 f"{share}, and the log does not tell how likely the same items were in another order; set "
@@ -171,6 +173,8 @@ def _unknown(orders: SetOrders, settings: SlateValueConfig) -> tuple[str | None,
         return no_steps, no_steps
     if orders.marginals_known[orders.known].all():
         return None, None
+    if settings.logger == "plackett_luce":
+        return None, "slates are too unlikely for their orders to be gone through"
     return None, (
         "the log does not tell how likely each item was at its position whatever stands elsewhere; set "
         "evaluation.slate_value.logger where the logger is known"

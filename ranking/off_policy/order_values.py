@@ -19,6 +19,7 @@ from ranking.off_policy.slates import (
     reward_interaction_inverse_propensity_score,
     slate_inverse_propensity_score,
 )
+from seriatim_errors import DataError
 
 CASCADE_DR, RIPS, IIPS, SIPS = "sn_cascade_dr", "snrips", "sniips", "snsips"
 FOLDS = 5
@@ -56,15 +57,20 @@ def order_values(
     """
     steps, choices, marginals = target.steps, target.choices, target.marginals
 
-    def weighed(estimator: Estimator, probabilities: NDArray[np.float64]) -> OffPolicyEstimate:
-        return estimator(
-            logged,
-            probabilities,
-            self_normalised=True,
-            confidence=resampling.confidence,
-            samples=resampling.samples,
-            seed=resampling.seed,
-        )
+    def weighed(name: str, estimator: Estimator, probabilities: NDArray[np.float64]) -> OffPolicyEstimate:
+        try:
+            with np.errstate(over="ignore", invalid="ignore"):
+                return estimator(
+                    logged,
+                    probabilities,
+                    self_normalised=True,
+                    confidence=resampling.confidence,
+                    samples=resampling.samples,
+                    seed=resampling.seed,
+                )
+        except DataError as error:
+            # Propensities so small that their products are no numbers must not cost what else there is to tell.
+            return untold(name, str(error))
 
     def untold(name: str, reason: str) -> OffPolicyEstimate:
         bare = replace(logged, step_propensities=None)
@@ -78,7 +84,8 @@ def order_values(
             estimates.append(untold(CASCADE_DR, reason))
         else:
             predictions = cross_fitted_slate_rewards(logged, classes, choices, folds=FOLDS, seed=resampling.seed)
-            estimates.append(weighed(partial(cascade_doubly_robust, predictions=predictions), steps))
+            by_model = partial(cascade_doubly_robust, predictions=predictions)
+            estimates.append(weighed(CASCADE_DR, by_model, steps))
     kinds: list[tuple[str, Estimator, NDArray[np.float64] | None, str | None]] = [
         (RIPS, reward_interaction_inverse_propensity_score, steps, no_steps),
         (IIPS, independent_inverse_propensity_score, marginals, no_marginals),
@@ -86,5 +93,6 @@ def order_values(
     ]
     for name, estimator, probabilities, reason in kinds:
         if probabilities is not None:
-            estimates.append(weighed(estimator, probabilities) if reason is None else untold(name, reason))
+            told = weighed(name, estimator, probabilities) if reason is None else untold(name, reason)
+            estimates.append(told)
     return estimates

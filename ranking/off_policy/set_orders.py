@@ -55,8 +55,8 @@ def drawn_orders(
         step_propensities: float `[slates, positions]` in (0, 1], `pi_b(a_k | x, a_<k)`. Items behind the last free
             choice have 1: the logger does not move them.
         mask: bool `[slates, positions]`, true where an item was shown, without gaps.
-        plackett_luce: whether the logger is one. Incomplete slates with more than `MAX_DRAWN` free choices are not
-            known even then.
+        plackett_luce: whether the logger is one. Incomplete slates with more than `MAX_DRAWN` free choices, or too
+            unlikely for floating point, are not known even then.
         positions: how many of the first positions are asked for, >= 1; the marginals of longer slates behind them
             are nan. None: all.
 
@@ -75,11 +75,14 @@ def drawn_orders(
             chosen = np.flatnonzero(drawn == count)
             for start in range(0, len(chosen), SLATES_AT_ONCE):
                 rows = chosen[start : start + SLATES_AT_ONCE]
-                found = _over_sets(given[rows, :count], complete[rows])
+                with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+                    found = _over_sets(given[rows, :count], complete[rows])
                 for result, part in zip((steps, marginals), found, strict=True):
                     result[rows] = 1.0
                     result[rows, :count] = part
-            known[chosen] = marginals_known[chosen] = True
+            # Propensities whose products are no numbers tell nothing.
+            known[chosen] = np.isfinite(steps[chosen]).all(axis=1)
+            marginals_known[chosen] = np.isfinite(marginals[chosen]).all(axis=1)
         long = np.flatnonzero((drawn > MAX_DRAWN) & complete)
         for count in np.unique(drawn[long]):
             rows = long[drawn[long] == count]

@@ -284,3 +284,18 @@ def test_a_handful_of_slates_has_no_model_of_rewards():
     rankings = {"served": market.scores(market.bad, order)}
     found = evaluate_slates(None, market.logged(POSITIONS, order, steps), rankings, config())
     assert "too few for a model of rewards" in row_of(found.clicks, "served", "sn_cascade_dr").reason
+
+
+@pytest.mark.parametrize("logger", ["unknown", "plackett_luce"])
+def test_propensities_whose_products_are_no_numbers_cost_the_value_and_not_the_run(logger, monkeypatch):
+    monkeypatch.setattr("tests.pipelines.test_off_policy_slates.ITEMS", 10)
+    market = Market(40)
+    order = np.argsort(-market.good, axis=1)
+    for last in (1.2e-38, 1.0):
+        steps = np.full(order.shape, 1.2e-38)
+        steps[:, -1] = last
+        rankings = {"served": market.scores(market.good, order)}
+        found = evaluate_slates(None, market.logged(POSITIONS, order, steps), rankings, config(10, logger=logger))
+        sips = row_of(found.clicks, "served", "snsips")
+        assert sips.value is None
+        assert sips.reason
