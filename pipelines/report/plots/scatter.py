@@ -59,7 +59,7 @@ def scatter(points: Sequence[ScatterPoint]) -> Scatter:
         left=LEFT,
         right=WIDTH - RIGHT,
         bottom=HEIGHT - BOTTOM,
-        x_ticks=across.ticks(5),
+        x_ticks=across.ticks(3),
         y_ticks=up.ticks(4),
         points=[
             DrawnPoint(x, up(p.value), up(p.low), up(p.high), x > (LEFT + WIDTH) / 2, p)
