@@ -9,7 +9,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONWARNINGS := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test check format bench proto clean
+.PHONY: help setup run serve test orchestrators check format bench proto clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,12 @@ serve: setup ## answer slate requests from the bundle that `make run` made
 
 test: setup ## all tests
 	@.venv/bin/python -m pytest -q
+
+orchestrators: setup ## the tests that need Airflow's and Kubeflow's own packages, each in an environment in .tools/
+	@for name in airflow kfp; do $(UV) venv --quiet --allow-existing --python .venv/bin/python .tools/$$name; done
+	@$(UV) pip install --quiet --python .tools/airflow/bin/python "apache-airflow>=2.10,<3"
+	@$(UV) pip install --quiet --python .tools/kfp/bin/python "kfp>=2.9,<3"
+	@SERIATIM_AIRFLOW_PYTHON=.tools/airflow/bin/python SERIATIM_KFP_PYTHON=.tools/kfp/bin/python .venv/bin/python -m pytest -q tests/pipelines/test_compile.py
 
 check: setup ## format, lint and types
 	.venv/bin/ruff format --check .

@@ -14,6 +14,7 @@ SUBCOMMANDS = {
     "validate": Subcommand("pipelines.commands.validate:validate", "Check a click log against its contract."),
     "run": Subcommand("pipelines.commands.run:run", "Run the pipeline: click log in, validated bundle out."),
     "report": Subcommand("pipelines.commands.report:report", "Show and compare the offline metrics of runs."),
+    "compile": Subcommand("pipelines.commands.compile:compile_", "Write the pipeline for Airflow or Kubeflow."),
     "serve": Subcommand("serving.commands.serve:serve", "Answer slate requests over gRPC."),
     "features": Subcommand("serving.commands.features:features", "Look at item features, copy them into Redis."),
     "models": Subcommand("serving.commands.models:models", "List a service's versions, set their traffic, go back."),

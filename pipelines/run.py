@@ -16,6 +16,7 @@ from pipelines.fingerprints import code_fingerprint, data_fingerprint, fingerpri
 from pipelines.images_of_run import images_of_run
 from pipelines.ingest import PreparedLog, prepare_log
 from pipelines.labels import require_labels
+from pipelines.phases import PHASES, Phase, until
 from pipelines.quiet import errors_to
 from pipelines.report.drift_metrics import DriftMetrics
 from pipelines.report.metrics_file import METRICS_FILE, ComponentTime, Metrics, read_metrics
@@ -48,8 +49,16 @@ class FinishedRun:
     bundle: Path | None
 
 
-def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
+def run(config: PipelineConfig, progress: RunProgress, last: Phase = PHASES[-1]) -> FinishedRun | None:
     """Run the pipeline that `config` describes.
+
+    Args:
+        config: the configuration.
+        progress: is told how it goes.
+        last: phase to end after; later runs go on from there.
+
+    Returns:
+        What the run left; None when it ended before the last phase.
 
     Raises:
         DataError: log or item catalogue break their contract, or lack a column that the configuration learns from.
@@ -79,7 +88,8 @@ def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
         from pipelines.runner import METADATA_FILE, run_pipeline
 
     baseline = baseline_bundle(config, data_fingerprint(log, catalogue, images))
-    components = build_pipeline(PipelineInputs(config, log, catalogue, images, baseline))
+    whole = build_pipeline(PipelineInputs(config, log, catalogue, images, baseline))
+    components = until(last, whole, [component.id for component in whole])
     progress.plan([component.id for component in components])
     runs = run_pipeline(
         components,
@@ -93,6 +103,8 @@ def run(config: PipelineConfig, progress: RunProgress) -> FinishedRun:
     [validator] = [r for r in runs if r.component == "ExampleValidator"]
     for sentence in read_anomalies(validator.outputs["anomalies"]):
         progress.say(f"anomaly in {sentence}")
+    if last != PHASES[-1]:
+        return None
     [evaluation] = [r.outputs["evaluation"] for r in runs if r.component == "BundleEvaluator"]
     [statistics] = [r.outputs["statistics"] for r in runs if r.component == "StatisticsGen"]
     with errors_to(folder / LOG_FILE):

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipelines.phases import PHASES, Phase
+
 if TYPE_CHECKING:
     from pipelines.config import PipelineConfig
     from pipelines.report.metrics_file import ComponentTime
@@ -24,7 +26,10 @@ if TYPE_CHECKING:
 @click.option("--data", type=click.Path(path_type=Path), help="Click log, in place of the config's data.path.")
 @click.option("--items", type=click.Path(path_type=Path), help="Item catalogue, in place of the config's data.items.")
 @click.option("--name", help="Name of the run, in place of the config's.")
-def run(config_path: Path, data: Path | None, items: Path | None, name: str | None) -> None:
+@click.option(
+    "--until", "last", type=click.Choice(PHASES), default=PHASES[-1], show_default=True, help="Phase to end after."
+)
+def run(config_path: Path, data: Path | None, items: Path | None, name: str | None, last: Phase) -> None:
     """Train, evaluate, bless and push models from a click log; unchanged steps are not run again."""
     from pipelines.config import load_config
     from pipelines.report.page import write_report
@@ -46,9 +51,12 @@ def run(config_path: Path, data: Path | None, items: Path | None, name: str | No
         config = config.model_copy(update={"labeller": None, "images": None})
         shown.say("no labels, no images: the config's catalogue is of the simulated log; name this log's with --items")
     try:
-        finished = run_pipeline(config, RunProgress(shown.say, shown.plan, shown.start, shown.finish))
+        finished = run_pipeline(config, RunProgress(shown.say, shown.plan, shown.start, shown.finish), last)
     finally:
         shown.stop()
+    if finished is None:
+        click.echo(f"ended after the {last} phase; run again without --until, or until a later phase, to go on")
+        return
     page = write_report(finished.metrics, finished.folder)
     print_summary(finished.metrics, page)
     if finished.bundle is not None:

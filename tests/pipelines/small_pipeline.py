@@ -1,6 +1,7 @@
 """A small configuration of the whole pipeline, quick enough to run in tests."""
 
 from pipelines.config import load_config
+from pipelines.phases import PHASES
 from pipelines.run import RunProgress, run
 
 CONFIG = """
@@ -36,8 +37,11 @@ def write_config(root):
     return path
 
 
-def run_small(root, **overrides):
-    """Run the small pipeline under `root`; returns the finished run and its components' caching by name."""
+def run_small(root, last=PHASES[-1], **overrides):
+    """Run the small pipeline under `root`; returns the finished run and its components' caching by name.
+
+    It ends after the phase `last`; then there is no finished run.
+    """
     config = load_config(write_config(root), {key.replace("__", "."): value for key, value in overrides.items()})
     cached = {}
     progress = RunProgress(
@@ -46,7 +50,7 @@ def run_small(root, **overrides):
         start=lambda component: None,
         finish=lambda time: cached.update({time.component: time.cached}),
     )
-    return run(config, progress), cached
+    return run(config, progress, last), cached
 
 
 def artifact(root, component, output):

@@ -20,6 +20,7 @@ from pipelines.click_log import FeatureColumns
 from pipelines.examples import read_lists, read_serialised, read_standardisation, transform_outputs
 from pipelines.image_features import IMAGE_PREFIX
 from pipelines.item_catalogue import read_catalogue
+from pipelines.phases import COMPONENTS, PHASES
 from pipelines.report import load_metrics
 from pipelines.report.lineage import read_lineage
 from pipelines.report.metrics_file import read_metrics
@@ -173,6 +174,18 @@ def test_the_serving_runtime_and_the_saved_models_agree(root, first):
     pointer = tf.saved_model.load(str(finished.bundle / "saved_model" / "seq2slate")).signatures["serving_default"]
     placed = pointer(features=tf.constant(features[read][None]), mask=tf.ones((1, len(read)), tf.bool))
     assert read[placed["order"].numpy()[0]].tolist() == list(slate.order)
+
+
+def test_phases_are_parts_of_the_whole_run(root, first):
+    """What a phase finds and leaves in ML Metadata is what the whole run does."""
+    last: set[str] = set()
+    for phase in PHASES[:-1]:
+        finished, cached = run_small(root, phase)
+        assert finished is None
+        assert all(cached.values()), cached
+        assert set(cached) == last | (set(COMPONENTS[phase]) & set(first[1]))
+        last = set(cached)
+    assert last | set(COMPONENTS["publication"]) == set(first[1])
 
 
 def test_changed_settings_run_only_what_depends_on_them(root, first):

@@ -1,0 +1,1 @@
+"""A configured pipeline as the artefact of another orchestrator."""
