@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipelines.images_config import ImagesConfig
+from pipelines.metadata_config import MetadataConfig
 from pipelines.slate_value_config import SlateValueConfig
 from pipelines.slices_config import SlicedColumn
 from seriatim_config import Section, read_config
@@ -201,6 +202,7 @@ class PipelineConfig(Section):
     images: ImagesConfig | None = None
     evaluation: EvaluationConfig = EvaluationConfig()
     serving: ServingConfig = ServingConfig()
+    metadata: MetadataConfig = MetadataConfig()
     run_root: Path = Field(Path("runs"), description="Folder of runs.")
     bundle_root: Path = Field(Path("bundles"), description="Folder of pushed bundles, by pipeline name.")
     beam_options: tuple[str, ...] = Field(

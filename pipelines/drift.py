@@ -17,16 +17,19 @@ STATISTICS = Path("Split-train") / "FeatureStats.pb"
 REQUEST_COLUMNS = ("request_id", "item_id", "item_ids", "timestamp")
 
 
-def drift_of_run(metadata: Path, statistics: Path, threshold: float) -> DriftMetrics | None:
+def drift_of_run(
+    connection: metadata_store_pb2.ConnectionConfig, pipeline: str, statistics: Path, threshold: float
+) -> DriftMetrics | None:
     """Compare a run's training requests with those of the last run on other data; None where there was none.
 
     Args:
-        metadata: the pipeline's ML Metadata store, a file of SQLite.
+        connection: of ML Metadata's store.
+        pipeline: its name there.
         statistics: folder of the run's own statistics.
         threshold: divergence that is told of as drift, in (0, 1].
     """
     now = (statistics / STATISTICS).read_bytes()
-    for artifact in _statistics(metadata):
+    for artifact in _statistics(MetadataStore(connection), pipeline):
         path = Path(artifact.uri) / STATISTICS
         # A run that is repeated, or follows a change of the code alone, is no news of the data.
         if path.exists() and (before := path.read_bytes()) != now:
@@ -74,13 +77,12 @@ def drift_between(
     )
 
 
-def _statistics(metadata: Path) -> Iterator[metadata_store_pb2.Artifact]:
-    """The statistics in the store, the newest first."""
-    connection = metadata_store_pb2.ConnectionConfig()
-    connection.sqlite.filename_uri = str(metadata)
-    connection.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
-    artifacts = MetadataStore(connection).get_artifacts_by_type("ExampleStatistics")
-    yield from sorted(artifacts, key=lambda artifact: -artifact.id)
+def _statistics(store: MetadataStore, pipeline: str) -> Iterator[metadata_store_pb2.Artifact]:
+    """The pipeline's statistics in the store, the newest first."""
+    context = store.get_context_by_type_and_name("pipeline", pipeline)
+    artifacts = store.get_artifacts_by_context(context.id) if context is not None else []
+    found = [artifact for artifact in artifacts if artifact.type == "ExampleStatistics"]
+    yield from sorted(found, key=lambda artifact: -artifact.id)
 
 
 def _read(content: bytes) -> statistics_pb2.DatasetFeatureStatisticsList:

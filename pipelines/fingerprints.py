@@ -45,7 +45,7 @@ def settings_of(config: PipelineConfig) -> str:
     data = config.data.model_copy(update={"path": Path("log"), "simulate": None, "items": items})
     images = None if config.images is None else config.images.model_copy(update={"cache_root": Path("cache")})
     places = {"images": images, "run_root": Path("runs"), "bundle_root": Path("bundles"), "beam_options": ()}
-    return config.model_copy(update={"data": data, **places}).model_dump_json()
+    return config.model_copy(update={"data": data, **places}).model_dump_json(exclude={"metadata"})
 
 
 def data_fingerprint(log: PreparedLog, catalogue: ItemCatalogue | None, images: RunImages | None) -> str:

@@ -84,9 +84,12 @@ def run(config: PipelineConfig, progress: RunProgress, last: Phase = PHASES[-1])
     # TFX takes many seconds to import; everything that can fail for a user's mistake comes before.
     with errors_to(folder / LOG_FILE):
         from pipelines.drift import drift_of_run
+        from pipelines.metadata_connection import metadata_connection, require_store
         from pipelines.pipeline import PipelineInputs, build_pipeline
-        from pipelines.runner import METADATA_FILE, run_pipeline
+        from pipelines.runner import run_pipeline
 
+    connection = metadata_connection(config.metadata, folder)
+    require_store(connection, config.metadata)
     baseline = baseline_bundle(config, data_fingerprint(log, catalogue, images))
     whole = build_pipeline(PipelineInputs(config, log, catalogue, images, baseline))
     components = until(last, whole, [component.id for component in whole])
@@ -95,6 +98,7 @@ def run(config: PipelineConfig, progress: RunProgress, last: Phase = PHASES[-1])
         components,
         config.name,
         folder,
+        connection,
         config.beam_options,
         progress.start,
         lambda run: progress.finish(ComponentTime(component=run.component, seconds=run.seconds, cached=run.cached)),
@@ -108,7 +112,7 @@ def run(config: PipelineConfig, progress: RunProgress, last: Phase = PHASES[-1])
     [evaluation] = [r.outputs["evaluation"] for r in runs if r.component == "BundleEvaluator"]
     [statistics] = [r.outputs["statistics"] for r in runs if r.component == "StatisticsGen"]
     with errors_to(folder / LOG_FILE):
-        drift = drift_of_run(folder / METADATA_FILE, statistics, config.evaluation.drift_threshold)
+        drift = drift_of_run(connection, config.name, statistics, config.evaluation.drift_threshold)
     return _conclude(config, read_metrics(evaluation / METRICS_FILE), times, drift)
 
 

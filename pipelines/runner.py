@@ -16,7 +16,7 @@ from ml_metadata.proto import metadata_store_pb2
 from tfx.dsl.compiler.constants import PIPELINE_RUN_ID_PARAMETER_NAME
 from tfx.dsl.components.base.base_node import BaseNode
 from tfx.orchestration.local import runner_utils
-from tfx.orchestration.metadata import Metadata, sqlite_metadata_connection_config
+from tfx.orchestration.metadata import Metadata
 from tfx.orchestration.pipeline import Pipeline
 from tfx.orchestration.portable import runtime_parameter_utils
 from tfx.orchestration.portable.launcher import Launcher
@@ -24,7 +24,6 @@ from tfx.orchestration.portable.tfx_runner import IrBasedRunner
 from tfx.proto.orchestration import pipeline_pb2
 
 from pipelines.quiet import errors_to
-from pipelines.report.run_folders import METADATA_FILE
 from seriatim_errors import PipelineError
 
 LOG_FILE = "log.txt"
@@ -51,20 +50,21 @@ def run_pipeline(
     components: Sequence[BaseNode],
     name: str,
     run_folder: Path,
+    connection: metadata_store_pb2.ConnectionConfig,
     beam_options: Sequence[str],
     on_start: Callable[[str], None] = lambda component: None,
     on_finish: Callable[[ComponentRun], None] = lambda run: None,
 ) -> list[ComponentRun]:
     """Run `components` in order, reusing the outputs of those whose inputs and settings are unchanged.
 
-    ML Metadata lies in `run_folder/metadata.sqlite`, artefacts under `run_folder/artifacts/`, all library
-    output in `run_folder/log.txt`. A run that was killed is continued by calling this again: outputs that a
-    component had not finished publishing are never read.
+    Artefacts lie under `run_folder/artifacts/`, all library output in `run_folder/log.txt`. A run that was killed is
+    continued by calling this again: outputs that a component had not finished publishing are never read.
 
     Args:
         components: the pipeline's components.
         name: the pipeline's name in ML Metadata.
         run_folder: folder of the run, made when absent.
+        connection: of ML Metadata's store.
         beam_options: options of every Beam pipeline.
         on_start, on_finish: called around every component, for progress.
 
@@ -73,7 +73,6 @@ def run_pipeline(
     """
     run_folder = run_folder.resolve()
     run_folder.mkdir(parents=True, exist_ok=True)
-    connection = sqlite_metadata_connection_config(str(run_folder / METADATA_FILE))
     pipeline = Pipeline(
         pipeline_name=name,
         pipeline_root=str(run_folder / "artifacts"),
@@ -128,15 +127,17 @@ class _WatchedRunner(IrBasedRunner):
                 custom_driver_spec=runner_utils.extract_custom_driver_spec(deployment, self.current),
             ).launch()
             seconds = round(time.perf_counter() - since, 3)
-            cached, outputs = _published(connection, self.current)
+            cached, outputs = _published(connection, pipeline.pipeline_info.id, self.current)
             self.finished.append(ComponentRun(self.current, seconds, cached, outputs))
             self._on_finish(self.finished[-1])
 
 
-def _published(connection: metadata_store_pb2.ConnectionConfig, component: str) -> tuple[bool, dict[str, Path]]:
+def _published(
+    connection: metadata_store_pb2.ConnectionConfig, pipeline: str, component: str
+) -> tuple[bool, dict[str, Path]]:
     """Whether the component's newest execution was a cache hit, and the folders of its outputs by name."""
     store = MetadataStore(connection)
-    [context] = [c for c in store.get_contexts_by_type("node") if c.name.endswith(f".{component}")]
+    context = store.get_context_by_type_and_name("node", f"{pipeline}.{component}")
     newest = max(store.get_executions_by_context(context.id), key=lambda execution: execution.id)
     outputs = {}
     for event in store.get_events_by_execution_ids([newest.id]):

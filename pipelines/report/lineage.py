@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
+import yaml
 from ml_metadata import errors
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2
 
-from pipelines.report.run_folders import METADATA_FILE
+from pipelines.metadata_config import MetadataConfig
+from pipelines.metadata_connection import metadata_connection
+from pipelines.report.run_folders import CONFIG_FILE, METADATA_FILE
 from seriatim_errors import DataError
 
 STATES = {
@@ -108,26 +111,37 @@ def read_lineage(run_folder: Path) -> Lineage | None:
     Raises:
         DataError: the store cannot be read, for instance while a run writes to it.
     """
+    pipeline, config = _recorded(run_folder)
     path = run_folder / METADATA_FILE
-    if not path.is_file():
+    if config.kind == "sqlite" and not path.is_file():
         return None
-    connection = metadata_store_pb2.ConnectionConfig()
-    connection.sqlite.filename_uri = str(path.resolve())
-    connection.sqlite.connection_mode = metadata_store_pb2.SqliteMetadataSourceConfig.READONLY
+    connection = metadata_connection(config, run_folder, read_only=True)
     try:
-        return _newest(MetadataStore(connection), run_folder.resolve())
+        return _newest(MetadataStore(connection), pipeline, run_folder.resolve())
     except (errors.StatusError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
-        raise DataError(f"{path} cannot be read ({reason}); look again when no run writes to it") from None
+        where = str(path) if config.kind == "sqlite" else f"ML Metadata ({config.kind} at {config.host})"
+        raise DataError(f"{where} cannot be read ({reason}); look again when no run writes to it") from None
 
 
-def _newest(store: MetadataStore, folder: Path) -> Lineage | None:
-    runs = sorted(store.get_contexts_by_type("pipeline_run"), key=lambda context: context.id)
-    if not runs:
+def _recorded(run_folder: Path) -> tuple[str | None, MetadataConfig]:
+    """The pipeline's name and where its metadata lie, as the run's own configuration says, where there is one."""
+    path = run_folder / CONFIG_FILE
+    values = yaml.safe_load(path.read_text(encoding="utf-8")) if path.is_file() else None
+    recorded = values if isinstance(values, dict) else {}
+    return recorded.get("name"), MetadataConfig.model_validate(recorded.get("metadata", {}))
+
+
+def _newest(store: MetadataStore, pipeline: str | None, folder: Path) -> Lineage | None:
+    own = None if pipeline is None else store.get_context_by_type_and_name("pipeline", pipeline)
+    if own is None and pipeline is None:
+        own = max(store.get_contexts_by_type("pipeline"), key=lambda context: context.id, default=None)
+    newest = max(store.get_executions_by_context(own.id), key=lambda one: one.id, default=None) if own else None
+    started = None if newest is None else _context(store, newest.id, "pipeline_run")
+    if started is None:
         return None
-    executions = sorted(store.get_executions_by_context(runs[-1].id), key=lambda execution: execution.id)
-    if not executions:
-        return None
+    run = store.get_context_by_type_and_name("pipeline_run", started)
+    executions = sorted(store.get_executions_by_context(run.id), key=lambda execution: execution.id)
     events = store.get_events_by_execution_ids([execution.id for execution in executions])
     ids = sorted({event.artifact_id for event in events})
     made_in = _makers(store, ids)
@@ -136,7 +150,7 @@ def _newest(store: MetadataStore, folder: Path) -> Lineage | None:
         _step(store, execution, [event for event in events if event.execution_id == execution.id])
         for execution in executions
     ]
-    return Lineage(runs[-1].name, steps, artifacts)
+    return Lineage(started, steps, artifacts)
 
 
 def _makers(store: MetadataStore, artifacts: Iterable[int]) -> dict[int, str]:

@@ -19,8 +19,8 @@ from serving.explorer import explanations as explanations_module
 from serving.explorer.explanations import MOST_UNFINISHED, Explanations
 from serving.runtime import SlateRanker
 from serving.security.tokens import new_token
+from tests.chromium import chromium, complaints
 from tests.planted_bundles import VERSION, planted_bundle, planted_query
-from tests.serving.chromium import chromium, complaints
 from tests.serving.running import RunningService
 from tests.serving.small_bundles import make_query
 from tests.serving.test_explorer import HOSTILE, address, answers, ask, refused, request_of, type_request, wait
