@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from pipelines.commands.overrides import overriding
 
 if TYPE_CHECKING:
     from pipelines.config import PipelineConfig
@@ -24,7 +26,8 @@ if TYPE_CHECKING:
 @click.option("--data", type=click.Path(path_type=Path), help="Click log, in place of the config's data.path.")
 @click.option("--items", type=click.Path(path_type=Path), help="Item catalogue, in place of the config's data.items.")
 @click.option("--name", help="Name of the run, in place of the config's.")
-def run(config_path: Path, data: Path | None, items: Path | None, name: str | None) -> None:
+@overriding
+def run(config_path: Path, data: Path | None, items: Path | None, name: str | None, overrides: dict[str, Any]) -> None:
     """Train, evaluate, bless and push models from a click log; unchanged steps are not run again."""
     from pipelines.config import load_config
     from pipelines.report.page import write_report
@@ -32,7 +35,7 @@ def run(config_path: Path, data: Path | None, items: Path | None, name: str | No
     from pipelines.run import RunProgress
     from pipelines.run import run as run_pipeline
 
-    overrides: dict[str, str | None] = {}
+    given = dict(overrides)
     if data is not None:
         # A log that a person names is never made up.
         overrides |= {"data.path": str(data), "data.simulate": None}
@@ -42,7 +45,7 @@ def run(config_path: Path, data: Path | None, items: Path | None, name: str | No
         overrides["name"] = name
     config = load_config(config_path, overrides)
     shown = _Progress()
-    if data is not None and items is None and catalogue_is_simulated(load_config(config_path), data):
+    if data is not None and "data.items" not in overrides and catalogue_is_simulated(load_config(config_path, given), data):
         config = config.model_copy(update={"labeller": None, "images": None})
         shown.say("no labels, no images: the config's catalogue is of the simulated log; name this log's with --items")
     try:
