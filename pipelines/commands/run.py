@@ -45,7 +45,8 @@ def run(config_path: Path, data: Path | None, items: Path | None, name: str | No
         overrides["name"] = name
     config = load_config(config_path, overrides)
     shown = _Progress()
-    if data is not None and "data.items" not in overrides and catalogue_is_simulated(load_config(config_path, given), data):
+    named_items = "data.items" in overrides
+    if data is not None and not named_items and catalogue_is_simulated(load_config(config_path, given), data):
         config = config.model_copy(update={"labeller": None, "images": None})
         shown.say("no labels, no images: the config's catalogue is of the simulated log; name this log's with --items")
     try:
