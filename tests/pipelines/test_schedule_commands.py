@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -15,6 +16,7 @@ from pipelines.scheduling.schedule_store import the_schedule
 from seriatim_errors import ConfigError, SeriatimError
 from tests.pipelines.planted_schedules import NOON, planted
 
+ROOT = Path(__file__).resolve().parents[2]
 CONFIG = "name: p\ndata: {path: nowhere.csv}\n"
 
 
@@ -100,7 +102,7 @@ def test_history_and_logs_show_a_run(tmp_path):
 
 def start(home, *options):
     command = [sys.executable, "-m", "seriatim", "schedule", "start", "--home", str(home), *options]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=ROOT)
 
 
 def test_a_real_scheduler_runs_what_is_asked_for_and_a_second_one_is_refused(there):
