@@ -25,6 +25,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.harness import ONE_THREAD, Options, parse_options, report
+from pipelines.scheduling.child import is_alive
 from pipelines.scheduling.history import Run, history
 from seriatim_errors import BundleError
 from serving.bundle import bundle_versions, open_bundle
@@ -91,6 +92,17 @@ class Trial:
     half_pushed: bool
 
 
+@dataclass(frozen=True)
+class Kill:
+    """What was killed, and what was there then; `scheduler` is the one that still runs, if any."""
+
+    seconds: float
+    components: list[str]
+    in_progress: bool
+    half: bool
+    scheduler: subprocess.Popen[bytes] | None
+
+
 def main() -> None:
     """Kill, compare, report."""
     options = parse_options(
@@ -143,48 +155,58 @@ def prepare(root: Path, config: str) -> Path:
     return root
 
 
-def undisturbed(root: Path) -> Outcome:
-    """Let the run that waits under `root` end by itself."""
-    _wait(_scheduler(root))
-    return outcome(root, half=False)
-
-
 def killed_trial(root: Path, victim: str, moment: float, reference: Outcome) -> Trial:
     """Kill `victim` `moment` seconds after the run under `root` has started, and let the schedulers go on."""
-    scheduler = _scheduler(root)
-    _first(root, lambda run: run.pid is not None)
-    started = time.monotonic()
-    while time.monotonic() - started < moment and _newest(root).state == "running":
-        time.sleep(LOOK_SECONDS)
-    run, killed_after = _newest(root), time.monotonic() - started
-    in_progress = run.state == "running"
-    if victim in ("scheduler", "both"):
-        scheduler.kill()
-    if victim in ("run", "both") and run.pid is not None and in_progress:
-        # A run that ends at this very moment is gone already.
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(run.pid, signal.SIGKILL)
-    half = not _whole(root)
-    component = _component(root, run)
-    if victim in ("scheduler", "both"):
-        scheduler.wait()
-        scheduler = _scheduler(root)
-    _wait(scheduler)
-    left = outcome(root, half)
+    kill = kill_when(root, victim, lambda seconds, _: seconds >= moment)
+    _wait(kill.scheduler or _scheduler(root))
+    left = outcome(root, kill.half)
     differing = tuple(
         name for name in sorted({*left.files, *reference.files}) if left.files.get(name) != reference.files.get(name)
     )
     return Trial(
         victim=victim,
-        seconds=round(killed_after, 2),
-        component=component,
-        in_progress=in_progress,
+        seconds=round(kill.seconds, 2),
+        component=f"after {(kill.components or ['the start'])[-1]}",
+        in_progress=kill.in_progress,
         finished=left.states[-1] == "succeeded",
         byte_equal=not differing,
         differing=differing,
         pushed=left.bundles,
         half_pushed=left.half or left.partial > 0,
     )
+
+
+def kill_when(root: Path, victim: str, reached: Callable[[float, list[str]], bool]) -> Kill:
+    """Start a scheduler, and kill `victim` when the run is where it should be, or has ended.
+
+    Args:
+        root: of a trial whose run waits, or died.
+        victim: `scheduler`, `run` or `both`.
+        reached: of the seconds since the run was started and the components that have ended.
+    """
+    scheduler = _scheduler(root)
+    run = _started(root, scheduler)
+    since = time.monotonic()
+    while _newest(root).state == "running" and not reached(time.monotonic() - since, _components(root, run)):
+        time.sleep(LOOK_SECONDS)
+    seconds, in_progress = time.monotonic() - since, _newest(root).state == "running"
+    if victim != "run":
+        scheduler.kill()
+    if victim != "scheduler" and run.pid is not None and in_progress:
+        # A run that ends at this very moment is gone already.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(run.pid, signal.SIGKILL)
+    half, components = not _whole(root), _components(root, run)
+    if victim == "run":
+        return Kill(seconds, components, in_progress, half, scheduler)
+    scheduler.wait()
+    return Kill(seconds, components, in_progress, half, None)
+
+
+def finish(root: Path) -> Outcome:
+    """Let a scheduler work under `root` until nothing waits."""
+    _wait(_scheduler(root))
+    return outcome(root, half=False)
 
 
 def outcome(root: Path, half: bool) -> Outcome:
@@ -222,7 +244,7 @@ def _reference(options: Options, work: Path) -> tuple[Outcome, float]:
     kept = work / "reference.json"
     if not kept.exists():
         shutil.rmtree(work / "reference", ignore_errors=True)
-        found = undisturbed(prepare(work / "reference", _config(options)))
+        found = finish(prepare(work / "reference", _config(options)))
         run = _newest(work / "reference")
         seconds = (run.ended or 0.0) - (run.started or 0.0)
         kept.write_text(json.dumps({"outcome": asdict(found), "seconds": seconds}), encoding="utf-8")
@@ -246,22 +268,24 @@ def _whole(root: Path) -> bool:
     return True
 
 
-def _component(root: Path, run: Run) -> str:
-    """The last component that the run's log says was finished."""
-    if run.log is None or not (root / "home" / run.log).exists():
-        return "-"
-    lines = (root / "home" / run.log).read_text(encoding="utf-8").splitlines()
-    done = [line.split()[0] for line in lines if line.startswith("  ") and (line.endswith(" s") or "cached" in line)]
-    return f"after {done[-1]}" if done else "before the first"
+def _components(root: Path, run: Run) -> list[str]:
+    """The components that the run's log says have ended, in its last attempt."""
+    log = root / "home" / "logs" / SCHEDULE / f"{run.id}.log"
+    text = log.read_text(encoding="utf-8") if log.exists() else ""
+    lines = text.rpartition("loading TFX")[2].splitlines()
+    return [line.split()[0] for line in lines if line.startswith("  ") and line.endswith((" s", "cached"))]
 
 
-def _first(root: Path, holds: Callable[[Run], bool]) -> Run:
+def _started(root: Path, scheduler: subprocess.Popen[bytes]) -> Run:
+    """The run that this scheduler has started."""
     until = time.monotonic() + PATIENCE_SECONDS
-    while not holds(run := _newest(root)):
-        if time.monotonic() > until:
+    while True:
+        run = _newest(root)
+        if run.state == "running" and run.pid is not None and is_alive(run.pid, run.process or ""):
+            return run
+        if time.monotonic() > until or scheduler.poll() is not None:
             raise TimeoutError(f"the run under {root} does not start; see {root / 'scheduler.log'}")
         time.sleep(LOOK_SECONDS)
-    return run
 
 
 def _newest(root: Path) -> Run:

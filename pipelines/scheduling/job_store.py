@@ -120,16 +120,16 @@ def when_due(home: str, name: str, *, due: float) -> None:
         return
     schedule = stored.schedule
     if schedule.on_data is not None:
-        _look_for_data(Path(home), stored, now)
+        _look_for_data(Path(home), stored, schedule.on_data, now)
     elif schedule.missed == "skip" and now - due > GRACE_SECONDS:
         note_skipped(Path(home), name, schedule.kind, due, "no scheduler ran at that time")
     else:
         ask_for_run(Path(home), name, schedule.kind, due, schedule.missed)
 
 
-def _look_for_data(home: Path, stored: StoredSchedule, now: float) -> None:
+def _look_for_data(home: Path, stored: StoredSchedule, path: Path, now: float) -> None:
     schedule = stored.schedule
-    found = fingerprint_of(schedule.on_data)
+    found = fingerprint_of(path)
     sighting, arrived = look(stored.data_seen, stored.sighting, found, now, schedule.settle)
     if arrived:
         ask_for_run(home, schedule.name, "data", now, "once", data_seen=found)

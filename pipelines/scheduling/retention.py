@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipelines.config import PipelineConfig
 from pipelines.report.run_folders import METADATA_FILE
@@ -15,6 +16,10 @@ from pipelines.scheduling.outcome import config_of
 from pipelines.scheduling.schedule import Schedule
 from serving.bundle import bundle_versions
 from serving.models.traffic import read_rules
+
+if TYPE_CHECKING:
+    from ml_metadata.metadata_store import MetadataStore
+    from ml_metadata.proto.metadata_store_pb2 import Execution
 
 REMOVED_PREFIX = ".removed-"
 # The last component of a run: one that has it was finished.
@@ -131,7 +136,7 @@ def kept_bundles(versions: Sequence[str], named: Iterable[str], stable: str, kee
     return {*versions[-keep:], *around, *named}
 
 
-def _executions_of_newest(store, keep: int):  # type: ignore[no-untyped-def]
+def _executions_of_newest(store: MetadataStore, keep: int) -> list[Execution] | None:
     """Executions from the newest `keep` finished runs on; None where there are not more than those."""
     runs = sorted(store.get_contexts_by_type("pipeline_run"), key=lambda context: -context.id)
     types = {one.id: one.name for one in store.get_execution_types()}

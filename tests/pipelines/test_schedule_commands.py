@@ -129,6 +129,13 @@ def test_a_real_scheduler_runs_what_is_asked_for_and_a_second_one_is_refused(the
     assert given("logs", "daily").count("error: data.path nowhere.csv") == 2
 
 
+def test_the_scheduler_loads_neither_tfx_nor_tensorflow():
+    program = "import sys, pipelines.scheduling.scheduler; print(*{name.split('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert "apscheduler" in loaded.stdout.split()
+    assert not {"tfx", "tensorflow", "ml_metadata", "pandas", "numpy"} & set(loaded.stdout.split())
+
+
 def test_a_scheduler_that_works_until_idle_ends_by_itself(there):
     given("add", "daily", "--config", "p.yaml", "--every", "1d", "--retries", "0")
     given("run-now", "daily")

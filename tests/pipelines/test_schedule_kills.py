@@ -2,16 +2,8 @@
 
 import pytest
 
-from benchmarks.kill_runs import (
-    CONFIG,
-    Trial,
-    digests,
-    figures,
-    killed_trial,
-    outcome,
-    prepare,
-    undisturbed,
-)
+from benchmarks.kill_runs import CONFIG, SCHEDULE, Trial, digests, figures, finish, kill_when, outcome, prepare
+from pipelines.scheduling.history import history
 
 SHORT = CONFIG.format(root="{root}", requests=60, seq2slate="null").replace("gate: {", "gate: null #")
 
@@ -37,18 +29,22 @@ def test_figures_count_what_was_promised():
 
 
 @pytest.mark.slow
-def test_killed_runs_end_with_the_bundle_of_an_undisturbed_one(tmp_path):
-    reference = undisturbed(prepare(tmp_path / "reference", SHORT))
+def test_a_run_that_is_killed_three_times_ends_with_the_bundle_of_an_undisturbed_one(tmp_path):
+    reference = finish(prepare(tmp_path / "reference", SHORT))
     assert (reference.states, reference.bundles, reference.partial) == (("succeeded",), 1, 0)
-    expected = {
-        "both": ("died", "succeeded"),
-        "run": ("succeeded",),
-        "scheduler": ("died", "succeeded"),
-    }
-    for victim, moment in (("both", 6.0), ("run", 10.0), ("scheduler", 8.0)):
-        root = prepare(tmp_path / victim, SHORT)
-        trial = killed_trial(root, victim, moment, reference)
-        assert trial.in_progress
-        assert trial.differing == ()
-        assert (trial.finished, trial.pushed, trial.half_pushed) == (True, 1, False)
-        assert outcome(root, half=False).states == expected[victim]
+    root = prepare(tmp_path / "killed", SHORT)
+    first = kill_when(root, "both", lambda seconds, done: "BaseRanker" in done)
+    assert (first.in_progress, first.half, first.scheduler) == (True, False, None)
+    second = kill_when(root, "both", lambda seconds, done: "StatisticsGen" in done)
+    assert (second.in_progress, second.half) == (True, False)
+    third = kill_when(root, "run", lambda seconds, done: "BundleBuilder" in done)
+    assert (third.in_progress, third.half) == (True, False)
+    third.scheduler.wait(300)
+    left = outcome(root, half=False)
+    assert left.states == ("died", "died", "succeeded")
+    assert (left.bundles, left.partial, left.half) == (1, 0, False)
+    assert left.files == reference.files
+    last = history(root / "home", SCHEDULE, 1)[0]
+    assert (last.attempts, last.bundle is not None) == (2, True)
+    printed = (root / "home" / last.log).read_text()
+    assert [line.split()[1] for line in printed.splitlines() if line.startswith("  Transform ")][-1] == "cached"
