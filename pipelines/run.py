@@ -22,6 +22,7 @@ from pipelines.report.drift_metrics import DriftMetrics
 from pipelines.report.metrics_file import METRICS_FILE, ComponentTime, Metrics, read_metrics
 from pipelines.report.metrics_parquet import write_tables
 from pipelines.report.run_folders import CONFIG_FILE
+from pipelines.run_lock import only_process_in
 from pipelines.simulation import SimulationSettings, simulated_format, write_marketplace
 from seriatim_errors import BundleError
 from serving.bundle import bundle_versions, open_bundle
@@ -62,8 +63,13 @@ def run(config: PipelineConfig, progress: RunProgress, last: Phase = PHASES[-1])
 
     Raises:
         DataError: log or item catalogue break their contract, or lack a column that the configuration learns from.
-        PipelineError: a component failed; run again to continue.
+        PipelineError: a component failed, run again to continue; or another process runs in the same folder.
     """
+    with only_process_in(config.run_folder, "run folder"):
+        return _run_alone(config, progress, last)
+
+
+def _run_alone(config: PipelineConfig, progress: RunProgress, last: Phase) -> FinishedRun | None:
     data = config.data
     if data.simulate is not None and not data.path.exists():
         log_format = simulated_format(data.path)

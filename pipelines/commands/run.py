@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines.commands.overrides import overriding
 from pipelines.phases import PHASES, Phase
 
 if TYPE_CHECKING:
@@ -29,7 +30,10 @@ if TYPE_CHECKING:
 @click.option(
     "--until", "last", type=click.Choice(PHASES), default=PHASES[-1], show_default=True, help="Phase to end after."
 )
-def run(config_path: Path, data: Path | None, items: Path | None, name: str | None, last: Phase) -> None:
+@overriding
+def run(
+    config_path: Path, data: Path | None, items: Path | None, name: str | None, last: Phase, overrides: dict[str, Any]
+) -> None:
     """Train, evaluate, bless and push models from a click log; unchanged steps are not run again."""
     from pipelines.config import load_config
     from pipelines.report.page import write_report
@@ -37,7 +41,7 @@ def run(config_path: Path, data: Path | None, items: Path | None, name: str | No
     from pipelines.run import RunProgress
     from pipelines.run import run as run_pipeline
 
-    overrides: dict[str, str | None] = {}
+    given = dict(overrides)
     if data is not None:
         # A log that a person names is never made up.
         overrides |= {"data.path": str(data), "data.simulate": None}
@@ -47,7 +51,8 @@ def run(config_path: Path, data: Path | None, items: Path | None, name: str | No
         overrides["name"] = name
     config = load_config(config_path, overrides)
     shown = _Progress()
-    if data is not None and items is None and catalogue_is_simulated(load_config(config_path), data):
+    named_items = "data.items" in overrides
+    if data is not None and not named_items and catalogue_is_simulated(load_config(config_path, given), data):
         config = config.model_copy(update={"labeller": None, "images": None})
         shown.say("no labels, no images: the config's catalogue is of the simulated log; name this log's with --items")
     try:
