@@ -46,21 +46,34 @@ create index if not exists runs_by_state on runs (state, schedule);
 """
 
 
+def make_home(home: Path) -> None:
+    """Make the folder of the schedules where it is absent.
+
+    Raises:
+        PipelineError: it cannot be made.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PipelineError(f"{home} cannot hold schedules: {error.strerror}; name another --home") from None
+
+
 @contextlib.contextmanager
 def transaction(home: Path) -> Iterator[sqlite3.Connection]:
     """A connection whose changes all become visible together at the block's end, or not at all.
 
     Args:
-        home: folder of the schedules, made when absent.
+        home: folder of the schedules, which `make_home` has made.
 
     Raises:
-        PipelineError: the file cannot be opened, or is of another release's layout.
+        PipelineError: the folder is absent, or the file cannot be opened, or is of another release's layout.
     """
     path = home / DATABASE_FILE
+    if not home.is_dir():
+        raise PipelineError(f"there are no schedules under {home}; add one with 'seriatim schedule add' or name --home")
     try:
-        home.mkdir(parents=True, exist_ok=True)
         connection = sqlite3.connect(path, timeout=PATIENCE_SECONDS, isolation_level=None)
-    except (OSError, sqlite3.Error) as error:
+    except sqlite3.Error as error:
         raise PipelineError(f"schedules {path} cannot be opened: {error}; name another --home") from None
     with contextlib.closing(connection):
         connection.row_factory = sqlite3.Row

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.scheduling.arrival import Sighting, fingerprint_of
-from pipelines.scheduling.database import transaction
+from pipelines.scheduling.database import make_home, transaction
 from pipelines.scheduling.schedule import Schedule
 from pipelines.scheduling.triggers import next_time
 from seriatim_errors import ConfigError
@@ -37,9 +37,11 @@ def add_schedule(home: Path, schedule: Schedule) -> StoredSchedule:
 
     Raises:
         ConfigError: there is one of that name, or its times are none.
+        PipelineError: the folder cannot be made.
     """
     due = next_time(schedule, schedule.created)
     seen = "" if schedule.on_data is None else fingerprint_of(schedule.on_data)
+    make_home(home)
     with transaction(home) as connection:
         if _row(connection, schedule.name) is not None:
             raise ConfigError(f"schedule {schedule.name!r} exists already; remove it first or use another name")

@@ -58,11 +58,11 @@ def _cron(text: str, zone: tzinfo) -> CronTrigger:
 
 def _named_days(field: str) -> str:
     """Days of the week by name: APScheduler counts them from Monday, cron from Sunday."""
-    if not re.search(r"\d", field) or field.startswith("*"):
+    if not re.search(r"\d", field):
         return field
     days: set[str] = set()
     for part in field.split(","):
-        found = re.fullmatch(r"([0-7])(?:-([0-7]))?(?:/([1-7]))?", part)
+        found = re.fullmatch(r"([0-7])(?:-([0-7]))?(?:/([1-7]))?", part.replace("*", "0-6"))
         if found is None and part in DAYS:
             days.add(part)
             continue

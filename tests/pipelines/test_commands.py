@@ -1,5 +1,6 @@
 """`seriatim validate`, `simulate` and `run` as a person meets them when something is wrong."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from pipelines.commands.run import catalogue_is_simulated
 from pipelines.commands.simulate import simulate
 from pipelines.commands.validate import validate
 from pipelines.config import PipelineConfig
+from pipelines.run_lock import FolderBusyError, only_process_in
 from seriatim_errors import DataError
 from tests.pipelines.logs import small_log, with_value
 
@@ -181,6 +183,30 @@ def test_a_log_that_is_named_on_the_command_line_is_never_simulated(tmp_path):
     assert answer.returncode == 3
     assert f"data.path {absent} does not exist" in answer.stderr
     assert not absent.parent.exists()
+
+
+def test_values_on_the_command_line_stand_in_for_the_configs(tmp_path):
+    (tmp_path / "config.yaml").write_text("name: demo\ndata: {path: clicks.csv}\n")
+    answer = seriatim(
+        "run",
+        "--config",
+        tmp_path / "config.yaml",
+        "--set",
+        f"data.path={tmp_path}/other.csv",
+        "--set",
+        f"run_root={tmp_path}",
+    )
+    assert answer.returncode == 3
+    assert f"data.path {tmp_path}/other.csv does not exist" in answer.stderr
+
+
+def test_a_second_run_in_a_folder_names_the_process_that_is_there(tmp_path):
+    (tmp_path / "config.yaml").write_text("name: demo\ndata: {path: clicks.csv}\n")
+    with only_process_in(tmp_path / "runs" / "demo", "run folder"):
+        answer = seriatim("run", "--config", tmp_path / "config.yaml", "--set", f"run_root={tmp_path}/runs")
+    assert answer.returncode == FolderBusyError.exit_code
+    assert answer.stderr.count("\n") == 1
+    assert f"is in use by process {os.getpid()}; wait" in answer.stderr
 
 
 SIMULATED = """

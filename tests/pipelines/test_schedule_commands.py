@@ -24,6 +24,7 @@ CONFIG = "name: p\ndata: {path: nowhere.csv}\n"
 def there(tmp_path, monkeypatch):
     """A folder with a configuration whose data are absent, as current folder."""
     (tmp_path / "p.yaml").write_text(CONFIG)
+    (tmp_path / "schedules").mkdir()
     monkeypatch.chdir(tmp_path)
     return tmp_path
 

@@ -249,7 +249,7 @@ def receiver():
             self.send_response(503 if len(posted) == 1 else 204)
             self.end_headers()
 
-        def log_message(self, *_arguments):
+        def log_message(self, *_arguments) -> None:
             """Nothing to print."""
 
     with http.server.HTTPServer(("127.0.0.1", 0), Receiver) as server:

@@ -28,6 +28,7 @@ from pipelines.scheduling.history import (
 )
 from pipelines.scheduling.job_store import GRACE_SECONDS, DueTimeExecutor, ScheduleJobStore, when_due
 from pipelines.scheduling.schedule_store import (
+    add_schedule,
     all_schedules,
     find_schedule,
     pause_schedule,
@@ -75,8 +76,16 @@ def test_a_file_that_is_no_database_or_of_another_layout_is_named(tmp_path):
         connection.execute("pragma user_version = 99")
     with pytest.raises(PipelineError, match="have layout 99"):
         all_schedules(other)
+    with pytest.raises(PipelineError, match="there are no schedules under"):
+        all_schedules(tmp_path / "absent")
+    assert not (tmp_path / "absent").exists()
+    (tmp_path / "file").touch()
+    with pytest.raises(PipelineError, match="cannot hold schedules: File exists"):
+        add_schedule(tmp_path / "file", schedule(tmp_path))
+    (other / DATABASE_FILE).unlink()
+    (other / DATABASE_FILE).mkdir()
     with pytest.raises(PipelineError, match="cannot be opened"):
-        all_schedules(tmp_path / DATABASE_FILE)
+        all_schedules(other)
 
 
 def test_a_change_by_another_connection_is_seen_once(tmp_path):

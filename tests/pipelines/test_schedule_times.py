@@ -54,6 +54,7 @@ def due_times(schedule, since, count):
         ("0/3", {"Sun", "Wed", "Sat"}),
         ("mon-wed", {"Mon", "Tue", "Wed"}),
         ("sat,0", {"Sat", "Sun"}),
+        ("*/2", {"Sun", "Tue", "Thu", "Sat"}),
         ("*", {"Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"}),
     ],
 )
@@ -70,6 +71,7 @@ def test_days_of_the_week_are_counted_as_cron_counts_them(tmp_path, days, expect
         ("61 3 * * *", "correct that field"),
         ("0 3 * * 8", "day of week '8'"),
         ("0 3 * * 5-1", "day of week '5-1'"),
+        ("0 3 * * mon-wed,0", "day of week 'mon-wed'"),
         ("0 3 30 2 *", "never comes"),
     ],
 )
