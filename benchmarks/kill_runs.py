@@ -184,8 +184,11 @@ def kill_when(root: Path, victim: str, reached: Callable[[float, list[str]], boo
         victim: `scheduler`, `run` or `both`.
         reached: of the seconds since the run was started and the components that have ended.
     """
+    before = _newest(root)
+    # One that was killed is recorded as running until the next scheduler finds it dead.
+    killed = before.id if before.state == "running" else None
     scheduler = _scheduler(root)
-    run = _started(root, scheduler)
+    run = _started(root, scheduler, killed)
     since = time.monotonic()
     while _newest(root).state == "running" and not reached(time.monotonic() - since, _components(root, run)):
         time.sleep(LOOK_SECONDS)
@@ -276,12 +279,13 @@ def _components(root: Path, run: Run) -> list[str]:
     return [line.split()[0] for line in lines if line.startswith("  ") and line.endswith((" s", "cached"))]
 
 
-def _started(root: Path, scheduler: subprocess.Popen[bytes]) -> Run:
-    """The run that this scheduler has started."""
+def _started(root: Path, scheduler: subprocess.Popen[bytes], killed: int | None) -> Run:
+    """The run that this scheduler has started, which is not the one that was killed before."""
     until = time.monotonic() + PATIENCE_SECONDS
     while True:
         run = _newest(root)
-        if run.state == "running" and run.pid is not None and is_alive(run.pid, run.process or ""):
+        begun = run.id != killed and run.state == "running"
+        if begun and run.pid is not None and is_alive(run.pid, run.process or ""):
             return run
         if time.monotonic() > until or scheduler.poll() is not None:
             raise TimeoutError(f"the run under {root} does not start; see {root / 'scheduler.log'}")

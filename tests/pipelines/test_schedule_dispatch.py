@@ -241,7 +241,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
 @pytest.fixture
 def receiver():
     """A web server that refuses the first post it gets; yields its address and what was posted."""
-    posted = []
+    posted, printed = [], []
 
     class Receiver(http.server.BaseHTTPRequestHandler):
         def do_POST(self):
@@ -249,8 +249,9 @@ def receiver():
             self.send_response(503 if len(posted) == 1 else 204)
             self.end_headers()
 
-        def log_message(self, *_arguments) -> None:
-            """Nothing to print."""
+        def log_message(self, *arguments):
+            """Keep what it would print."""
+            printed.append(arguments)
 
     with http.server.HTTPServer(("127.0.0.1", 0), Receiver) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)
