@@ -117,7 +117,8 @@ def main() -> None:
     work: Path = options.extra.work.resolve()
     reference, seconds = _reference(options, work)
     trials = _kept_trials(work)
-    while len(trials) < options.extra.kills and time.monotonic() < until:
+    # One trial at least, so that there is something to tell of.
+    while len(trials) < options.extra.kills and (not trials or time.monotonic() < until):
         number = len(trials)
         root = work / f"trial{number}"
         shutil.rmtree(root, ignore_errors=True)
