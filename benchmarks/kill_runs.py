@@ -197,6 +197,9 @@ def kill_when(root: Path, victim: str, reached: Callable[[float, list[str]], boo
         # A run that ends at this very moment is gone already.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(run.pid, signal.SIGKILL)
+        # A large process takes its time to go; until then it would be taken for the next run.
+        while is_alive(run.pid, run.process or ""):
+            time.sleep(LOOK_SECONDS)
     half, components = not _whole(root), _components(root, run)
     if victim == "run":
         return Kill(seconds, components, in_progress, half, scheduler)

@@ -47,4 +47,4 @@ def test_a_run_that_is_killed_three_times_ends_with_the_bundle_of_an_undisturbed
     last = history(root / "home", SCHEDULE, 1)[0]
     assert (last.attempts, last.bundle is not None) == (2, True)
     printed = (root / "home" / last.log).read_text()
-    assert [line.split()[1] for line in printed.splitlines() if line.startswith("  Transform ")][-1] == "cached"
+    assert [line.split()[1] for line in printed.splitlines() if line.startswith("  BundleBuilder ")][-1] == "cached"
