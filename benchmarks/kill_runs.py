@@ -117,7 +117,8 @@ def main() -> None:
     work: Path = options.extra.work.resolve()
     reference, seconds = _reference(options, work)
     trials = _kept_trials(work)
-    while len(trials) < options.extra.kills and time.monotonic() < until:
+    # One trial at least, so that there is something to tell of.
+    while len(trials) < options.extra.kills and (not trials or time.monotonic() < until):
         number = len(trials)
         root = work / f"trial{number}"
         shutil.rmtree(root, ignore_errors=True)
@@ -199,6 +200,9 @@ def kill_when(root: Path, victim: str, reached: Callable[[float, list[str]], boo
         # A run that ends at this very moment is gone already.
         with contextlib.suppress(ProcessLookupError):
             os.killpg(run.pid, signal.SIGKILL)
+        # A large process takes its time to go; until then it would be taken for the next run.
+        while is_alive(run.pid, run.process or ""):
+            time.sleep(LOOK_SECONDS)
     half, components = not _whole(root), _components(root, run)
     if victim == "run":
         return Kill(seconds, components, in_progress, half, scheduler)
