@@ -33,8 +33,10 @@ def main(way: str, log: Path, out: Path) -> None:
         "cpu_seconds": time.process_time() - used,
         "peak_mib": memory.mebibytes(),
         "written_bytes": sum(file.stat().st_size for file in out.rglob("*.gz")),
+        "prepared_bytes": sum(file.stat().st_size for file in out.rglob("*.parquet")),
         **parts,
     }
+    shutil.rmtree(out)
     print(json.dumps(measured))
 
 
