@@ -18,7 +18,7 @@ from pipelines.row_checks import REASON_COLUMN, ROW_COLUMN
 from pipelines.spooled_log import SpooledLog
 
 # Bad rows are put in order in this many stretches of the log, or in stretches of this many rows.
-STRETCHES, LEAST_ROWS = 200, 1 << 18
+STRETCHES, LEAST_ROWS = 500, 1 << 16
 
 
 class CheckedLog:

@@ -41,7 +41,7 @@ from seriatim_errors import DataError
 
 TRAIN, EVALUATION = "train", "eval"
 SUMMARY_FILE, SPOOL = "summary.json", "spool"
-BUCKET_BYTES = 1 << 26
+BUCKET_BYTES, MOST_WAITING = 1 << 26, 1 << 25
 # What rows take in memory for a byte of their file, about; a wrong guess makes buckets smaller or larger.
 TIMES_ON_DISK = {".parquet": 5, ".gz": 8}
 
@@ -133,7 +133,10 @@ def _spooled(files: LogFiles, data: DataConfig, spool: Path, bucket_bytes: int) 
     """The log on disk, by the split that its files are of; `train` alone where the split is yet to be drawn."""
     buckets = -(-_estimated_bytes(files.all) // bucket_bytes)
     splits = [TRAIN, EVALUATION] if files.evaluation else [TRAIN]
-    logs = {split: SpooledLog(spool / split, buckets, data.ignore_columns) for split in splits}
+    logs = {
+        split: SpooledLog(spool / split, buckets, data.ignore_columns, min(bucket_bytes, MOST_WAITING))
+        for split in splits
+    }
     # One call for both splits, so that sparse formats agree on the number of features.
     found = log_pieces(files.all, data.format, EventJoin(data.click_action, data.click_window))
     for number, (path, pieces) in enumerate(found):

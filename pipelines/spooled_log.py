@@ -18,7 +18,6 @@ from pipelines.row_checks import ROW_COLUMN, decoded, require_columns
 
 # Of no use to anybody as the seed of a split, from which the buckets are to be independent.
 BUCKET_SEED = 7_305_411_926
-SPREAD_AT_ONCE = 1 << 25
 
 
 class SpooledLog:
@@ -28,6 +27,7 @@ class SpooledLog:
         folder: made for it; to be removed by the caller.
         buckets: over which requests are spread.
         ignored: columns that are left out.
+        waiting_bytes: rows are spread when they take so much.
 
     Attributes:
         buckets: as given.
@@ -36,15 +36,16 @@ class SpooledLog:
         tables: columns of every file as it came, without rows.
     """
 
-    def __init__(self, folder: Path, buckets: int, ignored: Sequence[str]) -> None:
+    def __init__(self, folder: Path, buckets: int, ignored: Sequence[str], waiting_bytes: int) -> None:
         self.sources: list[Source] = []
         self.tables: list[ReadLog] = []
-        self.buckets, self._ignored = buckets, ignored
+        self.buckets, self._ignored, self._most_waiting = buckets, ignored, waiting_bytes
         self._rows_on_disk = BucketFiles(folder / "rows")
         self._lines_on_disk = BucketFiles(folder / "lines")
         self._void: list[tuple[int, int]] = []
         self._schemas: list[pa.Schema] = []
         self._waiting: list[pa.Table] = []
+        self._waiting_bytes = 0
         self._current: pa.Schema | None = None
         self._generation, self._numbered = 0, 0
 
@@ -99,6 +100,7 @@ class SpooledLog:
         """The rows of a bucket in the order of the log, in parts of about `part_bytes`, all of the same schema."""
         schema = self.schema()
         part: list[pa.Table] = []
+        held = 0
         for generation in range(self._generation + 1):
             for piece in self._rows_on_disk.pieces((bucket, generation)):
                 for start, end in self._void:
@@ -106,9 +108,11 @@ class SpooledLog:
                     piece = piece.filter(pa.array((numbers <= start) | (numbers > end)))
                 if len(piece):
                     part.append(concatenate_tables([schema.empty_table(), piece]))
-                if sum(table.nbytes for table in part) > part_bytes:
+                    held += piece.nbytes
+                if held > part_bytes:
                     yield pa.concat_tables(part).combine_chunks()
                     part.clear()
+                    held = 0
         if part:
             yield pa.concat_tables(part).combine_chunks()
 
@@ -131,7 +135,8 @@ class SpooledLog:
         numbers = np.arange(self._numbered + 1, self._numbered + 1 + len(table))
         self._numbered += len(table)
         self._waiting.append(table.append_column(ROW_COLUMN, pa.array(numbers)))
-        if sum(waiting.nbytes for waiting in self._waiting) > SPREAD_AT_ONCE:
+        self._waiting_bytes += table.nbytes
+        if self._waiting_bytes > self._most_waiting:
             self._spread()
 
     def _spread(self) -> None:
@@ -139,6 +144,7 @@ class SpooledLog:
             return
         table = pa.concat_tables(self._waiting).combine_chunks()
         self._waiting.clear()
+        self._waiting_bytes = 0
         if self.buckets == 1:
             self._rows_on_disk.append((0, self._generation), table)
             return

@@ -70,10 +70,12 @@ def csv_pieces(path: Path) -> Iterator[Piece | None]:
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty; give a CSV file with a header line and rows")
     kinds: dict[str, pa.DataType] = dict(IDENTIFIERS)
+    blocks = schema = None
     with readable(path, "CSV"):
         while True:
-            blocks, malformed = _open_csv(path, kinds)
             try:
+                blocks, malformed = _open_csv(path, kinds)
+                schema = blocks.schema
                 yield Piece(blocks.schema.empty_table(), [])
                 for batch in blocks:
                     yield Piece(pa.Table.from_batches([batch]), malformed[:])
@@ -82,14 +84,16 @@ def csv_pieces(path: Path) -> Iterator[Piece | None]:
                 return
             except pa.ArrowInvalid as error:
                 found = MISFIT.search(str(error))
-                if found is None:
+                if found is None or schema is None:
                     raise
-                column = blocks.schema.field(int(found.group(1)))
-                if column.name in IDENTIFIERS or column.type == CSV_KINDS[-1]:
+                column = schema.field(int(found.group(1)))
+                kind = kinds.get(column.name, column.type)
+                if column.name in IDENTIFIERS or kind == CSV_KINDS[-1]:
                     raise
-                kinds[column.name] = _looser(column.type, found.group(2))
+                kinds[column.name] = _looser(kind, found.group(2))
             finally:
-                blocks.close()
+                if blocks is not None:
+                    blocks.close()
             yield None
 
 
