@@ -175,8 +175,10 @@ def _prepared(
         for split, table in clean.items():
             if table is not None:
                 splits[split].add(table)
-    for each in (*checked.values(), *splits.values()):
-        each.finish()
+    for log in checked.values():
+        log.finish()
+    for prepared in splits.values():
+        prepared.finish()
     quarantined = _write_bad_rows(checked, logs, partial)
     rows = {split: prepared.rows for split, prepared in splits.items()}
     _refuse_bad_share(sum(rows.values()), quarantined, data, partial)
@@ -256,7 +258,7 @@ def _reading_code() -> list[Path]:
     modules = (
         checked_log, click_log, hashed_split, log_columns, piecewise_validation, prepared_split, row_checks, spooled_log
     )  # fmt: skip
-    files = [*(Path(module.__file__) for module in modules), Path(__file__)]
+    files = [*(Path(str(module.__file__)) for module in modules), Path(__file__)]
     return files + sorted(Path(readers.__file__).parent.glob("*.py"))
 
 
