@@ -34,6 +34,9 @@ class DataConfig(Section):
     evaluation_share: Share = Field(0.2, description="Share of requests held out when `evaluation` is empty.")
     ignore_columns: tuple[str, ...] = Field((), description="Columns of the log that are no features.")
     max_bad_share: float = Field(0.01, ge=0, le=1, description="A run stops above this share of bad rows.")
+    max_request_rows: int = Field(
+        10_000, ge=1, description="Rows kept of one request, the first by position; the others are bad rows."
+    )
     click_action: str = Field("click", min_length=1, description="Action of an event log that counts as a click.")
     click_window: float = Field(3600.0, gt=0, description="Seconds after a slate within which a click counts.")
     items: Path | None = Field(None, description="Item catalogue: tags for the labeller, thumbnails for `images`.")

@@ -3,33 +3,47 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import pandas as pd
 import pyarrow as pa
 import pyarrow.compute
-import pyarrow.parquet
 
-from pipelines import click_log, hashed_split, log_columns, readers
-from pipelines.click_log import LABEL_COLUMNS, FeatureColumns, ValidatedLog, validate
+from pipelines import (
+    checked_log,
+    click_log,
+    hashed_split,
+    log_columns,
+    piecewise_validation,
+    prepared_split,
+    readers,
+    row_checks,
+    spooled_log,
+)
+from pipelines.checked_log import CheckedLog
+from pipelines.click_log import LABEL_COLUMNS, NO_ROWS, FeatureColumns, feature_columns
 from pipelines.config import DataConfig
-from pipelines.hashed_split import identifier_hash
-from pipelines.quarantine import total_by_name, write_quarantine
-from pipelines.readers import read_log, resolve_files
+from pipelines.hashed_split import column_hash
+from pipelines.prepared_split import PreparedSplit
+from pipelines.quarantine import MALFORMED_FILE, MALFORMED_REASON, QUARANTINE_FILE, total_by_name, write_pieces
+from pipelines.readers import LogFiles, log_pieces, resolve_files
 from pipelines.readers.event_log import EventJoin
 from pipelines.readers.files import companions
-from pipelines.readers.read_logs import ReadLog, concatenate, require_same_columns
+from pipelines.readers.read_logs import MALFORMED_SCHEMA, concatenate, concatenate_tables, require_same_columns
+from pipelines.row_checks import decoded, require_columns
+from pipelines.spooled_log import SpooledLog
 from seriatim_errors import DataError
 
-REQUESTS_PER_ROW_GROUP = 512
 TRAIN, EVALUATION = "train", "eval"
-SUMMARY_FILE = "summary.json"
+SUMMARY_FILE, SPOOL = "summary.json", "spool"
+BUCKET_BYTES, MOST_WAITING = 1 << 26, 1 << 25
+# What rows take in memory for a byte of their file, about; a wrong guess makes buckets smaller or larger.
+TIMES_ON_DISK = {".parquet": 5, ".gz": 8}
 
 
 @dataclass(frozen=True)
@@ -58,8 +72,12 @@ class PreparedLog:
     defaulted: dict[str, int]
 
 
-def prepare_log(data: DataConfig, seed: int, root: Path) -> PreparedLog:
+def prepare_log(data: DataConfig, seed: int, root: Path, bucket_bytes: int = BUCKET_BYTES) -> PreparedLog:
     """Read, validate and split the log that `data` names; nothing is done again for unchanged files.
+
+    The rows are first spread over buckets on disk by a hash of their request and then checked bucket by bucket, so that
+    memory depends on `bucket_bytes` and not on the log. Requests stand in the order of their buckets, and in a bucket
+    in that of their first rows.
 
     Raises:
         DataError: the log breaks its contract, a request stands in both splits, or more than
@@ -70,35 +88,16 @@ def prepare_log(data: DataConfig, seed: int, root: Path) -> PreparedLog:
     folder = root / fingerprint
     if (folder / SUMMARY_FILE).exists():
         return _read_summary(folder)
-    # One call for both splits, so that sparse formats agree on the number of features.
-    logs = read_log(files.all, data.format, EventJoin(data.click_action, data.click_window))
-    require_same_columns(logs)
-    splits: dict[str, ReadLog] = {TRAIN: concatenate(logs[: len(files.train)])}
-    if files.evaluation:
-        splits[EVALUATION] = concatenate(logs[len(files.train) :])
-    validated = {split: validate(without_columns(log.table, data.ignore_columns)) for split, log in splits.items()}
     partial = root / f".{fingerprint}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    quarantined = write_quarantine(list(validated.values()), list(splits.values()), partial)
-    _refuse_bad_share(validated, quarantined, data, partial)
-    clean = {split: log.clean for split, log in validated.items()}
-    if not files.evaluation:
-        clean = split_requests(clean[TRAIN], data.evaluation_share, seed)
-    _refuse_bad_split(clean)
-    prepared = PreparedLog(
-        folder=folder,
-        fingerprint=fingerprint,
-        columns=validated[TRAIN].columns,
-        labels=tuple(name for name in LABEL_COLUMNS if name in clean[TRAIN].column_names),
-        requests={split: len(pa.compute.unique(table["request_id"])) for split, table in clean.items()},
-        rows={split: len(table) for split, table in clean.items()},
-        clicks={split: _clicks(table) for split, table in clean.items()},
-        quarantined=quarantined,
-        defaulted=total_by_name([log.defaulted for log in validated.values()]),
-    )
-    for split, table in clean.items():
-        write_sorted(table, partial / f"{split}.parquet")
+    try:
+        logs = _spooled(files, data, partial / SPOOL, bucket_bytes)
+        prepared = PreparedLog(folder, fingerprint, **_prepared(logs, data, seed, partial, bucket_bytes))
+        shutil.rmtree(partial / SPOOL)
+    except DataError:
+        shutil.rmtree(partial)
+        raise
     (partial / SUMMARY_FILE).write_text(json.dumps(asdict(prepared), default=str, indent=1))
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
@@ -126,55 +125,116 @@ def split_requests(table: pa.Table, evaluation_share: float, seed: int) -> dict[
     Returns:
         `train` and `eval` tables; all rows of a request are in one of them.
     """
-    request_ids = table["request_id"].to_pandas().to_numpy(object)
-    held_out = pa.array(identifier_hash(request_ids, seed) < evaluation_share)
+    held_out = pa.array(column_hash(table["request_id"], seed) < evaluation_share)
     return {TRAIN: table.filter(pa.compute.invert(held_out)), EVALUATION: table.filter(held_out)}
 
 
-def write_sorted(table: pa.Table, path: Path) -> None:
-    """Write a log sorted by request and position, with no request across two row groups."""
-    codes = pd.factorize(table["request_id"].to_pandas())[0]
-    order = np.lexsort((table["position"].to_numpy(), codes))
-    table, codes = table.take(pa.array(order)), codes[order]
-    starts = np.flatnonzero(np.concatenate([[True], codes[1:] != codes[:-1]]))
-    bounds = [*starts[::REQUESTS_PER_ROW_GROUP].tolist(), len(table)]
-    with pa.parquet.ParquetWriter(path, table.schema) as writer:
-        for start, end in itertools.pairwise(bounds):
-            writer.write_table(table.slice(start, end - start), row_group_size=max(end - start, 1))
+def _spooled(files: LogFiles, data: DataConfig, spool: Path, bucket_bytes: int) -> dict[str, SpooledLog]:
+    """The log on disk, by the split that its files are of; `train` alone where the split is yet to be drawn."""
+    buckets = -(-_estimated_bytes(files.all) // bucket_bytes)
+    splits = [TRAIN, EVALUATION] if files.evaluation else [TRAIN]
+    logs = {
+        split: SpooledLog(spool / split, buckets, data.ignore_columns, min(bucket_bytes, MOST_WAITING))
+        for split in splits
+    }
+    # One call for both splits, so that sparse formats agree on the number of features.
+    found = log_pieces(files.all, data.format, EventJoin(data.click_action, data.click_window))
+    for number, (path, pieces) in enumerate(found):
+        logs[TRAIN if number < len(files.train) else EVALUATION].add_file(path, pieces)
+    require_same_columns([table for log in logs.values() for table in log.tables])
+    for log in logs.values():
+        log.close()
+        columns = without_columns(concatenate(log.tables).table, data.ignore_columns)
+        if not log.rows:
+            raise DataError(NO_ROWS)
+        require_columns(decoded(columns).column_names)
+    return logs
 
 
-def _refuse_bad_split(clean: dict[str, pa.Table]) -> None:
-    for split, table in clean.items():
-        if len(table) == 0:
+def _estimated_bytes(files: Sequence[Path]) -> int:
+    """What the rows take in memory, by what is usual for files of their kind."""
+    inside = [file for path in files for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
+    return 1 + sum(file.stat().st_size * TIMES_ON_DISK.get(file.suffix, 2) for file in inside)
+
+
+def _prepared(
+    logs: dict[str, SpooledLog], data: DataConfig, seed: int, partial: Path, part_bytes: int
+) -> dict[str, Any]:
+    """Write both splits and the bad rows to `partial`; returns what the summary says of them."""
+    splits = {split: PreparedSplit(partial / f"{split}.parquet") for split in (TRAIN, EVALUATION)}
+    checked = {
+        split: CheckedLog(log, partial / SPOOL / f"bad-{split}", data.max_request_rows, part_bytes)
+        for split, log in logs.items()
+    }
+    shared: list[str] = []
+    for bucket in range(logs[TRAIN].buckets):
+        clean = {split: log.bucket(bucket) for split, log in checked.items()}
+        if EVALUATION not in logs and clean[TRAIN] is not None:
+            clean = split_requests(clean[TRAIN], data.evaluation_share, seed)
+        shared += _shared_requests(clean)
+        for split, table in clean.items():
+            if table is not None:
+                splits[split].add(table)
+    for log in checked.values():
+        log.finish()
+    for prepared in splits.values():
+        prepared.finish()
+    quarantined = _write_bad_rows(checked, logs, partial)
+    rows = {split: prepared.rows for split, prepared in splits.items()}
+    _refuse_bad_share(sum(rows.values()), quarantined, data, partial)
+    for split in splits:
+        if not rows[split]:
             raise DataError(f"the {split} split has no requests; give more data or change the split")
-    requests = {split: pa.compute.unique(table["request_id"]) for split, table in clean.items()}
-    shared = requests[TRAIN].filter(pa.compute.is_in(requests[TRAIN], value_set=requests[EVALUATION]))
-    if len(shared):
+    if shared:
         raise DataError(
             f"{len(shared)} requests stand in both the training and the evaluation files, such as request_id "
-            f"{shared[0].as_py()!r}; a model would see what it is judged on: keep each request in one file"
+            f"{shared[0]!r}; a model would see what it is judged on: keep each request in one file"
         )
+    names = logs[TRAIN].schema().names
+    return {
+        "columns": feature_columns(names),
+        "labels": tuple(name for name in LABEL_COLUMNS if name in names),
+        "requests": {split: prepared.requests for split, prepared in splits.items()},
+        "rows": rows,
+        "clicks": {split: prepared.clicks for split, prepared in splits.items()},
+        "quarantined": quarantined,
+        "defaulted": total_by_name([dict(log.defaulted) for log in checked.values()]),
+    }
 
 
-def _refuse_bad_share(
-    validated: dict[str, ValidatedLog], quarantined: dict[str, int], data: DataConfig, partial: Path
-) -> None:
+def _shared_requests(clean: dict[str, pa.Table | None]) -> list[str]:
+    ids = [pa.compute.unique(table["request_id"]) for table in clean.values() if table is not None]
+    if len(ids) < 2:
+        return []
+    shared: list[str] = ids[0].filter(pa.compute.is_in(ids[0], value_set=ids[1])).to_pylist()
+    return shared
+
+
+def _write_bad_rows(checked: dict[str, CheckedLog], logs: dict[str, SpooledLog], folder: Path) -> dict[str, int]:
+    """Returns the number of bad rows by reason."""
+    schema = concatenate_tables([log.bad_schema.empty_table() for log in checked.values()]).schema
+    write_pieces(chain.from_iterable(log.bad_pieces() for log in checked.values()), schema, folder / QUARANTINE_FILE)
+    malformed = chain.from_iterable(log.malformed() for log in logs.values())
+    lines = write_pieces(malformed, MALFORMED_SCHEMA, folder / MALFORMED_FILE)
+    counts = total_by_name([dict(sorted(log.reasons.items())) for log in checked.values()])
+    return counts | ({MALFORMED_REASON: lines} if lines else {})
+
+
+def _refuse_bad_share(good: int, quarantined: dict[str, int], data: DataConfig, partial: Path) -> None:
     bad = sum(quarantined.values())
-    total = bad + sum(len(log.clean) for log in validated.values())
-    if bad <= data.max_bad_share * total:
+    if bad <= data.max_bad_share * (bad + good):
         return
     kept = partial.with_name("refused")
     shutil.rmtree(kept, ignore_errors=True)
-    partial.rename(kept)
+    kept.mkdir()
+    for name in (QUARANTINE_FILE, MALFORMED_FILE):
+        if (partial / name).exists():
+            (partial / name).rename(kept / name)
     worst = max(quarantined, key=lambda reason: quarantined[reason])
     raise DataError(
-        f"{bad} of {total} rows are bad ({bad / total:.1%}; data.max_bad_share allows {data.max_bad_share:.1%}), "
-        f"most often: {worst} ({quarantined[worst]}); the rows are kept in {kept}"
+        f"{bad} of {bad + good} rows are bad ({bad / (bad + good):.1%}; data.max_bad_share allows "
+        f"{data.max_bad_share:.1%}), most often: {worst} ({quarantined[worst]}); the rows are kept in {kept}"
     )
-
-
-def _clicks(table: pa.Table) -> int:
-    return int(table["clicked"].to_numpy().sum()) if "clicked" in table.column_names else 0
 
 
 def _fingerprint(files: tuple[Path, ...], data: DataConfig, seed: int) -> str:
@@ -195,8 +255,11 @@ def _fingerprint(files: tuple[Path, ...], data: DataConfig, seed: int) -> str:
 
 def _reading_code() -> list[Path]:
     """Files whose change may change what is read: a log prepared by another release is prepared anew."""
-    modules = [Path(module) for module in (click_log.__file__, hashed_split.__file__, log_columns.__file__, __file__)]
-    return modules + sorted(Path(readers.__file__).parent.glob("*.py"))
+    modules = (
+        checked_log, click_log, hashed_split, log_columns, piecewise_validation, prepared_split, row_checks, spooled_log
+    )  # fmt: skip
+    files = [*(Path(str(module.__file__)) for module in modules), Path(__file__)]
+    return files + sorted(Path(readers.__file__).parent.glob("*.py"))
 
 
 def _read_summary(folder: Path) -> PreparedLog:

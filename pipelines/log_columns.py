@@ -21,6 +21,35 @@ WRONG_TYPE_SHARE = 0.5
 LEAVE_OUT = "or leave the column out (data.ignore_columns in the config, --ignore-column on the command line)"
 
 
+class WrongTypes:
+    """Texts that are not what their column is to hold, counted over all pieces of a log."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, int] = {}
+        self._bad: dict[str, int] = {}
+        self._refusals: dict[str, str] = {}
+
+    def count(self, name: str, column: pa.ChunkedArray, bad: NDArray[np.bool_], wanted: str) -> None:
+        """Add a piece of the text column `name`, in which the rows `bad` (bool `[rows]`) are not what is `wanted`."""
+        self._rows[name] = self._rows.get(name, 0) + len(bad)
+        self._bad[name] = self._bad.get(name, 0) + int(bad.sum())
+        if name not in self._refusals and bad.any():
+            example = column[int(np.argmax(bad))].as_py()
+            self._refusals[name] = (
+                f"column {name!r} holds {column.type} such as {example!r}; give {wanted}, {LEAVE_OUT}"
+            )
+
+    def refuse(self) -> None:
+        """Refuse the first column of which most is not what it is to hold.
+
+        Raises:
+            DataError: there is such a column.
+        """
+        for name, refusal in self._refusals.items():
+            if self._bad[name] > WRONG_TYPE_SHARE * self._rows[name]:
+                raise DataError(refusal)
+
+
 @dataclass(frozen=True)
 class Numbers:
     """A column as numbers.
@@ -56,8 +85,13 @@ def text_column(name: str, column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.fill_null(pc.cast(column, pa.string()), "")
 
 
-def time_column(name: str, column: pa.ChunkedArray) -> Times:
+def time_column(name: str, column: pa.ChunkedArray, wrong: WrongTypes | None = None) -> Times:
     """The column as times; times with a zone become UTC, times without one are taken as UTC.
+
+    Args:
+        name: of the column.
+        column: a whole column, or a piece of one where `wrong` counts over the pieces.
+        wrong: where texts that are no times are counted, to be refused later; None: they are refused here.
 
     Raises:
         DataError: the column holds no timestamps, ISO 8601 text or whole microseconds.
@@ -69,7 +103,7 @@ def time_column(name: str, column: pa.ChunkedArray) -> Times:
     elif _is_text(kind):
         parsed = pd.to_datetime(column.to_pandas(), errors="coerce", utc=True)
         missing = parsed.isna().to_numpy()
-        _refuse_wrong_type(name, column, missing, wanted)
+        _count(wrong, name, column, missing, wanted)
         return Times(parsed.fillna(pd.Timestamp(0, tz="UTC")).astype("int64").to_numpy() // 1000, missing)
     elif pa.types.is_integer(kind):
         column = pc.cast(column, pa.int64(), safe=False)
@@ -78,8 +112,13 @@ def time_column(name: str, column: pa.ChunkedArray) -> Times:
     return Times(pc.fill_null(column, 0).to_numpy(), pc.is_null(column).to_numpy())
 
 
-def number_column(name: str, column: pa.ChunkedArray) -> Numbers:
+def number_column(name: str, column: pa.ChunkedArray, wrong: WrongTypes | None = None) -> Numbers:
     """The column as float64; text is read as numbers, true and false as 1 and 0.
+
+    Args:
+        name: of the column.
+        column: a whole column, or a piece of one where `wrong` counts over the pieces.
+        wrong: where texts that are no numbers are counted, to be refused later; None: they are refused here.
 
     Raises:
         DataError: the column holds another type, or text that mostly is no number.
@@ -88,7 +127,7 @@ def number_column(name: str, column: pa.ChunkedArray) -> Numbers:
     if pa.types.is_null(kind):
         return Numbers(np.zeros(len(column)), np.ones(len(column), bool), np.zeros(len(column), bool))
     if _is_text(kind):
-        return _parsed_numbers(name, column)
+        return _parsed_numbers(name, column, wrong)
     missing = pc.is_null(column).to_numpy()
     if pa.types.is_float16(kind):
         # Arrow casts no half floats; NumPy does.
@@ -105,7 +144,7 @@ def number_column(name: str, column: pa.ChunkedArray) -> Numbers:
     return Numbers(values, missing, np.zeros(len(column), bool))
 
 
-def _parsed_numbers(name: str, column: pa.ChunkedArray) -> Numbers:
+def _parsed_numbers(name: str, column: pa.ChunkedArray, wrong: WrongTypes | None) -> Numbers:
     text = column.to_pandas()
     missing = (text.isna() | text.isin(NULL_SPELLINGS)).to_numpy()
     lower = text.str.strip().str.lower()
@@ -115,14 +154,15 @@ def _parsed_numbers(name: str, column: pa.ChunkedArray) -> Numbers:
     readable = ~np.isnan(parsed)
     parsed[readable] = spelled[readable].to_numpy(str).astype(np.float64)
     unreadable = np.isnan(parsed) & ~missing & ~lower.isin(NAN_SPELLINGS).to_numpy()
-    _refuse_wrong_type(name, column, unreadable, "numbers")
+    _count(wrong, name, column, unreadable, "numbers")
     return Numbers(np.where(missing | unreadable, 0.0, parsed), missing, unreadable)
 
 
-def _refuse_wrong_type(name: str, column: pa.ChunkedArray, bad: NDArray[np.bool_], wanted: str) -> None:
-    if bad.mean() > WRONG_TYPE_SHARE:
-        example = column[int(np.argmax(bad))].as_py()
-        raise DataError(f"column {name!r} holds {column.type} such as {example!r}; give {wanted}, {LEAVE_OUT}")
+def _count(wrong: WrongTypes | None, name: str, column: pa.ChunkedArray, bad: NDArray[np.bool_], wanted: str) -> None:
+    counted = wrong or WrongTypes()
+    counted.count(name, column, bad, wanted)
+    if wrong is None:
+        counted.refuse()
 
 
 def _is_text(kind: pa.DataType) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from pipelines.click_log import QUARANTINE_PREFIX, ROW_COLUMN, ValidatedLog
-from pipelines.readers.read_logs import ReadLog, concatenate_tables
+from pipelines.readers.read_logs import MALFORMED_SCHEMA, ReadLog, Source, concatenate_tables
 
 FILE_COLUMN = f"{QUARANTINE_PREFIX}file"
 QUARANTINE_FILE = "quarantine.parquet"
@@ -32,15 +33,25 @@ def write_quarantine(validated: Sequence[ValidatedLog], logs: Sequence[ReadLog],
         The number of bad rows by reason.
     """
     counts = total_by_name([log.reasons for log in validated])
-    bad = [_with_files(result.quarantine, log) for result, log in zip(validated, logs, strict=True)]
-    lines = pa.concat_tables([log.malformed for log in logs])
-    if len(lines):
-        counts[MALFORMED_REASON] = len(lines)
-    for name, table in ((QUARANTINE_FILE, concatenate_tables(bad)), (MALFORMED_FILE, lines)):
-        (folder / name).unlink(missing_ok=True)
-        if len(table):
-            pa.parquet.write_table(table, folder / name)
-    return counts
+    bad = [with_files(result.quarantine, log.sources) for result, log in zip(validated, logs, strict=True)]
+    schema = concatenate_tables([each.schema.empty_table() for each in bad]).schema
+    write_pieces(bad, schema, folder / QUARANTINE_FILE)
+    lines = write_pieces([log.malformed for log in logs], MALFORMED_SCHEMA, folder / MALFORMED_FILE)
+    return counts | ({MALFORMED_REASON: lines} if lines else {})
+
+
+def write_pieces(pieces: Iterable[pa.Table], schema: pa.Schema, path: Path) -> int:
+    """Write rows piece by piece, in the types of `schema`, and count them; a file without a row is not written."""
+    path.unlink(missing_ok=True)
+    rows = 0
+    with ExitStack() as opened:
+        writer = None
+        for piece in pieces:
+            if len(piece):
+                writer = writer or opened.enter_context(pa.parquet.ParquetWriter(path, schema))
+                writer.write_table(concatenate_tables([schema.empty_table(), piece]))
+                rows += len(piece)
+    return rows
 
 
 def total_by_name(counts: Sequence[dict[str, int]]) -> dict[str, int]:
@@ -49,12 +60,12 @@ def total_by_name(counts: Sequence[dict[str, int]]) -> dict[str, int]:
     return {name: sum(count.get(name, 0) for count in counts) for name in names}
 
 
-def _with_files(quarantine: pa.Table, log: ReadLog) -> pa.Table:
+def with_files(quarantine: pa.Table, sources: Sequence[Source]) -> pa.Table:
     """Row numbers of the whole log become the file and the row in it."""
     rows = quarantine[ROW_COLUMN].to_numpy()
-    ends = np.cumsum([source.rows for source in log.sources])
+    ends = np.cumsum([source.rows for source in sources])
     index = np.searchsorted(ends, rows, side="left")
-    files = np.array([source.file for source in log.sources], dtype=object)[index]
+    files = np.array([source.file for source in sources], dtype=object)[index]
     starts = np.concatenate([[0], ends])[index]
     position = quarantine.column_names.index(ROW_COLUMN)
     return quarantine.set_column(position, ROW_COLUMN, pa.array(rows - starts, pa.int64())).add_column(

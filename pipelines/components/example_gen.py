@@ -1,10 +1,9 @@
-"""ExampleGen for click logs: one `tf.train.Example` a request, written by Beam.
+"""ExampleGen for click logs: one `tf.train.Example` a request, made of record batches by Beam.
 
 No postponed annotations here or in the other component modules: TFX reads them as objects.
 """
 
 import apache_beam as beam
-import tensorflow as tf
 from tfx.dsl.component.experimental.annotations import (
     BeamComponentParameter,
     InputArtifact,
@@ -16,7 +15,7 @@ from tfx.types import artifact_utils
 from tfx.types.standard_artifacts import Examples
 
 from pipelines.components.artifacts import ItemImageFeatures
-from pipelines.components.request_examples import request_examples, row_groups
+from pipelines.components.request_examples import shards_of, write_shard
 from pipelines.image_features import FEATURES_FILE
 from pipelines.ingest import EVALUATION, TRAIN
 
@@ -39,17 +38,18 @@ def ClickLogExampleGen(  # noqa: N802  (components are named like classes)
     examples.set_string_custom_property("payload_format", "FORMAT_TF_EXAMPLE")
     examples.set_string_custom_property("fingerprint", fingerprint)
     with beam_pipeline as pipeline:
-        for split in (TRAIN, EVALUATION):
-            path = f"{log_folder}/{split}.parquet"
-            _ = (
-                pipeline
-                | f"RowGroups[{split}]" >> beam.Create(row_groups(path))
-                | f"Spread[{split}]" >> beam.Reshuffle()
-                | f"Examples[{split}]" >> beam.FlatMap(request_examples, images)
-                | f"Write[{split}]"
-                >> beam.io.WriteToTFRecord(
-                    f"{examples.uri}/Split-{split}/data_tfrecord",
-                    file_name_suffix=".gz",
-                    coder=beam.coders.ProtoCoder(tf.train.Example),
-                )
-            )
+        write_examples(pipeline, log_folder, examples.uri, images)
+
+
+def write_examples(pipeline: beam.Pipeline, log_folder: str, folder: str, image_features: str) -> None:
+    """Let `pipeline` write both splits of the prepared log in `log_folder` under `folder`, a file a shard.
+
+    What travels through Beam are the bounds of shards; a worker reads its rows as record batches.
+    """
+    for split in (TRAIN, EVALUATION):
+        _ = (
+            pipeline
+            | f"Shards[{split}]" >> beam.Create(shards_of(f"{log_folder}/{split}.parquet"))
+            | f"Spread[{split}]" >> beam.Reshuffle()
+            | f"Examples[{split}]" >> beam.Map(write_shard, f"{folder}/Split-{split}", image_features)
+        )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.config import DataConfig, LogFormat
 from pipelines.readers.event_log import EventJoin, read_event_log
 from pipelines.readers.open_bandit import item_context_file, read_open_bandit
+from pipelines.readers.pieces import ROWS_AT_ONCE, Piece, csv_pieces, jsonl_pieces, parquet_pieces
 from pipelines.readers.read_logs import ReadLog
 from pipelines.readers.svmlight import query_file, read_letor, read_lightgbm
 from pipelines.readers.tabular import read_csv, read_jsonl, read_parquet
@@ -70,13 +71,7 @@ def read_log(
     Raises:
         DataError: the format is unknown or a file cannot be read.
     """
-    for path in paths:
-        if not path.exists():
-            raise DataError(f"{path} does not exist; give the path of a click log")
-    chosen = _format_of(paths[0]) if log_format == "auto" else log_format
-    for path in paths:
-        if path.is_dir() and chosen not in ("parquet", "open_bandit", "event_log"):
-            raise DataError(f"{path} is a folder; give a file, or name the files in it with data.train")
+    chosen = _checked_format(paths, log_format)
     if chosen == "letor":
         return read_letor(paths)
     if chosen == "lightgbm":
@@ -87,6 +82,28 @@ def read_log(
     return [readers[chosen](path) for path in paths]
 
 
+def log_pieces(
+    paths: Sequence[Path],
+    log_format: LogFormat,
+    join: EventJoin,
+) -> Iterator[tuple[Path, Iterator[Piece | None]]]:
+    """What `read_log` reads, file by file in pieces, in bounded memory for Parquet, CSV and JSON lines.
+
+    Pieces are void where None follows them. Files of other formats are read at once and then cut.
+
+    Raises:
+        DataError: the format is unknown or a file cannot be read.
+    """
+    chosen = _checked_format(paths, log_format)
+    readers = {"parquet": parquet_pieces, "csv": csv_pieces, "jsonl": jsonl_pieces}
+    if chosen in readers:
+        for path in paths:
+            yield path, iter(readers[chosen](path))
+        return
+    for path, log in zip(paths, read_log(paths, log_format, join), strict=True):
+        yield path, _cut(log)
+
+
 def companions(path: Path, log_format: LogFormat) -> tuple[Path, ...]:
     """The files beside `path` that its reader reads too."""
     if log_format == "lightgbm":
@@ -94,6 +111,24 @@ def companions(path: Path, log_format: LogFormat) -> tuple[Path, ...]:
     if log_format == "open_bandit" and not path.is_dir():
         return (item_context_file(path),)
     return ()
+
+
+def _checked_format(paths: Sequence[Path], log_format: LogFormat) -> str:
+    for path in paths:
+        if not path.exists():
+            raise DataError(f"{path} does not exist; give the path of a click log")
+    chosen = _format_of(paths[0]) if log_format == "auto" else log_format
+    for path in paths:
+        if path.is_dir() and chosen not in ("parquet", "open_bandit", "event_log"):
+            raise DataError(f"{path} is a folder; give a file, or name the files in it with data.train")
+    return chosen
+
+
+def _cut(log: ReadLog) -> Iterator[Piece]:
+    lines = list(zip(log.malformed["line"].to_pylist(), log.malformed["text"].to_pylist(), strict=True))
+    yield Piece(log.table.slice(0, 0), lines)
+    for start in range(0, len(log.table), ROWS_AT_ONCE):
+        yield Piece(log.table.slice(start, ROWS_AT_ONCE), [])
 
 
 def _matches(folder: Path, field: str, patterns: Sequence[str]) -> tuple[Path, ...]:

@@ -41,12 +41,17 @@ class ReadLog:
 
 def read_from(path: Path, table: pa.Table, malformed: Sequence[tuple[int, str]] = ()) -> ReadLog:
     """The log of one file: its table and its malformed lines as `(line number, text)`."""
+    return ReadLog(table, (Source(str(path), len(table)),), malformed_lines(path, malformed))
+
+
+def malformed_lines(path: Path, malformed: Sequence[tuple[int, str]]) -> pa.Table:
+    """Malformed lines `(line number, text)` of one file as a table of `MALFORMED_SCHEMA`."""
     columns = {
         "file": [str(path)] * len(malformed),
         "line": [number for number, _ in malformed],
         "text": [text for _, text in malformed],
     }
-    return ReadLog(table, (Source(str(path), len(table)),), pa.table(columns, schema=MALFORMED_SCHEMA))
+    return pa.table(columns, schema=MALFORMED_SCHEMA)
 
 
 def concatenate(logs: Sequence[ReadLog]) -> ReadLog:

@@ -293,7 +293,7 @@ def test_a_slice_that_is_certainly_worse_blocks_the_push(root, first):
 WORK = {
     "CascadeTrainer": "pipelines.stages.image_cascade.train_cascade",
     "ThumbnailScorer": "pipelines.components.images.write_item_features",
-    "ClickLogExampleGen": "pipelines.components.example_gen.request_examples",
+    "ClickLogExampleGen": "pipelines.components.example_gen.write_shard",
     "StatisticsGen": "tfx.components.statistics_gen.executor.Executor.Do",
     "Transform": "tfx.components.transform.executor.Executor.Do",
     "BaseRanker": "pipelines.components.trainers.train_base_ranker",

@@ -1,0 +1,87 @@
+"""A spooled log checked bucket by bucket, with its bad rows on disk in the order of the log."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.bucket_files import BucketFiles
+from pipelines.log_columns import WrongTypes
+from pipelines.piecewise_validation import PiecewiseValidation
+from pipelines.quarantine import with_files
+from pipelines.row_checks import REASON_COLUMN, ROW_COLUMN
+from pipelines.spooled_log import SpooledLog
+
+# Bad rows are put in order in this many stretches of the log, or in stretches of this many rows.
+STRETCHES, LEAST_ROWS = 500, 1 << 16
+
+
+class CheckedLog:
+    """Validation of one split.
+
+    Args:
+        log: all of its rows.
+        folder: made for the bad rows; to be removed by the caller.
+        max_request_rows: of a request only so many rows are kept.
+        part_bytes: a bucket that is larger is checked in parts of about so many bytes.
+
+    Attributes:
+        reasons: number of bad rows so far by reason.
+        defaulted: number of nulls in good rows so far that became 0, by feature.
+    """
+
+    def __init__(self, log: SpooledLog, folder: Path, max_request_rows: int, part_bytes: int) -> None:
+        self.reasons: Counter[str] = Counter()
+        self.defaulted: Counter[str] = Counter()
+        self._log, self._max_request_rows, self._part_bytes = log, max_request_rows, part_bytes
+        self._wrong = WrongTypes()
+        self._bad = BucketFiles(folder)
+        self._stretch = max(LEAST_ROWS, log.numbered // STRETCHES + 1)
+
+    def bucket(self, number: int) -> pa.Table | None:
+        """The good rows of a bucket in the contract's types, in log order; None for a bucket without rows."""
+        validation = PiecewiseValidation(self._wrong, self._max_request_rows)
+        empty = True
+        for part in self._log.parts(number, self._part_bytes):
+            empty = False
+            validation.add(part)
+            self._set_aside(validation.take_bad())
+        if empty:
+            return None
+        good, defaulted = validation.finish()
+        self._set_aside(validation.take_bad())
+        self.reasons.update(validation.reasons)
+        self.defaulted.update(defaulted)
+        return good
+
+    def finish(self) -> None:
+        """All buckets were asked for.
+
+        Raises:
+            DataError: most values of a column are not what it is to hold.
+        """
+        self._wrong.refuse()
+        self._bad.close()
+
+    @property
+    def bad_schema(self) -> pa.Schema:
+        """Of the bad rows."""
+        numbered = pa.schema([*self._log.schema(), pa.field(REASON_COLUMN, pa.string())]).empty_table()
+        return with_files(numbered, self._log.sources).schema
+
+    def bad_pieces(self) -> Iterator[pa.Table]:
+        """Bad rows as they came, with file, row and reason, in the order of the log."""
+        for stretch in self._bad.names():
+            rows = pa.concat_tables(self._bad.pieces(stretch))
+            yield with_files(rows.take(pc.sort_indices(rows[ROW_COLUMN])), self._log.sources)
+
+    def _set_aside(self, bad: list[pa.Table]) -> None:
+        for table in bad:
+            stretches = table[ROW_COLUMN].to_numpy() // self._stretch
+            for stretch in np.unique(stretches).tolist():
+                self._bad.append(stretch, table.filter(pa.array(stretches == stretch)))
