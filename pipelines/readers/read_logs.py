@@ -86,7 +86,17 @@ def require_same_columns(logs: Sequence[ReadLog]) -> None:
 
 
 def concatenate_tables(tables: Sequence[pa.Table]) -> pa.Table:
-    """The rows of all tables; a column stored as different types becomes float64 where all are numbers, else text."""
+    """The rows of all tables; a column stored as different types becomes float64 where all are numbers, else text.
+
+    Raises:
+        DataError: a column stands twice in a table, and not all tables have it so.
+    """
+    if all(table.schema.equals(tables[0].schema) for table in tables):
+        return pa.concat_tables(tables)
+    for table in tables:
+        for name in table.column_names:
+            if table.column_names.count(name) > 1:
+                raise DataError(f"column {name!r} stands twice; rename or remove one of the two")
     names = list(dict.fromkeys(name for table in tables for name in table.column_names))
     for name in names:
         kinds = {table.schema.field(name).type for table in tables if name in table.column_names}
