@@ -16,8 +16,8 @@ from vision_components.backbones.augmentation import shifted
 
 BATCH, PEAK_RATE, WEIGHT_DECAY, SHIFT = 128, 0.15, 1e-3, 4
 WARM_UP = 0.2
-# Longest gradient of a hash pool: one variable stands for many weights, and a step as long as the sum of their
-# gradients once threw every other network off for good while the rate was near its peak.
+# Longest gradient of a hash pool: one variable stands for many weights, and steps as long as the sum of their
+# gradients threw some networks off for good while the rate was near its peak.
 POOL_NORM = 1.0
 # Products in bfloat16 with sums and variables in float32: half as long again as fast where the processor has them.
 PRECISION = ("--precision", {"choices": ("float32", "mixed_bfloat16"), "default": "float32", "help": "of training"})

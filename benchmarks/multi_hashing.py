@@ -33,8 +33,8 @@ STRUCTURED, NARROWER, PLAIN, DENSE = "structured multi-hashing", "narrower netwo
 METHODS = (STRUCTURED, NARROWER, PLAIN)
 # Peak rates, and how many times faster the variables of a pool learn; of several the first seed chooses by held-out
 # images. In trainings of ten epochs on 45,000 images, networks without a pool did better with 0.3 than with 0.15 at
-# all sizes, and plain pools with 16 than with 64 at three of four; at 25 % 64 won, and lost with
-# another seed.
+# all sizes, and plain pools with 16 than with 64 at three of four; at 25 % 64 won, and was
+# unstable with another seed.
 USUAL = [{"peak_rate": 0.3}]
 STRUCTURED_RATES = [{"pool_rate": 4.0}, {"pool_rate": 8.0}]
 RATES = {STRUCTURED: STRUCTURED_RATES, PLAIN: [{"pool_rate": 16.0}], NARROWER: USUAL, DENSE: USUAL}

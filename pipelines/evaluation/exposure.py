@@ -12,7 +12,7 @@ from pipelines.evaluation.in_file import interval_of
 from pipelines.evaluation.slice_columns import sliced_by
 from pipelines.report.exposure_metrics import ExposureMetrics, GroupExposure
 from ranking.lists import RankingLists
-from ranking.metrics import IntervalStreams, exposure, sums_by_group
+from ranking.metrics import IntervalStreams, exposure, rows_by_group, sums_by_request
 
 SETTING = "evaluation.item_groups"
 
@@ -36,28 +36,31 @@ def exposure_metrics(
         return None
     served, compared = (exposure(lists, rankings[name], slate_size) for name in ("served", reference))
     # A request's slate has the same places whoever fills them.
-    places = np.bincount(lists.list_index, served, len(lists))
+    request = lists.list_index
+    places = np.bincount(request, served, len(lists))
     clicks = np.zeros(len(lists.item_ids)) if lists.clicks is None else lists.clicks
-    clicked = np.bincount(lists.list_index, clicks, len(lists)).astype(np.float64)
+    clicked = np.bincount(request, clicks, len(lists)).astype(np.float64)
+    # What is shared out among the groups, and all of it in each request.
+    shared = {
+        "clicks": (clicks, clicked),
+        "served": (served, places),
+        "reference": (compared, places),
+        "difference": (served - compared, places),
+    }
     streams: IntervalStreams[tuple[str, str, str]] = IntervalStreams(
         settings.confidence, settings.bootstrap_samples, config.seed
     )
     groups: list[tuple[str, str, int]] = []
     for given in settings.item_groups:
         sliced = sliced_by(given, lists.features[:, lists.feature_names.index(given.column)], SETTING)
-        for number, value in enumerate(sliced.names):
-            groups.append((sliced.column, value, int((sliced.index == number).sum())))
-            of_group = {
-                "clicks": (sums_by_group(lists, clicks, sliced.index, number), clicked),
-                "served": (sums_by_group(lists, served, sliced.index, number), places),
-                "reference": (sums_by_group(lists, compared, sliced.index, number), places),
-                "difference": (sums_by_group(lists, served - compared, sliced.index, number), places),
-            }
-            for name, (own, all_of_it) in of_group.items():
+        for value, rows in zip(sliced.names, rows_by_group(sliced.index, len(sliced.names)), strict=True):
+            groups.append((sliced.column, value, len(rows)))
+            for name, (values, all_of_it) in shared.items():
                 key = (sliced.column, value, name)
+                own = sums_by_request(request, values, rows, len(lists))
                 streams.add({key: own / np.where(all_of_it > 0, all_of_it, 1.0)}, {key: all_of_it})
     found = {key: interval_of(interval) for key, interval in streams.intervals().items()}
-    rows = tuple(
+    described = tuple(
         GroupExposure(
             column=column,
             value=value,
@@ -70,4 +73,4 @@ def exposure_metrics(
         )
         for column, value, candidates in groups
     )
-    return ExposureMetrics(against=reference, slate_size=slate_size, rows=rows)
+    return ExposureMetrics(against=reference, slate_size=slate_size, rows=described)

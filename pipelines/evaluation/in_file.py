@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from pipelines.report.metrics_parts import Interval
 from ranking.metrics import MetricInterval
 
 
 def interval_of(interval: MetricInterval) -> Interval:
-    """JSON knows no nan: an undefined value is null."""
-    values = (interval.value, interval.low, interval.high)
-    value, low, high = (None if np.isnan(number) else float(number) for number in values)
-    return Interval(value=value, low=low, high=high, count=interval.count)
+    """The same numbers; what is undefined becomes null."""
+    return Interval(value=interval.value, low=interval.low, high=interval.high, count=interval.count)

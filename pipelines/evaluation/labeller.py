@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from pipelines.config import EvaluationConfig
+from pipelines.evaluation.in_file import interval_of
 from pipelines.evaluation.label_metrics import compare_labels
 from pipelines.report.labeller_metrics import ItemCounts, LabelEdge, LabellerMetrics, LabelScore, LabelSummary
-from pipelines.report.metrics_parts import Interval
 from pipelines.stages.labeller import HELD_OUT_FILE, read_learned
-from ranking.metrics import MetricInterval
 
 
 def labeller_metrics(
@@ -52,9 +51,9 @@ def labeller_metrics(
         scores=tuple(
             LabelScore(
                 metric=name,
-                labeller=_as_part(row.first),
-                independent=_as_part(row.second),
-                difference=_as_part(row.difference),
+                labeller=interval_of(row.first),
+                independent=interval_of(row.second),
+                difference=interval_of(row.difference),
             )
             for name, row in compared.items()
         ),
@@ -70,7 +69,3 @@ def labeller_metrics(
         independent_ridge=learned.independent_ridge,
         planted_edges=planted_edges if {name for pair in planted_edges or () for name in pair} <= known else None,
     )
-
-
-def _as_part(interval: MetricInterval) -> Interval:
-    return Interval(value=interval.value, low=interval.low, high=interval.high, count=interval.count)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.config import EvaluationConfig
+from pipelines.evaluation.in_file import interval_of
 from pipelines.evaluation.slice_columns import SlicedRequests
 from pipelines.report.metrics_parts import Interval
 from pipelines.report.slice_metrics import SliceMetrics, SliceRow
@@ -91,4 +92,4 @@ def slice_metrics(
 
 def _intervals(means: SlicedIntervals, index: int, names: Sequence[str], first: int) -> dict[str, Interval]:
     found = {name: means.interval(index, first + place) for place, name in enumerate(names)}
-    return {name: Interval(value=i.value, low=i.low, high=i.high, count=i.count) for name, i in found.items()}
+    return {name: interval_of(interval) for name, interval in found.items()}

@@ -21,7 +21,7 @@ from ranking.metrics.discounted_gain import (
 )
 from ranking.metrics.evaluation import NoRelevantPolicy, evaluate_lists, evaluate_order, metric_weights
 from ranking.metrics.evaluation_stream import EvaluationIntervals, EvaluationStream
-from ranking.metrics.exposure import exposure, sums_by_group
+from ranking.metrics.exposure import exposure, rows_by_group, sums_by_request
 from ranking.metrics.interval_streams import IntervalStreams
 from ranking.metrics.intervals import (
     MetricInterval,
@@ -86,9 +86,10 @@ __all__ = [
     "recall_at",
     "reciprocal_rank",
     "reliability_table",
+    "rows_by_group",
     "sliced_mean_intervals",
     "subtopic_recall_at",
-    "sums_by_group",
+    "sums_by_request",
     "upper_mean_bounds",
     "wilson_interval",
 ]

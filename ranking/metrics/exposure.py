@@ -30,16 +30,21 @@ def exposure(lists: RankingLists, scores: NDArray[np.floating], slate_size: int)
     return np.where(ranks <= slate_size, 1.0 / np.log2(1.0 + ranks), 0.0)
 
 
-def sums_by_group(
-    lists: RankingLists, values: NDArray[np.floating], group: NDArray[np.integer], number: int
+def rows_by_group(group: NDArray[np.integer], count: int) -> list[NDArray[np.int64]]:
+    """The rows of each group, in rising order; groups are 0 to `count - 1`, int `[items]`."""
+    order = np.argsort(group, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(group, minlength=count))[:-1])
+
+
+def sums_by_request(
+    list_index: NDArray[np.integer], values: NDArray[np.floating], rows: NDArray[np.integer], requests: int
 ) -> NDArray[np.float64]:
-    """The sum, over each request's items of one group, float64 `[requests]`.
+    """The sum of `values` over each request's items among `rows`, float64 `[requests]`.
 
     Args:
-        lists: the requests.
+        list_index: int `[items]`, the request of each.
         values: float `[items]`.
-        group: int `[items]`.
-        number: the group.
+        rows: int, the items that count.
+        requests: how many.
     """
-    chosen = np.flatnonzero(group == number)
-    return np.bincount(lists.list_index[chosen], values[chosen], len(lists)).astype(np.float64)
+    return np.bincount(list_index[rows], values[rows], requests).astype(np.float64)

@@ -36,12 +36,10 @@ class Model(Protocol):
     @property
     def ranker(self) -> SlateRanker:
         """What ranks with it."""
-        ...
 
     @property
     def features(self) -> FeatureStore | None:
         """Its own features of items."""
-        ...
 
 
 class Models(Protocol):
@@ -49,11 +47,9 @@ class Models(Protocol):
 
     def choose(self, request_id: str, pinned: str = "") -> Model:
         """The bundle for a request, the same for all of its stages."""
-        ...
 
     def shadow(self, request_id: str) -> Model | None:
         """The bundle that ranks a copy of it, unseen."""
-        ...
 
 
 class RankingServicer(ranking_pb2_grpc.RankingServiceServicer):

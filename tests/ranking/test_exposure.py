@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ranking.lists import RankingLists
-from ranking.metrics import exposure, sums_by_group
+from ranking.metrics import exposure, rows_by_group, sums_by_request
 
 
 def lists_of(sizes):
@@ -36,6 +36,8 @@ def test_every_slate_shares_out_the_same_attention_among_groups(sizes, slate_siz
     lists, rng = lists_of(sizes), np.random.default_rng(seed)
     seen = exposure(lists, rng.normal(size=sum(sizes)), slate_size)
     group = rng.integers(3, size=sum(sizes))
-    by_group = sum(sums_by_group(lists, seen, group, number) for number in range(3))
+    groups = rows_by_group(group, 3)
+    assert [rows.tolist() for rows in groups] == [np.flatnonzero(group == number).tolist() for number in range(3)]
+    by_group = sum(sums_by_request(lists.list_index, seen, rows, len(lists)) for rows in groups)
     whole = [sum(1 / np.log2(1 + rank) for rank in range(1, min(size, slate_size) + 1)) for size in sizes]
     np.testing.assert_allclose(by_group, whole)
