@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from pipelines.commands.config_option import configured
 from seriatim_errors import ConfigError
 
 SUFFIX = {"airflow": ".py", "kubeflow": ".yaml"}
@@ -13,14 +14,7 @@ SUFFIX = {"airflow": ".py", "kubeflow": ".yaml"}
 
 @click.command(name="compile")
 @click.option("--to", "target", type=click.Choice(list(SUFFIX)), required=True, help="Orchestrator.")
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    default=Path("configs/marketplace.yaml"),
-    show_default=True,
-    help="Configuration of the pipeline; it is checked here.",
-)
+@configured
 @click.option("--out", type=click.Path(path_type=Path), help="File to write; default: NAME.py or NAME.yaml.")
 @click.option("--worker-config", help="The configuration's path on the workers; default: that of --config here.")
 @click.option("--worker-folder", help="Folder on the workers that relative paths start from; default: this one.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines.commands.config_option import configured
 from pipelines.commands.overrides import overriding
 from pipelines.phases import PHASES, Phase
 
@@ -16,14 +17,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option(
-    "--config",
-    "config_path",
-    type=click.Path(path_type=Path),
-    default=Path("configs/marketplace.yaml"),
-    show_default=True,
-    help="Configuration of the pipeline.",
-)
+@configured
 @click.option("--data", type=click.Path(path_type=Path), help="Click log, in place of the config's data.path.")
 @click.option("--items", type=click.Path(path_type=Path), help="Item catalogue, in place of the config's data.items.")
 @click.option("--name", help="Name of the run, in place of the config's.")

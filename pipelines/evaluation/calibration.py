@@ -14,8 +14,6 @@ from pipelines.report.calibration_metrics import ProbabilityErrors, ScoreBin, St
 from pipelines.stages.gate import gate_labels
 from ranking.lists import RankingLists
 from ranking.metrics import CalibrationBin, Predictions, calibration, rates_by_score
-from serving.bundle import Bundle, GateStage
-from serving.runtime.gate import Gate
 
 Stage = Literal["base_ranker", "gate", "seq2slate"]
 # Scores of items behind those that the re-ranker reads stand far below all logits.
@@ -23,7 +21,10 @@ UNREAD = -1e8
 
 
 def calibration_metrics(
-    lists: RankingLists, rankings: Mapping[str, NDArray[np.floating]], bundle: Bundle, config: PipelineConfig
+    lists: RankingLists,
+    rankings: Mapping[str, NDArray[np.floating]],
+    gate_scores: NDArray[np.floating] | None,
+    config: PipelineConfig,
 ) -> tuple[StageCalibration, ...]:
     """Scores against outcomes, stage by stage; empty where no item has an outcome.
 
@@ -34,7 +35,7 @@ def calibration_metrics(
     Args:
         lists: held-out requests, raw features.
         rankings: scores by policy, float `[items]`.
-        bundle: the candidate, for its gate.
+        gate_scores: of the candidate's gate, float `[items]`; None without one.
         config: the pipeline's configuration.
     """
     found = []
@@ -42,11 +43,9 @@ def calibration_metrics(
         outcome, words = _base_outcome(lists, config.base_ranker.label)
         if outcome is not None:
             found.append(_by_score("base_ranker", words, rankings["base"], outcome, lists, config))
-    stage = bundle.manifest.stage("gate")
-    if isinstance(stage, GateStage) and config.gate is not None:
-        scores = Gate(bundle.folder / stage.file, stage.threshold).score(lists.features)
+    if gate_scores is not None and config.gate is not None:
         words = "clicked" if config.gate.label == "clicked" else f"grade of {config.gate.relevant_grade:g} or more"
-        found.append(_by_score("gate", words, scores, gate_labels(lists, config.gate), lists, config))
+        found.append(_by_score("gate", words, gate_scores, gate_labels(lists, config.gate), lists, config))
     logits = rankings.get("seq2slate_one_step")
     learned = config.seq2slate is not None and config.seq2slate.loss == "cross_entropy"
     if logits is not None and learned and lists.clicks is not None and lists.clicks.any():

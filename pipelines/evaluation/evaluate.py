@@ -115,6 +115,8 @@ def evaluate(given: EvaluationInput) -> Metrics:
             slices = slice_metrics(compared, columns, settings, given.config.seed)
             if given.judged is not None:
                 write_judged_items(given.judged, given.evaluation, (kind, values), rankings, reference, columns)
+    scored = _scored_gate(given)
+    gate_scores = None if scored is None else scored.scores
     verdict = bless(deciding, reference, settings, slices)
     return Metrics(
         run=given.run,
@@ -122,13 +124,13 @@ def evaluate(given: EvaluationInput) -> Metrics:
         policies=tuple(policies),
         differences=tuple(differences),
         slices=slices,
-        calibration=calibration_metrics(given.evaluation, rankings, given.draft, given.config) if labels else (),
+        calibration=calibration_metrics(given.evaluation, rankings, gate_scores, given.config) if labels else (),
         exposure=exposure_metrics(given.evaluation, rankings, reference, given.config) if labels else None,
-        gate=_gate_metrics(given),
+        gate=_gate_metrics(given, scored),
         labeller=_labeller_metrics(given),
         images=given.images,
         item_features=_item_features(given),
-        off_policy=_off_policy(given),
+        off_policy=_off_policy(given, scored),
         slate_values=evaluate_slates(ranker, given.evaluation, rankings, given.config),
         training=_histories(given.stages),
         position_clicks=_position_clicks(given.train),
@@ -191,13 +193,28 @@ def _lambdamart_on_clicks(given: EvaluationInput) -> NDArray[np.floating]:
     return train_isolated(given.train, given.evaluation, settings, given.config.seed).evaluation_scores
 
 
-def _gate_metrics(given: EvaluationInput) -> GateMetrics | None:
+@dataclass(frozen=True)
+class _ScoredGate:
+    """The candidate's gate, and its scores of the evaluation's items, float32 `[items]`."""
+
+    stage: GateStage
+    model: Gate
+    scores: NDArray[np.float32]
+
+
+def _scored_gate(given: EvaluationInput) -> _ScoredGate | None:
     stage = given.draft.manifest.stage("gate")
-    if not isinstance(stage, GateStage) or given.config.gate is None:
+    if not isinstance(stage, GateStage):
         return None
-    lists = given.evaluation
     model = Gate(given.draft.folder / stage.file, stage.threshold)
-    passed = model.passes(model.score(lists.features))
+    return _ScoredGate(stage, model, model.score(given.evaluation.features))
+
+
+def _gate_metrics(given: EvaluationInput, scored: _ScoredGate | None) -> GateMetrics | None:
+    if scored is None or given.config.gate is None:
+        return None
+    lists, stage = given.evaluation, scored.stage
+    passed = scored.model.passes(scored.scores)
     positive = gate_labels(lists, given.config.gate) > 0
     requests = lists.list_index
     # Requests without a positive item say nothing about recall.
@@ -232,13 +249,11 @@ def _item_features(given: EvaluationInput) -> ItemFeatureVariation | None:
     return feature_variation(given.train, FeatureColumns(features.context, features.item))
 
 
-def _off_policy(given: EvaluationInput) -> tuple[OffPolicyMetrics, ...]:
-    stage = given.draft.manifest.stage("gate")
-    if given.log_path is None or not isinstance(stage, GateStage):
+def _off_policy(given: EvaluationInput, scored: _ScoredGate | None) -> tuple[OffPolicyMetrics, ...]:
+    if given.log_path is None or scored is None:
         return ()
-    gate_model = Gate(given.draft.folder / stage.file, stage.threshold)
     return evaluate_gate_policies(
-        gate_model, given.evaluation, given.log_path, given.config.evaluation, given.config.seed
+        scored.model, given.evaluation, given.log_path, given.config.evaluation, given.config.seed
     )
 
 

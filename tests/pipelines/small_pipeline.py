@@ -44,13 +44,18 @@ def run_small(root, last=PHASES[-1], **overrides):
     """
     config = load_config(write_config(root), {key.replace("__", "."): value for key, value in overrides.items()})
     cached = {}
-    progress = RunProgress(
+    progress = told_to(cached)
+    return run(config, progress, last), cached
+
+
+def told_to(cached):
+    """Progress that says nothing, and keeps of every component whether it came from the cache."""
+    return RunProgress(
         say=lambda message: None,
         plan=lambda components: None,
         start=lambda component: None,
         finish=lambda time: cached.update({time.component: time.cached}),
     )
-    return run(config, progress, last), cached
 
 
 def artifact(root, component, output):

@@ -6,9 +6,10 @@ from pipelines.config import load_config
 from pipelines.metadata_config import MetadataConfig
 from pipelines.metadata_connection import metadata_connection
 from pipelines.report.lineage import read_lineage
-from pipelines.run import RunProgress, run
+from pipelines.run import run
 from seriatim_errors import ConfigError, PipelineError
 from tests.pipelines.postgresql import USER, postgresql
+from tests.pipelines.small_pipeline import told_to
 
 CONFIG = """
 name: {name}
@@ -29,13 +30,7 @@ def run_named(name, root, port):
     path = root / f"{name}.yaml"
     path.write_text(CONFIG.format(name=name, root=root, port=port, user=USER))
     cached = {}
-    silent = RunProgress(
-        say=lambda message: None,
-        plan=lambda components: None,
-        start=lambda component: None,
-        finish=lambda time: cached.update({time.component: time.cached}),
-    )
-    finished = run(load_config(path), silent)
+    finished = run(load_config(path), told_to(cached))
     return finished.folder, cached
 
 

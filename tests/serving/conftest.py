@@ -4,6 +4,7 @@ import pytest
 
 from serving.images.stage_graph import load_stages
 from serving.runtime import SlateRanker
+from tests.chromium import chromium
 from tests.serving.small_bundles import make_bundle
 from tests.serving.small_cascades import make_cascade
 
@@ -37,3 +38,9 @@ def image_cascade(tmp_path_factory):
 @pytest.fixture(scope="session")
 def image_graphs(image_cascade):
     return load_stages(image_cascade.folder, image_cascade.manifest)
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with chromium(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened

@@ -14,7 +14,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from serving.config import ServiceConfig
 from serving.models.traffic import Traffic
 from serving.security.tokens import new_token
-from tests.chromium import chromium, complaints
+from tests.chromium import complaints
 from tests.serving.running import RunningService
 from tests.serving.small_bundles import CONTEXT, ITEM, make_bundle, make_query
 from tests.serving.test_security import entry, written
@@ -129,12 +129,6 @@ def test_with_tokens_the_api_asks_for_one_and_the_page_does_not(bundles, tmp_pat
             assert b"<title>" in page.read()
     finally:
         running.stop()
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
 
 
 @pytest.fixture

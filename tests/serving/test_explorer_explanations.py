@@ -19,7 +19,7 @@ from serving.explorer import explanations as explanations_module
 from serving.explorer.explanations import MOST_UNFINISHED, Explanations
 from serving.runtime import SlateRanker
 from serving.security.tokens import new_token
-from tests.chromium import chromium, complaints
+from tests.chromium import complaints
 from tests.planted_bundles import VERSION, planted_bundle, planted_query
 from tests.serving.running import RunningService
 from tests.serving.small_bundles import make_query
@@ -158,12 +158,6 @@ def test_a_bundle_that_leaves_memory_takes_its_background_along(bundle):
     gc.collect()
     assert told["item_id"] == "gives"
     assert left() is None
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory):
-    with chromium(tmp_path_factory.mktemp("profile")) as opened:
-        yield opened
 
 
 @pytest.fixture
