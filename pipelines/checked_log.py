@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,41 @@ import pyarrow.compute as pc
 from pipelines.bucket_files import BucketFiles
 from pipelines.log_columns import WrongTypes
 from pipelines.piecewise_validation import PiecewiseValidation
-from pipelines.quarantine import with_files
+from pipelines.quarantine import (
+    MALFORMED_FILE,
+    MALFORMED_REASON,
+    QUARANTINE_FILE,
+    total_by_name,
+    with_files,
+    write_pieces,
+)
+from pipelines.readers.read_logs import MALFORMED_SCHEMA, concatenate_tables
 from pipelines.row_checks import REASON_COLUMN, ROW_COLUMN
 from pipelines.spooled_log import SpooledLog
 
 # Bad rows are put in order in this many stretches of the log, or in stretches of this many rows.
 STRETCHES, LEAST_ROWS = 500, 1 << 16
+
+
+def write_bad_rows(checked: Iterable[CheckedLog], folder: Path) -> dict[str, int]:
+    """Write what is wrong with logs whose buckets were all asked for; files of an earlier validation are replaced.
+
+    Args:
+        checked: the splits of a log.
+        folder: where `quarantine.parquet` (bad rows as they came, with `quarantine_file`, `quarantine_row` in that file
+            and `quarantine_reason`) and `malformed.parquet` (file, line, text) go; a file that would have no row
+            is not written.
+
+    Returns:
+        The number of bad rows by reason.
+    """
+    logs = list(checked)
+    schema = concatenate_tables([log.bad_schema.empty_table() for log in logs]).schema
+    write_pieces(chain.from_iterable(log.bad_pieces() for log in logs), schema, folder / QUARANTINE_FILE)
+    malformed = chain.from_iterable(log.malformed() for log in logs)
+    lines = write_pieces(malformed, MALFORMED_SCHEMA, folder / MALFORMED_FILE)
+    counts = total_by_name([dict(sorted(log.reasons.items())) for log in logs])
+    return counts | ({MALFORMED_REASON: lines} if lines else {})
 
 
 class CheckedLog:
@@ -79,6 +109,10 @@ class CheckedLog:
         for stretch in self._bad.names():
             rows = pa.concat_tables(self._bad.pieces(stretch))
             yield with_files(rows.take(pc.sort_indices(rows[ROW_COLUMN])), self._log.sources)
+
+    def malformed(self) -> Iterator[pa.Table]:
+        """Malformed lines in the order of the files, piece by piece."""
+        return self._log.malformed()
 
     def _set_aside(self, bad: list[pa.Table]) -> None:
         for table in bad:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,27 +21,22 @@ from pipelines import (
     prepared_split,
     readers,
     row_checks,
+    spooled_files,
     spooled_log,
 )
-from pipelines.checked_log import CheckedLog
-from pipelines.click_log import LABEL_COLUMNS, NO_ROWS, FeatureColumns, feature_columns
+from pipelines.checked_log import CheckedLog, write_bad_rows
+from pipelines.click_log import LABEL_COLUMNS, FeatureColumns, feature_columns
 from pipelines.config import DataConfig
 from pipelines.hashed_split import column_hash
 from pipelines.prepared_split import PreparedSplit
-from pipelines.quarantine import MALFORMED_FILE, MALFORMED_REASON, QUARANTINE_FILE, total_by_name, write_pieces
-from pipelines.readers import LogFiles, log_pieces, resolve_files
-from pipelines.readers.event_log import EventJoin
+from pipelines.quarantine import MALFORMED_FILE, QUARANTINE_FILE, total_by_name
+from pipelines.readers import resolve_files
 from pipelines.readers.files import companions
-from pipelines.readers.read_logs import MALFORMED_SCHEMA, concatenate, concatenate_tables, require_same_columns
-from pipelines.row_checks import decoded, require_columns
+from pipelines.spooled_files import BUCKET_BYTES, EVALUATION, TRAIN, spool_files
 from pipelines.spooled_log import SpooledLog
 from seriatim_errors import DataError
 
-TRAIN, EVALUATION = "train", "eval"
 SUMMARY_FILE, SPOOL = "summary.json", "spool"
-BUCKET_BYTES, MOST_WAITING = 1 << 26, 1 << 25
-# What rows take in memory for a byte of their file, about; a wrong guess makes buckets smaller or larger.
-TIMES_ON_DISK = {".parquet": 5, ".gz": 8}
 
 
 @dataclass(frozen=True)
@@ -92,7 +85,7 @@ def prepare_log(data: DataConfig, seed: int, root: Path, bucket_bytes: int = BUC
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        logs = _spooled(files, data, partial / SPOOL, bucket_bytes)
+        logs = spool_files(files, data, partial / SPOOL, bucket_bytes)
         prepared = PreparedLog(folder, fingerprint, **_prepared(logs, data, seed, partial, bucket_bytes))
         shutil.rmtree(partial / SPOOL)
     except DataError:
@@ -104,21 +97,6 @@ def prepare_log(data: DataConfig, seed: int, root: Path, bucket_bytes: int = BUC
     return prepared
 
 
-def without_columns(table: pa.Table, ignored: Sequence[str]) -> pa.Table:
-    """The table without the columns that are to be ignored.
-
-    Raises:
-        DataError: the table has no column of such a name.
-    """
-    for name in ignored:
-        if name not in table.column_names:
-            raise DataError(
-                f"{name!r} is to be ignored but is no column of the click log "
-                f"(found: {', '.join(table.column_names)}); correct its spelling"
-            )
-    return table.drop(list(ignored))
-
-
 def split_requests(table: pa.Table, evaluation_share: float, seed: int) -> dict[str, pa.Table]:
     """Split by a hash of the request id: the same request lands in the same split in every run.
 
@@ -127,34 +105,6 @@ def split_requests(table: pa.Table, evaluation_share: float, seed: int) -> dict[
     """
     held_out = pa.array(column_hash(table["request_id"], seed) < evaluation_share)
     return {TRAIN: table.filter(pa.compute.invert(held_out)), EVALUATION: table.filter(held_out)}
-
-
-def _spooled(files: LogFiles, data: DataConfig, spool: Path, bucket_bytes: int) -> dict[str, SpooledLog]:
-    """The log on disk, by the split that its files are of; `train` alone where the split is yet to be drawn."""
-    buckets = -(-_estimated_bytes(files.all) // bucket_bytes)
-    splits = [TRAIN, EVALUATION] if files.evaluation else [TRAIN]
-    logs = {
-        split: SpooledLog(spool / split, buckets, data.ignore_columns, min(bucket_bytes, MOST_WAITING))
-        for split in splits
-    }
-    # One call for both splits, so that sparse formats agree on the number of features.
-    found = log_pieces(files.all, data.format, EventJoin(data.click_action, data.click_window))
-    for number, (path, pieces) in enumerate(found):
-        logs[TRAIN if number < len(files.train) else EVALUATION].add_file(path, pieces)
-    require_same_columns([table for log in logs.values() for table in log.tables])
-    for log in logs.values():
-        log.close()
-        columns = without_columns(concatenate(log.tables).table, data.ignore_columns)
-        if not log.rows:
-            raise DataError(NO_ROWS)
-        require_columns(decoded(columns).column_names)
-    return logs
-
-
-def _estimated_bytes(files: Sequence[Path]) -> int:
-    """What the rows take in memory, by what is usual for files of their kind."""
-    inside = [file for path in files for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]
-    return 1 + sum(file.stat().st_size * TIMES_ON_DISK.get(file.suffix, 2) for file in inside)
 
 
 def _prepared(
@@ -179,7 +129,7 @@ def _prepared(
         log.finish()
     for prepared in splits.values():
         prepared.finish()
-    quarantined = _write_bad_rows(checked, logs, partial)
+    quarantined = write_bad_rows(checked.values(), partial)
     rows = {split: prepared.rows for split, prepared in splits.items()}
     _refuse_bad_share(sum(rows.values()), quarantined, data, partial)
     for split in splits:
@@ -208,16 +158,6 @@ def _shared_requests(clean: dict[str, pa.Table | None]) -> list[str]:
         return []
     shared: list[str] = ids[0].filter(pa.compute.is_in(ids[0], value_set=ids[1])).to_pylist()
     return shared
-
-
-def _write_bad_rows(checked: dict[str, CheckedLog], logs: dict[str, SpooledLog], folder: Path) -> dict[str, int]:
-    """Returns the number of bad rows by reason."""
-    schema = concatenate_tables([log.bad_schema.empty_table() for log in checked.values()]).schema
-    write_pieces(chain.from_iterable(log.bad_pieces() for log in checked.values()), schema, folder / QUARANTINE_FILE)
-    malformed = chain.from_iterable(log.malformed() for log in logs.values())
-    lines = write_pieces(malformed, MALFORMED_SCHEMA, folder / MALFORMED_FILE)
-    counts = total_by_name([dict(sorted(log.reasons.items())) for log in checked.values()])
-    return counts | ({MALFORMED_REASON: lines} if lines else {})
 
 
 def _refuse_bad_share(good: int, quarantined: dict[str, int], data: DataConfig, partial: Path) -> None:
@@ -256,7 +196,8 @@ def _fingerprint(files: tuple[Path, ...], data: DataConfig, seed: int) -> str:
 def _reading_code() -> list[Path]:
     """Files whose change may change what is read: a log prepared by another release is prepared anew."""
     modules = (
-        checked_log, click_log, hashed_split, log_columns, piecewise_validation, prepared_split, row_checks, spooled_log
+        checked_log, click_log, hashed_split, log_columns, piecewise_validation, prepared_split, row_checks,
+        spooled_files, spooled_log,
     )  # fmt: skip
     files = [*(Path(str(module.__file__)) for module in modules), Path(__file__)]
     return files + sorted(Path(readers.__file__).parent.glob("*.py"))

@@ -10,34 +10,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from pipelines.click_log import QUARANTINE_PREFIX, ROW_COLUMN, ValidatedLog
-from pipelines.readers.read_logs import MALFORMED_SCHEMA, ReadLog, Source, concatenate_tables
+from pipelines.click_log import QUARANTINE_PREFIX, ROW_COLUMN
+from pipelines.readers.read_logs import Source, concatenate_tables
 
 FILE_COLUMN = f"{QUARANTINE_PREFIX}file"
 QUARANTINE_FILE = "quarantine.parquet"
 MALFORMED_FILE = "malformed.parquet"
 MALFORMED_REASON = "the line is malformed"
-
-
-def write_quarantine(validated: Sequence[ValidatedLog], logs: Sequence[ReadLog], folder: Path) -> dict[str, int]:
-    """Write bad rows and malformed lines to `folder`; files of an earlier validation there are replaced.
-
-    Args:
-        validated: results of validation.
-        logs: what each was validated from; gives the files in which the bad rows stand.
-        folder: where `quarantine.parquet` (bad rows as they came, with `quarantine_file`, `quarantine_row` in
-            that file and `quarantine_reason`) and `malformed.parquet` (file, line, text) go; a file that would
-            have no row is not written.
-
-    Returns:
-        The number of bad rows by reason.
-    """
-    counts = total_by_name([log.reasons for log in validated])
-    bad = [with_files(result.quarantine, log.sources) for result, log in zip(validated, logs, strict=True)]
-    schema = concatenate_tables([each.schema.empty_table() for each in bad]).schema
-    write_pieces(bad, schema, folder / QUARANTINE_FILE)
-    lines = write_pieces([log.malformed for log in logs], MALFORMED_SCHEMA, folder / MALFORMED_FILE)
-    return counts | ({MALFORMED_REASON: lines} if lines else {})
 
 
 def write_pieces(pieces: Iterable[pa.Table], schema: pa.Schema, path: Path) -> int:

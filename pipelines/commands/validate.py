@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,9 @@ import click
 from seriatim_errors import DataError
 
 if TYPE_CHECKING:
-    from pipelines.click_log import ValidatedLog
+    from pipelines.checked_log import CheckedLog
+    from pipelines.click_log import FeatureColumns
+    from pipelines.log_facts import LogFacts
 
 FORMATS = ["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit", "event_log"]
 
@@ -26,60 +29,88 @@ FORMATS = ["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit"
 def validate(
     log: Path, log_format: str, ignored: tuple[str, ...], quarantine: Path | None, max_bad_share: float
 ) -> None:
-    """Check LOG: its columns, every row, and what is consistent within a request."""
-    from pipelines.click_log import validate as validate_table
-    from pipelines.ingest import without_columns
-    from pipelines.quarantine import write_quarantine
-    from pipelines.readers import read_log
+    """Check LOG: its columns, every row, and what is consistent within a request.
 
-    [read] = read_log([log], log_format)  # type: ignore[arg-type]
-    validated = validate_table(without_columns(read.table, ignored))
-    malformed = len(read.malformed)
-    _print_verdict(log, validated, malformed)
-    bad, total = len(validated.quarantine) + malformed, len(read.table) + malformed
-    if quarantine is not None and bad:
-        try:
-            quarantine.mkdir(parents=True, exist_ok=True)
-            write_quarantine([validated], [read], quarantine)
-        except OSError as error:
-            raise DataError(f"--quarantine {quarantine} cannot be written: {error.strerror}; name a folder") from None
-        click.echo(f"bad rows are in {quarantine}")
+    Memory does not depend on the size of the log, whose rows lie in a temporary folder meanwhile (TMPDIR says where).
+    """
+    from pipelines.checked_log import CheckedLog, write_bad_rows
+    from pipelines.click_log import feature_columns
+    from pipelines.config import DataConfig
+    from pipelines.log_facts import LogFacts
+    from pipelines.readers import LogFiles
+    from pipelines.spooled_files import BUCKET_BYTES, TRAIN, spool_files
+
+    data = DataConfig(path=log, format=log_format, ignore_columns=ignored)
+    with tempfile.TemporaryDirectory(prefix="seriatim-validate-") as temporary:
+        folder = Path(temporary)
+        spooled = spool_files(LogFiles((log,), ()), data, folder / "spool", BUCKET_BYTES)[TRAIN]
+        checked = CheckedLog(spooled, folder / "bad", data.max_request_rows, BUCKET_BYTES)
+        columns = feature_columns(spooled.schema().names)
+        facts = LogFacts()
+        for bucket in range(spooled.buckets):
+            good = checked.bucket(bucket)
+            if good is not None:
+                facts.add(good, columns.names)
+        checked.finish()
+        written = folder / "quarantine"
+        written.mkdir()
+        reasons = write_bad_rows([checked], written)
+        _print_verdict(log, facts, columns, checked, reasons)
+        bad = sum(reasons.values())
+        if quarantine is not None and bad:
+            _copy(written, quarantine)
+            click.echo(f"bad rows are in {quarantine}")
+    total = bad + facts.rows
     if bad > max_bad_share * total:
         raise DataError(
             f"{log}: {bad} of {total} rows are bad ({bad / total:.1%}), more than --max-bad-share {max_bad_share:.1%}; "
             "mend them (see --quarantine) or allow more"
         )
-    click.echo(f"accepted: {len(validated.clean)} of {total} rows")
+    click.echo(f"accepted: {facts.rows} of {total} rows")
 
 
-def _print_verdict(log: Path, validated: ValidatedLog, malformed: int) -> None:
-    import pyarrow.compute as pc
+def _copy(written: Path, quarantine: Path) -> None:
+    """The files of an earlier validation are replaced."""
+    import shutil
+
+    from pipelines.quarantine import MALFORMED_FILE, QUARANTINE_FILE
+
+    try:
+        quarantine.mkdir(parents=True, exist_ok=True)
+        for name in (QUARANTINE_FILE, MALFORMED_FILE):
+            (quarantine / name).unlink(missing_ok=True)
+            if (written / name).exists():
+                shutil.copyfile(written / name, quarantine / name)
+    except OSError as error:
+        raise DataError(f"--quarantine {quarantine} cannot be written: {error.strerror}; name a folder") from None
+
+
+def _print_verdict(
+    log: Path, facts: LogFacts, columns: FeatureColumns, checked: CheckedLog, reasons: dict[str, int]
+) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from pipelines.quarantine import MALFORMED_REASON
-
-    console, clean = Console(), validated.clean
-    facts = Table(title=str(log), show_header=False, title_justify="left")
-    facts.add_row("rows that keep the contract", f"{len(clean):,}")
-    facts.add_row("requests", f"{len(pc.unique(clean['request_id'])):,}")
-    facts.add_row("items", f"{len(pc.unique(clean['item_id'])):,}")
+    console = Console()
+    whole = Table(title=str(log), show_header=False, title_justify="left")
+    for name, count in (
+        ("rows that keep the contract", facts.rows), ("requests", facts.requests), ("items", facts.items)
+    ):  # fmt: skip
+        whole.add_row(name, f"{count:,}")
     for name, fact in (("clicked", "click rate"), ("grade", "mean grade"), ("propensity", "mean propensity")):
-        if name in clean.column_names and len(clean):
-            facts.add_row(fact, f"{pc.mean(clean[name]).as_py():.4f}")
-    console.print(facts)
+        mean = facts.mean(name)
+        if mean is not None:
+            whole.add_row(fact, f"{mean:.4f}")
+    console.print(whole)
     features = Table("feature", "of the", "lowest", "mean", "highest", "nulls set to 0", title_justify="left")
-    for kind, names in (("request", validated.columns.context), ("item", validated.columns.candidate)):
+    for kind, names in (("request", columns.context), ("item", columns.candidate)):
         for name in names:
-            span = pc.min_max(clean[name]).as_py()
-            numbers = [span["min"], pc.mean(clean[name]).as_py(), span["max"]]
+            numbers = [facts.lowest.get(name), facts.mean(name), facts.highest.get(name)]
             shown = ["-" if number is None else f"{number:.4g}" for number in numbers]
-            features.add_row(name, kind, *shown, str(validated.defaulted.get(name, 0)))
+            features.add_row(name, kind, *shown, str(checked.defaulted[name]))
     console.print(features)
-    if validated.reasons or malformed:
+    if reasons:
         bad = Table("bad rows", "reason", title_justify="left")
-        for reason, count in sorted(validated.reasons.items(), key=lambda entry: -entry[1]):
+        for reason, count in sorted(reasons.items(), key=lambda entry: -entry[1]):
             bad.add_row(f"{count:,}", reason)
-        if malformed:
-            bad.add_row(f"{malformed:,}", MALFORMED_REASON)
         console.print(bad)

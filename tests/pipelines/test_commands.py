@@ -11,6 +11,7 @@ import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
 
+from pipelines import spooled_files
 from pipelines.commands.run import catalogue_is_simulated
 from pipelines.commands.simulate import simulate
 from pipelines.commands.validate import validate
@@ -99,6 +100,16 @@ def test_validate_counts_malformed_lines_and_keeps_their_text(tmp_path):
     [line] = pa.parquet.read_table(tmp_path / "bad" / "malformed.parquet").to_pylist()
     assert (line["line"], line["text"]) == (14, "torn")
     assert not (tmp_path / "bad" / "quarantine.parquet").exists()
+
+
+def test_validate_says_the_same_of_a_log_in_many_buckets(tmp_path, monkeypatch):
+    log = written(tmp_path, with_value(small_log(requests=400), "clicked", 3, 7))
+    whole = in_process(validate, log)
+    monkeypatch.setattr(spooled_files, "BUCKET_BYTES", 4_000)
+    spread = in_process(validate, log)
+    assert whole.exit_code == spread.exit_code == 0, spread.output
+    assert "accepted: 1199 of 1200 rows" in whole.output
+    assert spread.output == whole.output
 
 
 def test_a_second_validation_replaces_the_quarantine_of_the_first(tmp_path):
