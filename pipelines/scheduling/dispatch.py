@@ -17,6 +17,7 @@ from pipelines.scheduling.durations import in_words
 from pipelines.scheduling.history import (
     Run,
     begin_attempt,
+    deaths_in_a_row,
     died_and_resumed,
     find_run,
     finish_run,
@@ -34,6 +35,8 @@ from seriatim_errors import ConfigError
 LOGGER = logging.getLogger("seriatim.schedule")
 # A wrong command line and a wrong configuration stay wrong however often they are tried.
 NOT_RETRIED = (2, ConfigError.exit_code)
+# A run that takes the machine down with it, for its memory perhaps, would do so for ever.
+MOST_DEATHS = 5
 BUSY_PAUSE_SECONDS = 10.0
 STOP_PATIENCE_SECONDS = 10.0
 
@@ -162,6 +165,11 @@ class Dispatcher:
         threading.Thread(target=self._notify, args=(schedule, failed, self._home)).start()
 
     def _resume(self, run: Run) -> None:
+        stored = find_schedule(self._home, run.schedule)
+        if stored is not None and deaths_in_a_row(self._home, run.schedule) + 1 >= MOST_DEATHS:
+            reason = f"{MOST_DEATHS} runs in a row died with their scheduler or unseen; it is not resumed again"
+            self._fail(run, stored.schedule, None, reason)
+            return
         resumed = died_and_resumed(self._home, run, self._clock())
         if resumed is not None:
             LOGGER.warning("run %s of %s died, run %s resumes it", run.id, run.schedule, resumed.id)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Literal
 
@@ -171,6 +172,17 @@ def finish_run(
             "update runs set state = ?, ended = ?, exit_code = ?, reason = ?, bundle = ? where id = ?",
             (state, now, exit_code, reason, bundle, run),
         )
+
+
+def deaths_in_a_row(home: Path, schedule: str) -> int:
+    """How many of a schedule's newest ended runs died, one after another."""
+    with transaction(home) as connection:
+        newest = connection.execute(
+            "select state from runs where schedule = ? and state in ('died', 'succeeded', 'failed', 'stopped') "
+            "order by id desc",
+            (schedule,),
+        )
+        return sum(1 for _ in takewhile(lambda row: row[0] == "died", newest))
 
 
 def died_and_resumed(home: Path, run: Run, now: float) -> Run | None:

@@ -52,36 +52,44 @@ def prune(home: Path, schedule: Schedule) -> Pruned:
         for log in logs:
             (home / log).unlink(missing_ok=True)
     with only_process_in(config.run_folder, "run folder"):
-        if schedule.keep_runs is not None and (config.run_folder / METADATA_FILE).exists():
-            artifacts, prepared = prune_artifacts(config.run_folder, schedule.keep_runs)
+        if schedule.keep_runs is not None and _has_run(config):
+            artifacts, prepared = prune_artifacts(config, schedule.keep_runs)
         if schedule.keep_bundles is not None:
             bundles = len(prune_bundles(config, schedule.keep_bundles))
     return Pruned(runs, artifacts, prepared, bundles)
 
 
-def prune_artifacts(run_folder: Path, keep: int) -> tuple[int, int]:
-    """Remove artefacts and prepared logs that none of the newest `keep` finished runs made or used.
+def prune_artifacts(config: PipelineConfig, keep: int) -> tuple[int, int]:
+    """Remove artefacts and prepared logs that none of the newest `keep` finished runs of the pipeline made or used.
 
     Those of unfinished runs after the oldest that is kept stay too. An artefact is marked as deleted in ML Metadata
-    before its files go, so no later run takes it from the cache.
+    before its files go, so no later run takes it from the cache. Other pipelines in the same store are left alone.
 
     Returns:
         How many folders of artefacts and how many prepared logs were removed.
+
+    Raises:
+        ConfigError: the variable of the store's password is not set.
+        PipelineError: the store cannot be reached.
     """
     from ml_metadata.metadata_store import MetadataStore
     from ml_metadata.proto import metadata_store_pb2 as proto
 
-    connection = proto.ConnectionConfig()
-    connection.sqlite.filename_uri = str(run_folder / METADATA_FILE)
+    from pipelines.metadata_connection import metadata_connection, require_store
+
+    run_folder = config.run_folder
+    connection = metadata_connection(config.metadata, run_folder)
+    require_store(connection, config.metadata)
     store = MetadataStore(connection)
-    executions = _executions_of_newest(store, keep)
-    if executions is None:
+    pipeline = store.get_context_by_type_and_name("pipeline", config.name)
+    executions = None if pipeline is None else _executions_of_newest(store, pipeline.id, keep)
+    if pipeline is None or executions is None:
         return 0, 0
     events = store.get_events_by_execution_ids([one.id for one in executions])
     kept = {event.artifact_id for event in events}
     old = [
         artifact
-        for artifact in store.get_artifacts()
+        for artifact in store.get_artifacts_by_context(pipeline.id)
         if artifact.id not in kept and artifact.state != proto.Artifact.DELETED
     ]
     for artifact in old:
@@ -136,13 +144,19 @@ def kept_bundles(versions: Sequence[str], named: Iterable[str], stable: str, kee
     return {*versions[-keep:], *around, *named}
 
 
-def _executions_of_newest(store: MetadataStore, keep: int) -> list[Execution] | None:
+def _has_run(config: PipelineConfig) -> bool:
+    """Whether there can be a store of a pipeline: asking SQLite for one makes it."""
+    return config.metadata.kind != "sqlite" or (config.run_folder / METADATA_FILE).exists()
+
+
+def _executions_of_newest(store: MetadataStore, pipeline: int, keep: int) -> list[Execution] | None:
     """Executions from the newest `keep` finished runs on; None where there are not more than those."""
+    all_own = {one.id for one in store.get_executions_by_context(pipeline)}
     runs = sorted(store.get_contexts_by_type("pipeline_run"), key=lambda context: -context.id)
     types = {one.id: one.name for one in store.get_execution_types()}
     executions, finished = [], 0
     for run in runs:
-        own = store.get_executions_by_context(run.id)
+        own = [one for one in store.get_executions_by_context(run.id) if one.id in all_own]
         executions += own
         # States 3 and 5 of ML Metadata: complete, and taken from the cache.
         finished += any(

@@ -7,6 +7,7 @@ from pipelines.metadata_config import MetadataConfig
 from pipelines.metadata_connection import metadata_connection
 from pipelines.report.lineage import read_lineage
 from pipelines.run import run
+from pipelines.scheduling.retention import prune_artifacts
 from seriatim_errors import ConfigError, PipelineError
 from tests.pipelines.postgresql import USER, postgresql
 from tests.pipelines.small_pipeline import told_to
@@ -14,7 +15,7 @@ from tests.pipelines.small_pipeline import told_to
 CONFIG = """
 name: {name}
 data: {{path: {root}/clicks.parquet, simulate: {{requests: 60, seed: 1}}}}
-base_ranker: {{trees: 5, folds: 2}}
+base_ranker: {{trees: {trees}, folds: 2}}
 gate: null
 seq2slate: null
 evaluation: {{bootstrap_samples: 100, model_analysis: false}}
@@ -25,10 +26,10 @@ bundle_root: {root}/bundles
 """
 
 
-def run_named(name, root, port):
+def run_named(name, root, port, trees=5):
     """Run a pipeline with a base ranker alone; returns its folder and its components' caching by name."""
     path = root / f"{name}.yaml"
-    path.write_text(CONFIG.format(name=name, root=root, port=port, user=USER))
+    path.write_text(CONFIG.format(name=name, root=root, port=port, user=USER, trees=trees))
     cached = {}
     finished = run(load_config(path), told_to(cached))
     return finished.folder, cached
@@ -50,6 +51,14 @@ def test_two_pipelines_share_a_server_and_find_their_own_runs_there(tmp_path):
             places = [artifact.place for artifact in lineage.artifacts.values()]
             assert all(place.startswith("artifacts/") for place in places), places
         assert {step.state for step in read_lineage(one).steps} == {"cached"}
+        before = {path for path in tmp_path.glob("runs/*/artifacts/*/*/*") if path.is_dir()}
+        run_named("one", tmp_path, port, trees=6)
+        kept = load_config(tmp_path / "one.yaml")
+        assert prune_artifacts(kept, 1) != (0, 0)
+        removed = {path.relative_to(tmp_path).parts[1:4:2] for path in before if not path.exists()}
+        assert ("one", "BaseRanker") in removed
+        assert {name for name, _ in removed} == {"one"}
+        assert prune_artifacts(kept, 1) == (0, 0)
     with pytest.raises(PipelineError, match=rf"the store \(postgresql at 127\.0\.0\.1:{port}\) cannot be reached"):
         run_named("one", tmp_path, port)
 

@@ -12,7 +12,7 @@ import pytest
 
 from pipelines.run_lock import LOCK_FILE, FolderBusyError, only_process_in
 from pipelines.scheduling.child import is_alive, process_identity, run_command, start_child
-from pipelines.scheduling.dispatch import BUSY_PAUSE_SECONDS, STOP_PATIENCE_SECONDS, Dispatcher
+from pipelines.scheduling.dispatch import BUSY_PAUSE_SECONDS, MOST_DEATHS, STOP_PATIENCE_SECONDS, Dispatcher
 from pipelines.scheduling.history import ask_for_run, begin_attempt, find_run, history, note_process
 from pipelines.scheduling.notification import facts_of, notify_failure, post_facts
 from pipelines.scheduling.outcome import error_in
@@ -76,6 +76,23 @@ def test_a_failed_run_is_tried_again_after_pauses_that_double_and_then_told_of(t
     assert bench.states() == [("failed", 3)]
     assert bench.told == [("daily", "failed", "no rows")]
     assert (home / history(home)[0].log).read_text() == "error: no rows\n" * 3
+
+
+def test_a_run_that_dies_again_and_again_is_given_up_and_told_of(tmp_path):
+    home = planted(tmp_path)
+    bench = Bench(home, "pass")
+    ask_for_run(home, "daily", "hand", NOON)
+    for _ in range(MOST_DEATHS):
+        [waiting] = [run for run in history(home) if run.state == "waiting"]
+        begin_attempt(home, waiting, bench.now)
+        bench.dispatcher.recover()
+        bench.now += 1
+    bench.turn_until_free()
+    assert [state for state, _ in bench.states()] == ["died"] * (MOST_DEATHS - 1) + ["failed"]
+    assert [told[:2] for told in bench.told] == [("daily", "failed")]
+    ask_for_run(home, "daily", "hand", bench.now)
+    bench.turn_until_free()
+    assert bench.states()[-1] == ("succeeded", 1)
 
 
 @pytest.mark.parametrize("code", [2, 4])

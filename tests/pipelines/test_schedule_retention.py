@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ml_metadata.metadata_store import MetadataStore
 from ml_metadata.proto import metadata_store_pb2 as proto
 
-from pipelines.config import load_config
+from pipelines.config import PipelineConfig, load_config
 from pipelines.run_lock import FolderBusyError
 from pipelines.scheduling import retention
 from pipelines.scheduling.history import ask_for_run, begin_attempt, finish_run, history
@@ -30,14 +30,19 @@ class PlantedMetadata:
         connection.sqlite.filename_uri = str(folder / "metadata.sqlite")
         connection.sqlite.connection_mode = proto.SqliteMetadataSourceConfig.READWRITE_OPENCREATE
         self.store = MetadataStore(connection)
+        self.config = PipelineConfig(name=folder.name, data={"path": "log.csv"}, run_root=folder.parent)
+        self.pipeline_type = self.store.put_context_type(proto.ContextType(name="pipeline"))
         self.run_type = self.store.put_context_type(proto.ContextType(name="pipeline_run"))
         self.artifact_type = self.store.put_artifact_type(proto.ArtifactType(name="Model"))
         self.runs = 0
 
-    def run(self, *steps):
+    def run(self, *steps, pipeline="p"):
         """Add a run; a step is a component, its state, its log's name or None, and artefacts it made or took."""
         self.runs += 1
-        context = proto.Context(type_id=self.run_type, name=f"run {self.runs}")
+        contexts = [
+            proto.Context(type_id=self.pipeline_type, name=pipeline),
+            proto.Context(type_id=self.run_type, name=f"run {self.runs}"),
+        ]
         for component, state, log, artifacts in steps:
             kind = proto.ExecutionType(name=f"pipelines.{component}", properties={})
             execution = proto.Execution(type_id=self.store.put_execution_type(kind), last_known_state=state)
@@ -45,8 +50,7 @@ class PlantedMetadata:
                 execution.custom_properties["log_folder"].string_value = str(self.folder / "input" / log)
                 (self.folder / "input" / log).mkdir(parents=True, exist_ok=True)
             events = [(one, proto.Event(type=proto.Event.OUTPUT)) for one in artifacts]
-            _, _, [context_id] = self.store.put_execution(execution, events, [context])
-            context = self.store.get_contexts_by_id([context_id])[0]
+            self.store.put_execution(execution, events, contexts, reuse_context_if_already_exist=True)
 
     def artifact(self, component, number):
         """A published artefact with a file."""
@@ -82,12 +86,12 @@ def test_artefacts_that_the_newest_runs_neither_made_nor_used_are_marked_and_rem
     metadata.run(("Gen", CACHED, "b", [shared]), ("Trainer", COMPLETE, None, [new]), ("BundlePusher", CACHED, None, []))
     orphan = metadata.folder / "artifacts" / "Trainer" / "model" / "9"
     orphan.mkdir()
-    assert prune_artifacts(metadata.folder, 2) == (1, 0), "only what a killed run left"
+    assert prune_artifacts(metadata.config, 2) == (1, 0), "only what a killed run left"
     assert not orphan.exists()
-    assert prune_artifacts(metadata.folder, 1) == (1, 1)
+    assert prune_artifacts(metadata.config, 1) == (1, 1)
     assert metadata.live() == metadata.folders() == {"Gen/model/1", "Trainer/model/3"}
     assert [path.name for path in (metadata.folder / "input").iterdir()] == ["b"]
-    assert prune_artifacts(metadata.folder, 1) == (0, 0)
+    assert prune_artifacts(metadata.config, 1) == (0, 0)
 
 
 def test_unfinished_runs_do_not_count_and_what_they_made_stays(metadata):
@@ -95,22 +99,33 @@ def test_unfinished_runs_do_not_count_and_what_they_made_stays(metadata):
     metadata.run(("Trainer", COMPLETE, "a", [first]), ("BundlePusher", COMPLETE, None, []))
     second = metadata.artifact("Trainer", 2)
     metadata.run(("Trainer", COMPLETE, "b", [second]), ("BundlePusher", RUNNING, None, []))
-    assert prune_artifacts(metadata.folder, 1) == (0, 0)
+    assert prune_artifacts(metadata.config, 1) == (0, 0)
     assert metadata.live() == {"Trainer/model/1", "Trainer/model/2"}
 
 
 def test_fewer_runs_than_are_kept_lose_nothing(metadata):
     metadata.run(("Trainer", COMPLETE, "a", [metadata.artifact("Trainer", 1)]), ("BundlePusher", COMPLETE, None, []))
     (metadata.folder / "artifacts" / "Trainer" / "model" / "9").mkdir()
-    assert prune_artifacts(metadata.folder, 2) == (0, 0)
+    assert prune_artifacts(metadata.config, 2) == (0, 0)
     assert len(metadata.folders()) == 2
 
 
 def test_a_run_folder_that_was_moved_loses_nothing_that_is_used(metadata, tmp_path):
     metadata.run(("Trainer", COMPLETE, "a", [metadata.artifact("Trainer", 1)]), ("BundlePusher", COMPLETE, None, []))
-    moved = metadata.folder.rename(tmp_path / "moved")
-    assert prune_artifacts(moved, 1) == (0, 0)
+    moved = metadata.folder.rename(tmp_path / "p")
+    assert prune_artifacts(metadata.config.model_copy(update={"run_root": tmp_path}), 1) == (0, 0)
     assert (moved / "artifacts" / "Trainer" / "model" / "1" / "file").exists()
+
+
+def test_another_pipeline_in_the_same_store_loses_nothing(metadata):
+    for number, pipeline in enumerate(("other", "p", "p")):
+        made = metadata.artifact("Trainer", number)
+        steps = (("Trainer", COMPLETE, f"log{number}", [made]), ("BundlePusher", COMPLETE, None, []))
+        metadata.run(*steps, pipeline=pipeline)
+    # Each pipeline has a folder of its own.
+    (metadata.folder / "artifacts" / "Trainer" / "model" / "0").rename(metadata.folder.parent / "0")
+    prune_artifacts(metadata.config, 1)
+    assert metadata.live() == {"Trainer/model/0", "Trainer/model/2"}
 
 
 VERSIONS = [f"v{number}" for number in range(6)]
