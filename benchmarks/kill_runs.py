@@ -93,6 +93,14 @@ class Trial:
 
 
 @dataclass(frozen=True)
+class Moment:
+    """So many components have ended, and the next one has had some seconds; the machine may be slower than it was."""
+
+    ended: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class Kill:
     """What was killed, and what was there then; `scheduler` is the one that still runs, if any."""
 
@@ -115,7 +123,8 @@ def main() -> None:
     )
     until = time.monotonic() + 60 * options.budget
     work: Path = options.extra.work.resolve()
-    reference, seconds = _reference(options, work)
+    reference, parts = _reference(options, work)
+    seconds = sum(parts)
     trials = _kept_trials(work)
     # One trial at least, so that there is something to tell of.
     while len(trials) < options.extra.kills and (not trials or time.monotonic() < until):
@@ -123,10 +132,10 @@ def main() -> None:
         root = work / f"trial{number}"
         shutil.rmtree(root, ignore_errors=True)
         random_of_trial = random.Random(number)
-        victim, moment = VICTIMS[number % len(VICTIMS)], random_of_trial.uniform(0, 0.95 * seconds)
+        victim, moment = VICTIMS[number % len(VICTIMS)], moment_at(random_of_trial.uniform(0, seconds), parts)
         trials.append(killed_trial(prepare(root, _config(options)), victim, moment, reference))
         (work / "trials.json").write_text(json.dumps([asdict(trial) for trial in trials]), encoding="utf-8")
-        print(f"{number + 1}: {victim} after {moment:.1f} s: {trials[-1]}", flush=True)
+        print(f"{number + 1}: {trials[-1]}", flush=True)
         shutil.rmtree(root, ignore_errors=True)
     settings = {"requests": options.extra.requests, "seq2slate": not options.extra.without_seq2slate}
     report(
@@ -156,9 +165,16 @@ def prepare(root: Path, config: str) -> Path:
     return root
 
 
-def killed_trial(root: Path, victim: str, moment: float, reference: Outcome) -> Trial:
-    """Kill `victim` `moment` seconds after the run under `root` has started, and let the schedulers go on."""
-    kill = kill_when(root, victim, lambda seconds, _: seconds >= moment)
+def killed_trial(root: Path, victim: str, moment: Moment, reference: Outcome) -> Trial:
+    """Kill `victim` when the run under `root` has come to `moment`, and let the schedulers go on."""
+    since: list[float] = []
+
+    def reached(seconds: float, components: list[str]) -> bool:
+        if len(components) >= moment.ended:
+            since.append(seconds)
+        return len(components) > moment.ended or bool(since and seconds - since[0] >= moment.seconds)
+
+    kill = kill_when(root, victim, reached)
     _wait(kill.scheduler or _scheduler(root))
     left = outcome(root, kill.half)
     differing = tuple(
@@ -247,16 +263,27 @@ def _config(options: Options) -> str:
     return CONFIG.format(root="{root}", requests=options.extra.requests, seq2slate=seq2slate)
 
 
-def _reference(options: Options, work: Path) -> tuple[Outcome, float]:
+def _reference(options: Options, work: Path) -> tuple[Outcome, list[float]]:
+    """What an undisturbed run left, and its seconds before its first component and in each."""
     kept = work / "reference.json"
     if not kept.exists():
         shutil.rmtree(work / "reference", ignore_errors=True)
         found = finish(prepare(work / "reference", _config(options)))
         run = _newest(work / "reference")
-        seconds = (run.ended or 0.0) - (run.started or 0.0)
-        kept.write_text(json.dumps({"outcome": asdict(found), "seconds": seconds}), encoding="utf-8")
+        parts = [seconds for _, seconds in _ended(work / "reference", run)]
+        parts.insert(0, (run.ended or 0.0) - (run.started or 0.0) - sum(parts))
+        kept.write_text(json.dumps({"outcome": asdict(found), "parts": parts}), encoding="utf-8")
     values = json.loads(kept.read_text(encoding="utf-8"))
-    return Outcome(**values["outcome"]), values["seconds"]
+    return Outcome(**values["outcome"]), values["parts"]
+
+
+def moment_at(seconds: float, parts: list[float]) -> Moment:
+    """Where a run is after so many seconds that takes `parts` before its first component and in each."""
+    for ended, part in enumerate(parts):
+        if seconds < part:
+            return Moment(ended, seconds)
+        seconds -= part
+    return Moment(len(parts) - 1, parts[-1])
 
 
 def _kept_trials(work: Path) -> list[Trial]:
@@ -276,11 +303,19 @@ def _whole(root: Path) -> bool:
 
 
 def _components(root: Path, run: Run) -> list[str]:
-    """The components that the run's log says have ended, in its last attempt."""
+    return [name for name, _ in _ended(root, run)]
+
+
+def _ended(root: Path, run: Run) -> list[tuple[str, float]]:
+    """The components that the run's log says have ended in its last attempt, with the seconds of those not cached."""
     log = root / "home" / "logs" / SCHEDULE / f"{run.id}.log"
     text = log.read_text(encoding="utf-8") if log.exists() else ""
-    lines = text.rpartition("loading TFX")[2].splitlines()
-    return [line.split()[0] for line in lines if line.startswith("  ") and line.endswith((" s", "cached"))]
+    lines = [line.split() for line in text.rpartition("loading TFX")[2].splitlines() if line.startswith("  ")]
+    return [
+        (line[0], 0.0 if line[1] == "cached" else float(line[1]))
+        for line in lines
+        if line[1:] == ["cached"] or (len(line) == 3 and line[2] == "s")
+    ]
 
 
 def _started(root: Path, scheduler: subprocess.Popen[bytes], killed: int | None) -> Run:

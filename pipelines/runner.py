@@ -24,6 +24,7 @@ from tfx.orchestration.portable.tfx_runner import IrBasedRunner
 from tfx.proto.orchestration import pipeline_pb2
 
 from pipelines.quiet import errors_to
+from pipelines.steady_batches import batch_by_size
 from seriatim_errors import PipelineError
 
 LOG_FILE = "log.txt"
@@ -81,6 +82,7 @@ def run_pipeline(
         metadata_connection_config=connection,
         beam_pipeline_args=list(beam_options),
     )
+    batch_by_size()
     runner = _WatchedRunner(on_start, on_finish)
     with _logged_to(run_folder / LOG_FILE):
         try:

@@ -2,7 +2,19 @@
 
 import pytest
 
-from benchmarks.kill_runs import CONFIG, SCHEDULE, Trial, digests, figures, finish, kill_when, outcome, prepare
+from benchmarks.kill_runs import (
+    CONFIG,
+    SCHEDULE,
+    Moment,
+    Trial,
+    digests,
+    figures,
+    finish,
+    kill_when,
+    moment_at,
+    outcome,
+    prepare,
+)
 from pipelines.scheduling.history import history
 
 SHORT = CONFIG.format(root="{root}", requests=60, seq2slate="null").replace("gate: {", "gate: null #")
@@ -26,6 +38,13 @@ def test_figures_count_what_was_promised():
     assert figures([good, bad, good]) == {
         "kills": 3, "kills_in_progress": 2, "finished": 2, "byte_equal": 2, "pushed_once": 2, "half_pushed": 1,
     }  # fmt: skip
+
+
+def test_moments_of_a_slower_run_are_told_by_its_components():
+    parts = [10.0, 2.0, 3.0]
+    assert [moment_at(seconds, parts) for seconds in (0.0, 9.0, 11.5, 14.0)] == [
+        Moment(0, 0.0), Moment(0, 9.0), Moment(1, 1.5), Moment(2, 2.0)
+    ]  # fmt: skip
 
 
 @pytest.mark.slow
