@@ -9,10 +9,10 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONWARNINGS := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test orchestrators check format bench proto clean
+.PHONY: help setup run serve test bazel-test orchestrators check format bench proto clean
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## install the locked packages into .venv/, and uv into .tools/ where it is missing
 
@@ -36,6 +36,21 @@ serve: setup ## answer slate requests from the bundle that `make run` made
 
 test: setup ## all tests
 	@.venv/bin/python -m pytest -q
+
+# What Debian's Bazel would download comes from its packages and from small stand-ins for rules_python and rules_cc.
+BAZEL := bazel --batch
+BAZEL_DEBIAN := /usr/share/bazel
+BAZEL_TESTS := //tests:ranking_test //tests:structured_test
+BAZEL_FLAGS = --symlink_prefix=/ --noshow_progress --test_output=errors --test_arg=-m --test_arg="not slow" \
+	--incompatible_use_python_toolchains=false --python_path=$(CURDIR)/.venv/bin/python \
+	$(foreach name,rules_python rules_cc remote_coverage_tools,--override_repository=$(name)=$(CURDIR)/configs/bazel/$(name)) \
+	--override_repository=rules_java=$(BAZEL_DEBIAN)/rules/java --override_repository=rules_proto=$(BAZEL_DEBIAN)/rules/proto \
+	--override_repository=bazel_skylib=$(BAZEL_DEBIAN)/tools/skylib
+
+bazel-test: setup ## the quick tests of ranking and structured, built by Debian's bazel-bootstrap without a network
+	@command -v bazel >/dev/null || { echo "bazel is not installed; on Debian: apt install bazel-bootstrap bazel-rules-java bazel-rules-proto bazel-skylib" >&2; exit 1; }
+	@$(BAZEL) build $(BAZEL_FLAGS) //:seriatim
+	@$(BAZEL) test $(BAZEL_FLAGS) $(BAZEL_TESTS)
 
 orchestrators: setup ## the tests that need Airflow's and Kubeflow's own packages, each in an environment in .tools/
 	@for name in airflow kfp; do $(UV) venv --quiet --allow-existing --python .venv/bin/python .tools/$$name; done

@@ -70,13 +70,14 @@ def _targets_of(path, root):
 
     def recorder(rule):
         def record(name, srcs=(), data=(), main=None, deps=(), visibility=None, **_other):
+            files = [one for one in data if "//" not in one]
             shown = visibility if visibility is not None else defaults.get("default_visibility", [])
             targets.append(
                 Target(
                     label=f"{package}:{name}",
                     rule=rule,
                     srcs=frozenset(folder / source for source in srcs),
-                    data=frozenset(folder / source for source in data),
+                    data=frozenset(folder / source for source in files),
                     main=folder / main if main else None,
                     deps=frozenset(map(full, deps)),
                     visibility=frozenset(shown),
@@ -98,6 +99,8 @@ def _targets_of(path, root):
         return sorted(found.relative_to(folder).as_posix() for found in taken)
 
     rules["load"] = lambda _source, *symbols: rules.update({symbol: recorder(symbol) for symbol in symbols})
+    # Files of no language, which other targets name as `data`.
+    rules["filegroup"] = lambda name, srcs, visibility: None
     rules["package"] = lambda **settings: defaults.update(settings)
     rules["glob"] = glob
     exec(compile(text, path, "exec"), rules)

@@ -1,0 +1,1 @@
+py_library = native.py_library
