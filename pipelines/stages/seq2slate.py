@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import tensorflow as tf
 
 from pipelines.config import Seq2SlateConfig
 from pipelines.stages.base_ranker import read_scores
@@ -44,6 +45,8 @@ def train_reranker(
     shuffled = np.random.default_rng(seed).permutation(len(lists))
     held_out = max(1, round(VALIDATION_SHARE * len(lists)))
     settings = Seq2SlateSettings(**config.model_dump(exclude={"decoding", "max_list_size"}), steps=steps, seed=seed)
+    # Keras counts layers through the life of a process, and variables are named after them.
+    tf.keras.backend.clear_session()
     trained = train_seq2slate(
         lists.select(np.sort(shuffled[held_out:])), lists.select(np.sort(shuffled[:held_out])), settings
     )

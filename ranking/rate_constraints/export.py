@@ -11,6 +11,7 @@ from onnx import TensorProto
 
 from ranking.onnx_builder import OnnxBuilder
 from ranking.rate_constraints.gate import TrainedGate
+from ranking.repeatable_saved_model import save_repeatably
 from ranking.standardisation import Standardisation
 from seriatim_errors import TrainingError
 
@@ -65,4 +66,4 @@ def export_gate_saved_model(gate: TrainedGate, standardisation: Standardisation,
     signature = served.serve.get_concrete_function(
         tf.TensorSpec([None, scorer.kernels[0].shape[0]], tf.float32, name="features")
     )
-    tf.saved_model.save(served, str(folder), signatures={"serving_default": signature})
+    save_repeatably(served, signature, folder)

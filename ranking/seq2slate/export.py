@@ -9,6 +9,7 @@ import onnx.utils
 import onnxruntime
 import tensorflow as tf
 
+from ranking.repeatable_saved_model import save_repeatably
 from ranking.seq2slate.checked_inputs import check_decoding, check_weights
 from ranking.seq2slate.decoding import decode, greedy_choice
 from ranking.seq2slate.model import Seq2Slate
@@ -68,7 +69,7 @@ def export_saved_model(model: Seq2Slate, standardisation: Standardisation, steps
     # Only the variables are handed over: saving the Keras layers would trace each of them again, for seconds.
     served = tf.Module()
     served.model_variables = model.trainable_variables
-    tf.saved_model.save(served, str(folder), signatures={"serving_default": serve.get_concrete_function()})
+    save_repeatably(served, serve.get_concrete_function(), folder)
 
 
 def _check_exportable(model: Seq2Slate, standardisation: Standardisation, steps: int) -> None:

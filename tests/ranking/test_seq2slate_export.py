@@ -59,6 +59,27 @@ def test_the_saved_model_takes_raw_features(tmp_path, architecture):
     np.testing.assert_allclose(answer["first_logits"].numpy(), expected.logits.numpy()[:, 0], atol=1e-5)
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_a_model_saved_again_is_the_same_file(tmp_path, architecture):
+    for name in ("one", "two"):
+        # Another model object: functions traced meanwhile have other names, and so has its LSTM.
+        tf.keras.backend.clear_session()
+        tf.keras.utils.set_random_seed(3)
+        model = tiny_model(dtype="float32", **architecture._asdict())
+        export_saved_model(model, standardisation(), 3, tmp_path / name)
+    one, two = (
+        {
+            path.relative_to(tmp_path / name): path.read_bytes()
+            for path in (tmp_path / name).rglob("*")
+            if path.is_file()
+        }
+        for name in ("one", "two")
+    )
+    assert len(one) >= 3
+    assert [path for path in one if one[path] != two.get(path)] == []
+    assert one.keys() == two.keys()
+
+
 @pytest.mark.parametrize(
     ("weight", "message"), [("first_input", "ONNX logits differ"), ("decoder", "builds other slates")]
 )
