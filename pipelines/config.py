@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from pipelines.beam_options import require_beam_options
 from pipelines.images_config import ImagesConfig
 from pipelines.metadata_config import MetadataConfig
 from pipelines.slate_value_config import SlateValueConfig
@@ -212,8 +213,14 @@ class PipelineConfig(Section):
         # DirectRunner works in this process: naming an image keeps TFX from packing itself up for workers,
         # which takes two seconds a component.
         ("--runner=DirectRunner", "--direct_running_mode=in_memory", "--sdk_container_image=none"),
-        description="Passed to every Beam pipeline as they are.",
+        description="Passed to every Beam pipeline; one that Beam does not know is an error.",
     )
+
+    @field_validator("beam_options")
+    @classmethod
+    def _beam_knows_its_options(cls, options: tuple[str, ...]) -> tuple[str, ...]:
+        require_beam_options(options)
+        return options
 
     @model_validator(mode="after")
     def _stages_fit_together(self) -> PipelineConfig:
