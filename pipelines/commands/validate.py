@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from pipelines.commands.location_argument import as_location
 from seriatim_errors import DataError
 
 if TYPE_CHECKING:
     from pipelines.click_log import ValidatedLog
+    from pipelines.locations import Location
 
 FORMATS = ["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit", "event_log"]
 
 
 @click.command()
-@click.argument("log", type=click.Path(path_type=Path))
+@click.argument("log", callback=as_location)
 @click.option("--format", "log_format", type=click.Choice(FORMATS), default="auto", show_default=True)
 @click.option("--ignore-column", "ignored", multiple=True, metavar="NAME", help="A column that is no feature.")
 @click.option("--quarantine", type=click.Path(path_type=Path), help="Folder to write the bad rows to.")
@@ -24,15 +27,19 @@ FORMATS = ["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit"
     "--max-bad-share", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Refuse the log above it."
 )
 def validate(
-    log: Path, log_format: str, ignored: tuple[str, ...], quarantine: Path | None, max_bad_share: float
+    log: Location, log_format: str, ignored: tuple[str, ...], quarantine: Path | None, max_bad_share: float
 ) -> None:
     """Check LOG: its columns, every row, and what is consistent within a request."""
     from pipelines.click_log import validate as validate_table
     from pipelines.ingest import without_columns
+    from pipelines.locations.mirror import local_copy
     from pipelines.quarantine import write_quarantine
     from pipelines.readers import read_log
+    from pipelines.readers.files import COMPANION_PATTERNS
 
-    [read] = read_log([log], log_format)  # type: ignore[arg-type]
+    with tempfile.TemporaryDirectory(prefix="seriatim-validate-") as mirror:
+        path = local_copy(log, Path(mirror), beside=COMPANION_PATTERNS.get(log_format, ()), say=click.echo)
+        [read] = read_log([path], log_format)  # type: ignore[arg-type]
     validated = validate_table(without_columns(read.table, ignored))
     malformed = len(read.malformed)
     _print_verdict(log, validated, malformed)
@@ -52,7 +59,7 @@ def validate(
     click.echo(f"accepted: {len(validated.clean)} of {total} rows")
 
 
-def _print_verdict(log: Path, validated: ValidatedLog, malformed: int) -> None:
+def _print_verdict(log: Location, validated: ValidatedLog, malformed: int) -> None:
     import pyarrow.compute as pc
     from rich.console import Console
     from rich.table import Table

@@ -17,6 +17,7 @@ from pipelines.evaluation.judged_items import JUDGED_FILE
 from pipelines.evaluation.model_analysis import analyse
 from pipelines.examples import read_serialised, read_standardisation
 from pipelines.image_features import FEATURES_FILE
+from serving.images.manifest import CASCADE_FILE
 from tests.pipelines.small_pipeline import artifact, run_small
 
 pytestmark = pytest.mark.slow
@@ -56,9 +57,9 @@ def elsewhere(request):
 
 
 def test_the_data_phase_makes_elsewhere_what_it_makes_in_one_process(root, first, elsewhere, tmp_path):
-    [cascade] = artifact(root, "CascadeTrainer", "cascade").iterdir()
+    [cascade] = artifact(root, "CascadeTrainer", "cascade").glob(f"*/{CASCADE_FILE}")
     places = {"run_root": str(tmp_path / "runs"), "images__cache_root": str(tmp_path / "cache")}
-    run_small(root, "data", beam_options=elsewhere, images__cascade=str(cascade), **places)
+    run_small(root, "data", beam_options=elsewhere, images__cascade=str(cascade.parent), **places)
     assert workers() == []
     for split in ("train", "eval"):
         here, there = (examples(folder, split) for folder in (root, tmp_path))
@@ -67,22 +68,20 @@ def test_the_data_phase_makes_elsewhere_what_it_makes_in_one_process(root, first
     found = [pictures(folder) for folder in (root, tmp_path)]
     assert list(found[0]) == list(found[1])
     np.testing.assert_allclose(found[1].to_numpy(float), found[0].to_numpy(float), atol=1e-6)
-    graphs = [
-        read_standardisation(artifact(folder, "Transform", "transform_graph"), log1p=False)
-        for folder in (root, tmp_path)
-    ]
-    np.testing.assert_allclose(graphs[1].mean, graphs[0].mean, rtol=1e-6)
-    np.testing.assert_allclose(graphs[1].scale, graphs[0].scale, rtol=1e-6)
+    graphs = [artifact(folder, "Transform", "transform_graph") for folder in (root, tmp_path)]
+    constants = [read_standardisation(graph, log1p=False) for graph in graphs]
+    np.testing.assert_allclose(constants[1].mean, constants[0].mean, rtol=1e-6)
+    np.testing.assert_allclose(constants[1].scale, constants[0].scale, rtol=1e-6)
 
 
 def test_model_analysis_finds_elsewhere_what_it_finds_in_one_process(root, first, elsewhere, tmp_path):
     judged = artifact(root, "BundleEvaluator", "evaluation") / JUDGED_FILE
-    settings, found = EvaluationConfig(cutoffs=(5,), slices=({"column": "context_mobile"},)), []
+    settings, found = EvaluationConfig(cutoffs=(10,), slices=({"column": "context_mobile"},)), []
     for name, options in (("here", ()), ("there", elsewhere)):
         with beam.Pipeline(argv=list(options)) as pipeline:
             analyse(pipeline, judged, settings, tmp_path / name)
         result = tfma.load_eval_result(str(tmp_path / name), model_name="served")
-        found.append({group: values for group, values in result.slicing_metrics})
+        found.append(dict(result.slicing_metrics))
     assert workers() == []
     assert len(found[0]) > 1
     assert found[1] == found[0]
