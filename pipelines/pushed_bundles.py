@@ -7,6 +7,7 @@ from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
+import pyarrow as pa
 from pyarrow import fs
 from pydantic import ValidationError
 
@@ -85,13 +86,20 @@ class PushedBundles:
             if self._read(version) != (folder / MANIFEST_FILE).read_bytes():
                 raise BundleError(f"{place} holds another bundle of that version; bundles are never overwritten")
             return
-        files = [path for path in sorted(folder.rglob("*")) if path.is_file() and path.name != MANIFEST_FILE]
-        for path in (*files, folder / MANIFEST_FILE):
-            name = f"{self._key}/{version}/{path.relative_to(folder).as_posix()}"
-            with plainly_told(place), self._store.open_output_stream(name) as sent, path.open("rb") as content:
-                shutil.copyfileobj(content, sent)
+        for path in sorted(folder.rglob("*")):
+            name = path.relative_to(folder).as_posix()
+            if path.is_file() and name != MANIFEST_FILE:
+                with path.open("rb") as content, plainly_told(place), self._object(version, name) as sent:
+                    shutil.copyfileobj(content, sent)
+        # At once, for a stream that is broken off leaves what came before.
+        manifest = (folder / MANIFEST_FILE).read_bytes()
+        with plainly_told(place), self._object(version, MANIFEST_FILE) as sent:
+            sent.write(manifest)
         self._in_store.append(version)
         self._say(f"bundle {version} is in {self._remote}")
+
+    def _object(self, version: str, name: str) -> pa.NativeFile:
+        return self._store.open_output_stream(f"{self._key}/{version}/{name}")
 
     @cached_property
     def _store(self) -> fs.FileSystem:
@@ -108,7 +116,8 @@ class PushedBundles:
             listed = self._store.get_file_info(fs.FileSelector(self._key, allow_not_found=True))
             names = [one.base_name for one in listed if one.type == fs.FileType.Directory]
             manifests = self._store.get_file_info([f"{self._key}/{name}/{MANIFEST_FILE}" for name in names])
-        return [name for name, one in zip(names, manifests, strict=True) if one.type == fs.FileType.File]
+        # One that was broken off before it was written is empty.
+        return [name for name, one in zip(names, manifests, strict=True) if one.type == fs.FileType.File and one.size]
 
     def _read(self, version: str) -> bytes:
         place = self._remote / version / MANIFEST_FILE

@@ -98,7 +98,7 @@ def fetch_object(location: Location, store: fs.FileSystem, found: fs.FileInfo, t
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{hashlib.sha256(target.name.encode()).hexdigest()[:16]}.partial")
-    with plainly_told(location), store.open_input_stream(found.path) as source, partial.open("wb") as copy:
+    with partial.open("wb") as copy, plainly_told(location), store.open_input_stream(found.path) as source:
         shutil.copyfileobj(source, copy, BLOCK_BYTES)
     if partial.stat().st_size != found.size:
         partial.unlink()

@@ -69,6 +69,9 @@ def plainly_told(location: Location) -> Iterator[None]:
     except FileNotFoundError:
         raise DataError(f"{location} does not exist; correct the key") from None
     except (OSError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            # Of this machine: what a store says comes without a number.
+            raise
         raise DataError(f"{location}: {_reason(location, str(error))}") from None
 
 

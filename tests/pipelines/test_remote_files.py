@@ -1,0 +1,223 @@
+"""Objects of a store over the real protocol: mirrored when they change, errors told in a sentence, bundles whole."""
+
+import shutil
+import socket
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+import pytest
+from click.testing import CliRunner
+
+from pipelines.commands.validate import validate
+from pipelines.config import PipelineConfig
+from pipelines.locations import Location
+from pipelines.locations.mirror import local_copy
+from pipelines.pushed_bundles import PushedBundles
+from pipelines.remote_inputs import with_local_inputs
+from seriatim_errors import BundleError, DataError
+from serving.bundle import open_bundle
+from tests.pipelines.logs import small_log
+from tests.pipelines.s3_server import KEYS, s3_server
+from tests.planted_bundles import VERSION, planted_bundle
+
+LOG = {
+    "logs/day=1/part.csv": b"one",
+    "logs/day=2/part.csv": b"two",
+    "logs/day=2/notes.md": b"three",
+    "other.csv": b"four",
+}
+
+
+@pytest.fixture(scope="module")
+def server():
+    with s3_server() as started:
+        yield started
+
+
+@pytest.fixture
+def s3(server, monkeypatch):
+    """The server, emptied, and the environment that leads to it."""
+    server.tell("reset")
+    for name, value in {**KEYS, "AWS_ENDPOINT_URL": server.address}.items():
+        monkeypatch.setenv(name, value)
+    server.store.create_dir("bucket")
+    for key, content in LOG.items():
+        server.put(f"bucket/{key}", content)
+    return server
+
+
+def mirror(text, root, *patterns, **how):
+    """Mirror to `root`; returns what lies there by path, and what was told."""
+    said = []
+    path = local_copy(Location(text), root, patterns, say=said.append, **how)
+    files = {file.relative_to(root / "s3/bucket").as_posix(): file for file in root.rglob("*") if file.is_file()}
+    return path, {name: file.read_bytes() for name, file in files.items()}, said
+
+
+def test_only_what_changed_is_fetched_again_and_what_is_gone_disappears(s3, tmp_path):
+    path, files, said = mirror("s3://bucket", tmp_path)
+    assert path == tmp_path / "s3/bucket"
+    assert files == LOG
+    assert "4 objects, of which 4 are new or changed" in said[0]
+    assert "of which 0 are new or changed" in mirror("s3://bucket", tmp_path)[2][0]
+    s3.put("bucket/logs/day=1/part.csv", b"one more")
+    s3.store.delete_file("bucket/other.csv")
+    (tmp_path / "s3/bucket/logs/day=2/part.csv").write_bytes(b"edited")
+    (tmp_path / "s3/bucket/logs/.half.partial").write_bytes(b"a killed run's")
+    _, files, said = mirror("s3://bucket", tmp_path)
+    assert "3 objects, of which 2 are new or changed" in said[0]
+    assert files == {**{name: LOG[name] for name in LOG if name != "other.csv"}, "logs/day=1/part.csv": b"one more"}
+
+
+def test_one_object_is_mirrored_alone_and_a_folder_may_take_its_place(s3, tmp_path):
+    path, files, _ = mirror("s3://bucket/other.csv", tmp_path)
+    assert path.read_bytes() == b"four"
+    assert list(files) == ["other.csv"]
+    s3.store.delete_file("bucket/other.csv")
+    s3.put("bucket/other.csv/now/below", b"five")
+    assert mirror("s3://bucket/other.csv", tmp_path)[1] == {"other.csv/now/below": b"five"}
+
+
+def test_patterns_and_braces_choose_from_the_listing(s3, tmp_path):
+    assert set(mirror("s3://bucket/logs", tmp_path, "*/part.csv")[1]) == {"logs/day=1/part.csv", "logs/day=2/part.csv"}
+    path, files, _ = mirror("s3://bucket/logs/day={date}/part.csv", tmp_path)
+    assert path == tmp_path / "s3/bucket/logs/day={date}/part.csv"
+    assert set(files) == {"logs/day=1/part.csv", "logs/day=2/part.csv"}
+    assert set(mirror("s3://bucket/logs/{date}", tmp_path, "notes.md")[1]) == {"logs/day=2/notes.md"}
+    beside = mirror("s3://bucket/logs/day=2/part.csv", tmp_path, beside=["*.md"])[1]
+    assert set(beside) == {"logs/day=2/part.csv", "logs/day=2/notes.md"}
+    with pytest.raises(DataError, match=r"no object matches \*\.parquet; correct the key or the patterns"):
+        mirror("s3://bucket/logs", tmp_path, "*.parquet")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("s3://bucket/nowhere", "s3://bucket/nowhere does not exist; correct the key"),
+        ("s3://no-such-bucket/logs", "there is no bucket 'no-such-bucket'"),
+        ("s3://bucket/odd", "'bucket/odd' in the store is an object and has others below"),
+    ],
+)
+def test_what_is_not_there_is_told_by_name(s3, tmp_path, text, said):
+    s3.put("bucket/odd", b"object")
+    s3.put("bucket/odd/below", b"object")
+    with pytest.raises(DataError) as refused:
+        local_copy(Location("s3://bucket") if "odd" in text else Location(text), tmp_path)
+    assert said in str(refused.value)
+
+
+def test_without_rights_or_a_server_the_way_out_is_told(s3, tmp_path, monkeypatch):
+    s3.tell("reset-auth", "0")
+    try:
+        with pytest.raises(DataError, match="access is denied; give credentials .* by AWS_ACCESS_KEY_ID"):
+            local_copy(Location("s3://bucket/logs"), tmp_path)
+    finally:
+        s3.tell("reset-auth", "1000000")
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        place = f"s3://bucket/logs?endpoint_override=127.0.0.1:{nobody.getsockname()[1]}&scheme=http"
+        with pytest.raises(DataError, match="the store cannot be reached; check the network, the endpoint"):
+            local_copy(Location(place), tmp_path)
+
+
+def test_a_query_names_another_endpoint_and_public_buckets_need_no_keys(s3, tmp_path, monkeypatch):
+    for name in (*KEYS, "AWS_ENDPOINT_URL"):
+        monkeypatch.delenv(name)
+    settings = f"endpoint_override={s3.address}&region=us-east-1&anonymous=true"
+    assert set(mirror(f"s3://bucket/logs?{settings}", tmp_path, "*/notes.md")[1]) == {"logs/day=2/notes.md"}
+
+
+def test_the_inputs_of_a_run_become_their_mirrors_with_the_files_that_their_readers_need(s3, tmp_path):
+    s3.put("bucket/logs/train.txt", b"1 1:0.5\n")
+    s3.put("bucket/logs/train.txt.query", b"1\n")
+    s3.put("bucket/items.csv", b"item_id,tag_a\ni0,1\n")
+    config = PipelineConfig(
+        name="demo", run_root=tmp_path, labeller={},
+        data={"path": "s3://bucket/logs/train.txt", "format": "lightgbm", "items": "s3://bucket/items.csv"},
+    )  # fmt: skip
+    for _ in range(2):
+        local = with_local_inputs(config, lambda message: None)
+        assert local.data.path.local == tmp_path / "demo/remote/log/s3/bucket/logs/train.txt"
+        assert local.data.path.local.with_name("train.txt.query").read_bytes() == b"1\n"
+        assert local.data.items.local.read_bytes().startswith(b"item_id")
+    unused = config.model_copy(update={"labeller": None})
+    assert with_local_inputs(unused, lambda message: None).data.items == Location("s3://bucket/items.csv")
+
+
+def test_validate_reads_a_log_in_a_store(s3, tmp_path):
+    pa.parquet.write_table(small_log(), tmp_path / "log.parquet")
+    s3.put("bucket/log.parquet", (tmp_path / "log.parquet").read_bytes())
+    answer = CliRunner().invoke(validate, ["s3://bucket/log.parquet"])
+    assert answer.exit_code == 0, answer.output
+    assert "accepted: 12 of 12 rows" in answer.output
+    assert isinstance(CliRunner().invoke(validate, ["s3://bucket/none"]).exception, DataError)
+    assert "hdfs:// is not read" in CliRunner().invoke(validate, ["hdfs://bucket/none"]).output
+
+
+def pushed(machine, said=None):
+    """What the pipeline has pushed, seen from one of the machines that it runs on."""
+    config = PipelineConfig(
+        name="planted", run_root=machine, bundle_root="s3://bucket/models", data={"path": "log.csv"}
+    )
+    return PushedBundles(config, (said if said is not None else []).append), config.bundle_folder
+
+
+def test_a_bundle_reaches_another_machine_whole(s3, tmp_path):
+    here, folder = pushed(tmp_path / "here")
+    assert here.versions == []
+    shutil.copytree(planted_bundle(tmp_path / "made").folder, folder / VERSION)
+    said = []
+    pushed(tmp_path / "here", said)[0].send(VERSION)
+    assert said == [f"bundle {VERSION} is in s3://bucket/models/planted"]
+    there, other = pushed(tmp_path / "there")
+    assert there.versions == [VERSION]
+    assert there.manifest(VERSION) == open_bundle(folder / VERSION).manifest
+    assert not other.exists()
+    assert there.folder(VERSION) == other / VERSION
+    assert open_bundle(other / VERSION).manifest == open_bundle(folder / VERSION).manifest
+    there.send(VERSION)
+    manifest = other / VERSION / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("planted", "another"))
+    with pytest.raises(BundleError, match="holds another bundle of that version"):
+        there.send(VERSION)
+
+
+def test_half_a_bundle_is_none_and_is_completed_later(s3, tmp_path, monkeypatch):
+    here, folder = pushed(tmp_path / "here")
+    shutil.copytree(planted_bundle(tmp_path / "made").folder, folder / VERSION)
+    copied, whole = [], shutil.copyfileobj
+
+    def breaking(content, sent):
+        copied.append(content.name)
+        if len(copied) == 3:
+            raise OSError("AWS Error NETWORK_CONNECTION during UploadPart operation")
+        whole(content, sent)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(shutil, "copyfileobj", breaking)
+        with pytest.raises(DataError, match="the store cannot be reached"):
+            here.send(VERSION)
+    assert pushed(tmp_path / "there")[0].versions == []
+    s3.put(f"bucket/models/planted/{VERSION}/manifest.json", b"")
+    assert pushed(tmp_path / "there")[0].versions == []
+    pushed(tmp_path / "here")[0].send(VERSION)
+    there, other = pushed(tmp_path / "there")
+    assert there.folder(VERSION) == other / VERSION
+
+
+def test_a_damaged_bundle_in_the_store_is_refused(s3, tmp_path):
+    here, folder = pushed(tmp_path / "here")
+    shutil.copytree(planted_bundle(tmp_path / "made").folder, folder / VERSION)
+    here.send(VERSION)
+    s3.put(f"bucket/models/planted/{VERSION}/base_ranker/model.txt", b"altered")
+    there, other = pushed(tmp_path / "there")
+    with pytest.raises(BundleError, match="does not match its checksum"):
+        there.folder(VERSION)
+    assert not (other / VERSION).exists()
+
+
+def test_bundles_for_a_bucket_that_is_not_there_stop_the_run_at_its_start(s3, tmp_path):
+    s3.store.delete_dir("bucket")
+    with pytest.raises(DataError, match="bundle_root s3://bucket/models/planted: there is no bucket 'bucket'"):
+        pushed(tmp_path)
