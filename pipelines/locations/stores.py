@@ -13,7 +13,7 @@ from pyarrow import fs
 from pipelines.locations.location import Location
 from seriatim_errors import DataError
 
-CONNECT_SECONDS, SILENT_SECONDS, ATTEMPTS = 10.0, 20.0, 3
+CONNECT_SECONDS, SILENT_SECONDS, ATTEMPTS, GCS_SECONDS = 10.0, 20.0, 3, 30.0
 DENIED = (
     "ACCESS_DENIED", "INVALID_ACCESS_KEY_ID", "INVALID_CLIENT_TOKEN_ID", "SIGNATURE_DOES_NOT_MATCH",
     "INVALID_SIGNATURE", "EXPIRED_TOKEN", "HTTP status 403", "PERMISSION_DENIED", "UNAUTHENTICATED",
@@ -40,7 +40,7 @@ def store_of(location: Location) -> fs.FileSystem:
         if location.scheme == "gs":
             return fs.GcsFileSystem(
                 anonymous=anonymous,
-                retry_time_limit=timedelta(seconds=ATTEMPTS * SILENT_SECONDS),
+                retry_time_limit=timedelta(seconds=GCS_SECONDS),
                 **_endpoint(settings.get("endpoint_override", "")),
             )
         names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")

@@ -7,7 +7,9 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 import pytest
+import yaml
 from click.testing import CliRunner
+from pyarrow import fs
 
 from pipelines.commands.validate import validate
 from pipelines.config import PipelineConfig
@@ -15,10 +17,14 @@ from pipelines.locations import Location
 from pipelines.locations.mirror import local_copy
 from pipelines.pushed_bundles import PushedBundles
 from pipelines.remote_inputs import with_local_inputs
+from pipelines.report.run_folders import CONFIG_FILE
+from pipelines.run import run
+from pipelines.simulation import SimulationSettings, write_marketplace
 from seriatim_errors import BundleError, DataError
 from serving.bundle import open_bundle
 from tests.pipelines.logs import small_log
 from tests.pipelines.s3_server import KEYS, s3_server
+from tests.pipelines.small_pipeline import told_to
 from tests.planted_bundles import VERSION, planted_bundle
 
 LOG = {
@@ -110,7 +116,7 @@ def test_what_is_not_there_is_told_by_name(s3, tmp_path, text, said):
 def test_without_rights_or_a_server_the_way_out_is_told(s3, tmp_path, monkeypatch):
     s3.tell("reset-auth", "0")
     try:
-        with pytest.raises(DataError, match="access is denied; give credentials .* by AWS_ACCESS_KEY_ID"):
+        with pytest.raises(DataError, match=r"access is denied; give credentials .* by AWS_ACCESS_KEY_ID"):
             local_copy(Location("s3://bucket/logs"), tmp_path)
     finally:
         s3.tell("reset-auth", "1000000")
@@ -215,6 +221,31 @@ def test_a_damaged_bundle_in_the_store_is_refused(s3, tmp_path):
     with pytest.raises(BundleError, match="does not match its checksum"):
         there.folder(VERSION)
     assert not (other / VERSION).exists()
+
+
+@pytest.mark.slow
+def test_a_run_reads_a_log_in_a_store_and_another_machine_compares_with_what_it_pushed_there(s3, tmp_path):
+    made = write_marketplace(SimulationSettings(requests=240, seed=1), tmp_path, "parquet")
+    s3.put("bucket/market/clicks.parquet", made.clicks.read_bytes())
+    config = PipelineConfig(
+        name="small", run_root=tmp_path / "here", bundle_root="s3://bucket/models", gate=None, seq2slate=None,
+        data={"path": "s3://bucket/market/clicks.parquet"}, base_ranker={"trees": 10, "folds": 2},
+        evaluation={"bootstrap_samples": 100, "model_analysis": False, "blessing_margin": 1.0},
+    )  # fmt: skip
+    cached = {}
+    first = run(config, told_to(cached))
+    assert first.bundle.parent == tmp_path / "here/small/bundles"
+    assert not any(cached.values())
+    assert yaml.safe_load((first.folder / CONFIG_FILE).read_text())["data"]["path"] == str(config.data.path)
+    again = run(config, told_to(cached))
+    assert all(cached.values())
+    assert again.bundle == first.bundle
+    elsewhere = config.model_copy(update={"run_root": tmp_path / "there", "seed": 1})
+    found = run(elsewhere, told_to(cached))
+    assert found.metrics.blessing.against == "baseline"
+    assert (found.folder / "bundles" / first.bundle.name / "manifest.json").exists()
+    pushed_there = s3.store.get_file_info(fs.FileSelector("bucket/models/small"))
+    assert {one.base_name for one in pushed_there} == {first.bundle.name, found.bundle.name}
 
 
 def test_bundles_for_a_bucket_that_is_not_there_stop_the_run_at_its_start(s3, tmp_path):
