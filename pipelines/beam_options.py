@@ -68,7 +68,7 @@ def beam_flags() -> dict[str, BeamFlag]:
     if spec is None or spec.origin is None:
         return {}
     source = Path(spec.origin).parent / "options" / "pipeline_options.py"
-    flags = {}
+    flags = dict[str, BeamFlag]()
     for call in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Attribute) and "add_" in call.func.attr:
             names = [one.value for one in call.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
@@ -82,7 +82,7 @@ def _flag(call: ast.Call) -> BeamFlag:
     return BeamFlag(
         takes_value=not (isinstance(action, ast.Constant) and str(action.value).startswith("store_")),
         number=kind.id if isinstance(kind, ast.Name) and kind.id in NUMBERS else "",
-        choices=tuple(one.value for one in choices.elts if isinstance(one, ast.Constant))
+        choices=tuple(str(one.value) for one in choices.elts if isinstance(one, ast.Constant))
         if isinstance(choices, ast.List | ast.Tuple)
         else (),
     )

@@ -20,6 +20,7 @@ DENIED = (
 )  # fmt: skip
 UNREACHABLE = ("NETWORK_CONNECTION", "SERVICE_UNAVAILABLE", "UNAVAILABLE", "DEADLINE_EXCEEDED", "curl")
 ELSEWHERE = ("HTTP status 301", "PermanentRedirect", "HTTP status 400")
+ENDPOINTS = {"s3": ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"), "gs": ("STORAGE_EMULATOR_HOST",)}
 CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS",
@@ -36,18 +37,15 @@ def store_of(location: Location) -> fs.FileSystem:
     """
     settings = location.settings
     anonymous = settings.get("anonymous", "").lower() == "true"
+    names = ENDPOINTS[location.scheme]
+    given = next((os.environ[name] for name in names if os.environ.get(name)), "")
+    endpoint = _endpoint(settings.get("endpoint_override", given))
+    if "scheme" in settings:
+        endpoint["scheme"] = settings["scheme"]
     with plainly_told(location):
         if location.scheme == "gs":
-            return fs.GcsFileSystem(
-                anonymous=anonymous,
-                retry_time_limit=timedelta(seconds=GCS_SECONDS),
-                **_endpoint(settings.get("endpoint_override", "")),
-            )
-        names = ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL")
-        given = next((os.environ[name] for name in names if os.environ.get(name)), "")
-        endpoint = _endpoint(settings.get("endpoint_override", given))
-        if "scheme" in settings:
-            endpoint["scheme"] = settings["scheme"]
+            limit = timedelta(seconds=GCS_SECONDS)
+            return fs.GcsFileSystem(anonymous=anonymous, retry_time_limit=limit, **endpoint)
         region = settings.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
         if not region:
             region = "us-east-1" if endpoint else fs.resolve_s3_region(location.bucket)

@@ -71,8 +71,8 @@ def test_the_data_phase_makes_elsewhere_what_it_makes_in_one_process(root, first
     np.testing.assert_allclose(found[1].to_numpy(float), found[0].to_numpy(float), atol=1e-6)
     graphs = [artifact(folder, "Transform", "transform_graph") for folder in (root, tmp_path)]
     constants = [read_standardisation(graph, log1p=False) for graph in graphs]
-    np.testing.assert_allclose(constants[1].mean, constants[0].mean, rtol=1e-6)
-    np.testing.assert_allclose(constants[1].scale, constants[0].scale, rtol=1e-6)
+    np.testing.assert_allclose(constants[1].mean, constants[0].mean, rtol=1e-5)
+    np.testing.assert_allclose(constants[1].scale, constants[0].scale, rtol=1e-5)
 
 
 def test_model_analysis_finds_elsewhere_what_it_finds_in_one_process(root, first, elsewhere, tmp_path):
