@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pyarrow as pa
 from pyarrow import fs
@@ -113,11 +113,11 @@ class PushedBundles:
         with plainly_told(self._remote):
             if self._store.get_file_info(self._remote.bucket).type == fs.FileType.NotFound:
                 raise DataError(f"bundle_root {self._remote}: {no_bucket(self._remote)}")
-            listed = self._store.get_file_info(fs.FileSelector(self._key, allow_not_found=True))
-            names = [one.base_name for one in listed if one.type == fs.FileType.Directory]
-            manifests = self._store.get_file_info([f"{self._key}/{name}/{MANIFEST_FILE}" for name in names])
-        # One that was broken off before it was written is empty.
-        return [name for name, one in zip(names, manifests, strict=True) if one.type == fs.FileType.File and one.size]
+            # Not all stores have folders: what they list for certain are objects.
+            listed = self._store.get_file_info(fs.FileSelector(self._key, allow_not_found=True, recursive=True))
+        paths = [PurePosixPath(one.path[len(self._key) + 1 :]) for one in listed if one.size]
+        # A manifest that was broken off before it was written is empty, and so not among them.
+        return [path.parts[0] for path in paths if path.parts[1:] == (MANIFEST_FILE,)]
 
     def _read(self, version: str) -> bytes:
         place = self._remote / version / MANIFEST_FILE

@@ -36,12 +36,13 @@ def store_of(location: Location) -> fs.FileSystem:
         DataError: a setting is wrong, or the bucket's region cannot be found out.
     """
     settings = location.settings
-    anonymous = settings.get("anonymous", "").lower() == "true"
     names = ENDPOINTS[location.scheme]
     given = next((os.environ[name] for name in names if os.environ.get(name)), "")
     endpoint = _endpoint(settings.get("endpoint_override", given))
     if "scheme" in settings:
         endpoint["scheme"] = settings["scheme"]
+    # Nobody knows an emulator's keys.
+    anonymous = settings.get("anonymous", "").lower() == "true" or (location.scheme == "gs" and bool(given))
     with plainly_told(location):
         if location.scheme == "gs":
             limit = timedelta(seconds=GCS_SECONDS)
@@ -64,7 +65,10 @@ def plainly_told(location: Location) -> Iterator[None]:
     """Turn a store's errors within the block into a DataError that names `location` and a way out."""
     try:
         yield
-    except FileNotFoundError:
+    except FileNotFoundError as error:
+        # Google Cloud Storage lists a key that is not there as empty, and a bucket that is not there not at all.
+        if "ListObjects" in str(error):
+            raise DataError(f"{location}: {no_bucket(location)}") from None
         raise DataError(f"{location} does not exist; correct the key") from None
     except (OSError, pa.ArrowException) as error:
         if isinstance(error, OSError) and error.errno is not None:

@@ -23,8 +23,8 @@ from pipelines.simulation import SimulationSettings, write_marketplace
 from seriatim_errors import BundleError, DataError
 from serving.bundle import open_bundle
 from tests.pipelines.logs import small_log
-from tests.pipelines.s3_server import KEYS, s3_server
 from tests.pipelines.small_pipeline import told_to
+from tests.pipelines.store_servers import store_server
 from tests.planted_bundles import VERSION, planted_bundle
 
 LOG = {
@@ -35,17 +35,17 @@ LOG = {
 }
 
 
-@pytest.fixture(scope="module")
-def server():
-    with s3_server() as started:
+@pytest.fixture(scope="module", params=["s3", "gs"])
+def server(request):
+    with store_server(request.param) as started:
         yield started
 
 
 @pytest.fixture
-def s3(server, monkeypatch):
-    """The server, emptied, and the environment that leads to it."""
-    server.tell("reset")
-    for name, value in {**KEYS, "AWS_ENDPOINT_URL": server.address}.items():
+def store(server, monkeypatch):
+    """The server with the bucket above and nothing else, and the environment that leads to it."""
+    server.reset()
+    for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     server.store.create_dir("bucket")
     for key, content in LOG.items():
@@ -53,73 +53,83 @@ def s3(server, monkeypatch):
     return server
 
 
-def mirror(text, root, *patterns, **how):
-    """Mirror to `root`; returns what lies there by path, and what was told."""
-    said = []
-    path = local_copy(Location(text), root, patterns, say=said.append, **how)
-    files = {file.relative_to(root / "s3/bucket").as_posix(): file for file in root.rglob("*") if file.is_file()}
+@pytest.fixture
+def s3(store):
+    """The server of S3 alone, for what the two stores have in common beyond the protocol."""
+    if store.scheme != "s3":
+        pytest.skip("looked at in S3 alone")
+    return store
+
+
+def mirror(location, root, *patterns, **how):
+    """Mirror to `root`; returns the copy, what lies in that bucket's mirror by path, and what was told."""
+    said, location = [], Location(location)
+    path = local_copy(location, root, patterns, say=said.append, **how)
+    folder = root / location.scheme / location.bucket
+    files = {file.relative_to(folder).as_posix(): file for file in root.rglob("*") if file.is_file()}
     return path, {name: file.read_bytes() for name, file in files.items()}, said
 
 
-def test_only_what_changed_is_fetched_again_and_what_is_gone_disappears(s3, tmp_path):
-    path, files, said = mirror("s3://bucket", tmp_path)
-    assert path == tmp_path / "s3/bucket"
+def test_only_what_changed_is_fetched_again_and_what_is_gone_disappears(store, tmp_path):
+    path, files, said = mirror(f"{store.bucket}", tmp_path)
+    assert path == tmp_path / store.scheme / "bucket"
     assert files == LOG
     assert "4 objects, of which 4 are new or changed" in said[0]
-    assert "of which 0 are new or changed" in mirror("s3://bucket", tmp_path)[2][0]
-    s3.put("bucket/logs/day=1/part.csv", b"one more")
-    s3.store.delete_file("bucket/other.csv")
-    (tmp_path / "s3/bucket/logs/day=2/part.csv").write_bytes(b"edited")
-    (tmp_path / "s3/bucket/logs/.half.partial").write_bytes(b"a killed run's")
-    _, files, said = mirror("s3://bucket", tmp_path)
+    assert "of which 0 are new or changed" in mirror(f"{store.bucket}", tmp_path)[2][0]
+    store.put("bucket/logs/day=1/part.csv", b"one more")
+    store.store.delete_file("bucket/other.csv")
+    (tmp_path / store.scheme / "bucket/logs/day=2/part.csv").write_bytes(b"edited")
+    (tmp_path / store.scheme / "bucket/logs/.half.partial").write_bytes(b"a killed run's")
+    _, files, said = mirror(f"{store.bucket}", tmp_path)
     assert "3 objects, of which 2 are new or changed" in said[0]
     assert files == {**{name: LOG[name] for name in LOG if name != "other.csv"}, "logs/day=1/part.csv": b"one more"}
 
 
-def test_one_object_is_mirrored_alone_and_a_folder_may_take_its_place(s3, tmp_path):
-    path, files, _ = mirror("s3://bucket/other.csv", tmp_path)
+def test_one_object_is_mirrored_alone_and_a_folder_may_take_its_place(store, tmp_path):
+    path, files, _ = mirror(f"{store.bucket}/other.csv", tmp_path)
     assert path.read_bytes() == b"four"
     assert list(files) == ["other.csv"]
-    s3.store.delete_file("bucket/other.csv")
-    s3.put("bucket/other.csv/now/below", b"five")
-    assert mirror("s3://bucket/other.csv", tmp_path)[1] == {"other.csv/now/below": b"five"}
+    store.store.delete_file("bucket/other.csv")
+    store.put("bucket/other.csv/now/below", b"five")
+    assert mirror(f"{store.bucket}/other.csv", tmp_path)[1] == {"other.csv/now/below": b"five"}
 
 
-def test_patterns_and_braces_choose_from_the_listing(s3, tmp_path):
-    assert set(mirror("s3://bucket/logs", tmp_path, "*/part.csv")[1]) == {"logs/day=1/part.csv", "logs/day=2/part.csv"}
-    path, files, _ = mirror("s3://bucket/logs/day={date}/part.csv", tmp_path)
-    assert path == tmp_path / "s3/bucket/logs/day={date}/part.csv"
+def test_patterns_and_braces_choose_from_the_listing(store, tmp_path):
+    files = mirror(f"{store.bucket}/logs", tmp_path, "*/part.csv")[1]
     assert set(files) == {"logs/day=1/part.csv", "logs/day=2/part.csv"}
-    assert set(mirror("s3://bucket/logs/{date}", tmp_path, "notes.md")[1]) == {"logs/day=2/notes.md"}
-    beside = mirror("s3://bucket/logs/day=2/part.csv", tmp_path, beside=["*.md"])[1]
+    path, files, _ = mirror(f"{store.bucket}/logs/day={{date}}/part.csv", tmp_path)
+    assert path == tmp_path / store.scheme / "bucket/logs/day={date}/part.csv"
+    assert set(files) == {"logs/day=1/part.csv", "logs/day=2/part.csv"}
+    assert set(mirror(f"{store.bucket}/logs/{{date}}", tmp_path, "notes.md")[1]) == {"logs/day=2/notes.md"}
+    beside = mirror(f"{store.bucket}/logs/day=2/part.csv", tmp_path, beside=["*.md"])[1]
     assert set(beside) == {"logs/day=2/part.csv", "logs/day=2/notes.md"}
     with pytest.raises(DataError, match=r"no object matches \*\.parquet; correct the key or the patterns"):
-        mirror("s3://bucket/logs", tmp_path, "*.parquet")
+        mirror(f"{store.bucket}/logs", tmp_path, "*.parquet")
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("place", "said"),
     [
-        ("s3://bucket/nowhere", "s3://bucket/nowhere does not exist; correct the key"),
-        ("s3://no-such-bucket/logs", "there is no bucket 'no-such-bucket'"),
-        ("s3://bucket/odd", "'bucket/odd' in the store is an object and has others below"),
+        ("bucket/nowhere", "/nowhere does not exist; correct the key"),
+        ("no-such-bucket/logs", "there is no bucket 'no-such-bucket'"),
+        ("bucket", "'bucket/odd' in the store is an object and has others below"),
     ],
 )
-def test_what_is_not_there_is_told_by_name(s3, tmp_path, text, said):
-    s3.put("bucket/odd", b"object")
-    s3.put("bucket/odd/below", b"object")
+def test_what_is_not_there_is_told_by_name(store, tmp_path, place, said):
+    store.put("bucket/odd", b"object")
+    store.put("bucket/odd/below", b"object")
     with pytest.raises(DataError) as refused:
-        local_copy(Location("s3://bucket") if "odd" in text else Location(text), tmp_path)
+        local_copy(Location(f"{store.scheme}://{place}"), tmp_path)
     assert said in str(refused.value)
 
 
 def test_without_rights_or_a_server_the_way_out_is_told(s3, tmp_path, monkeypatch):
-    s3.tell("reset-auth", "0")
+    s3.tell("moto-api/reset-auth", "0")
     try:
         with pytest.raises(DataError, match=r"access is denied; give credentials .* by AWS_ACCESS_KEY_ID"):
             local_copy(Location("s3://bucket/logs"), tmp_path)
     finally:
-        s3.tell("reset-auth", "1000000")
+        s3.tell("moto-api/reset-auth", "1000000")
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         place = f"s3://bucket/logs?endpoint_override=127.0.0.1:{nobody.getsockname()[1]}&scheme=http"
@@ -128,7 +138,7 @@ def test_without_rights_or_a_server_the_way_out_is_told(s3, tmp_path, monkeypatc
 
 
 def test_a_query_names_another_endpoint_and_public_buckets_need_no_keys(s3, tmp_path, monkeypatch):
-    for name in (*KEYS, "AWS_ENDPOINT_URL"):
+    for name in s3.environment:
         monkeypatch.delenv(name)
     settings = f"endpoint_override={s3.address}&region=us-east-1&anonymous=true"
     assert set(mirror(f"s3://bucket/logs?{settings}", tmp_path, "*/notes.md")[1]) == {"logs/day=2/notes.md"}
@@ -161,22 +171,22 @@ def test_validate_reads_a_log_in_a_store(s3, tmp_path):
     assert "hdfs:// is not read" in CliRunner().invoke(validate, ["hdfs://bucket/none"]).output
 
 
-def pushed(machine, said=None):
+def pushed(store, machine, said=None, bucket="bucket"):
     """What the pipeline has pushed, seen from one of the machines that it runs on."""
     config = PipelineConfig(
-        name="planted", run_root=machine, bundle_root="s3://bucket/models", data={"path": "log.csv"}
+        name="planted", run_root=machine, bundle_root=f"{store.scheme}://{bucket}/models", data={"path": "log.csv"}
     )
     return PushedBundles(config, (said if said is not None else []).append), config.bundle_folder
 
 
-def test_a_bundle_reaches_another_machine_whole(s3, tmp_path):
-    here, folder = pushed(tmp_path / "here")
+def test_a_bundle_reaches_another_machine_whole(store, tmp_path):
+    here, folder = pushed(store, tmp_path / "here")
     assert here.versions == []
     shutil.copytree(planted_bundle(tmp_path / "made").folder, folder / VERSION)
     said = []
-    pushed(tmp_path / "here", said)[0].send(VERSION)
-    assert said == [f"bundle {VERSION} is in s3://bucket/models/planted"]
-    there, other = pushed(tmp_path / "there")
+    pushed(store, tmp_path / "here", said)[0].send(VERSION)
+    assert said == [f"bundle {VERSION} is in {store.bucket}/models/planted"]
+    there, other = pushed(store, tmp_path / "there")
     assert there.versions == [VERSION]
     assert there.manifest(VERSION) == open_bundle(folder / VERSION).manifest
     assert not other.exists()
@@ -189,8 +199,8 @@ def test_a_bundle_reaches_another_machine_whole(s3, tmp_path):
         there.send(VERSION)
 
 
-def test_half_a_bundle_is_none_and_is_completed_later(s3, tmp_path, monkeypatch):
-    here, folder = pushed(tmp_path / "here")
+def test_half_a_bundle_is_none_and_is_completed_later(store, tmp_path, monkeypatch):
+    here, folder = pushed(store, tmp_path / "here")
     shutil.copytree(planted_bundle(tmp_path / "made").folder, folder / VERSION)
     copied, whole = [], shutil.copyfileobj
 
@@ -204,20 +214,20 @@ def test_half_a_bundle_is_none_and_is_completed_later(s3, tmp_path, monkeypatch)
         broken.setattr(shutil, "copyfileobj", breaking)
         with pytest.raises(DataError, match="the store cannot be reached"):
             here.send(VERSION)
-    assert pushed(tmp_path / "there")[0].versions == []
-    s3.put(f"bucket/models/planted/{VERSION}/manifest.json", b"")
-    assert pushed(tmp_path / "there")[0].versions == []
-    pushed(tmp_path / "here")[0].send(VERSION)
-    there, other = pushed(tmp_path / "there")
+    assert pushed(store, tmp_path / "there")[0].versions == []
+    store.put(f"bucket/models/planted/{VERSION}/manifest.json", b"")
+    assert pushed(store, tmp_path / "there")[0].versions == []
+    pushed(store, tmp_path / "here")[0].send(VERSION)
+    there, other = pushed(store, tmp_path / "there")
     assert there.folder(VERSION) == other / VERSION
 
 
-def test_a_damaged_bundle_in_the_store_is_refused(s3, tmp_path):
-    here, folder = pushed(tmp_path / "here")
+def test_a_damaged_bundle_in_the_store_is_refused(store, tmp_path):
+    here, folder = pushed(store, tmp_path / "here")
     shutil.copytree(planted_bundle(tmp_path / "made").folder, folder / VERSION)
     here.send(VERSION)
-    s3.put(f"bucket/models/planted/{VERSION}/base_ranker/model.txt", b"altered")
-    there, other = pushed(tmp_path / "there")
+    store.put(f"bucket/models/planted/{VERSION}/base_ranker/model.txt", b"altered")
+    there, other = pushed(store, tmp_path / "there")
     with pytest.raises(BundleError, match="does not match its checksum"):
         there.folder(VERSION)
     assert not (other / VERSION).exists()
@@ -248,7 +258,6 @@ def test_a_run_reads_a_log_in_a_store_and_another_machine_compares_with_what_it_
     assert {one.base_name for one in pushed_there} == {first.bundle.name, found.bundle.name}
 
 
-def test_bundles_for_a_bucket_that_is_not_there_stop_the_run_at_its_start(s3, tmp_path):
-    s3.store.delete_dir("bucket")
-    with pytest.raises(DataError, match="bundle_root s3://bucket/models/planted: there is no bucket 'bucket'"):
-        pushed(tmp_path)
+def test_bundles_for_a_bucket_that_is_not_there_stop_the_run_at_its_start(store, tmp_path):
+    with pytest.raises(DataError, match=r".*://nowhere/models/planted: there is no bucket 'nowhere'"):
+        pushed(store, tmp_path, bucket="nowhere")
