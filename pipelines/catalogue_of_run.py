@@ -29,7 +29,7 @@ def catalogue_of_run(config: PipelineConfig, log: PreparedLog, say: Callable[[st
             f"the labeller reads the features of items, columns {ITEM_PREFIX}*, and the click log has none (found: "
             f"{', '.join(log.columns.names)}); name those of its features so, or set labeller to null"
         )
-    catalogue = read_catalogue(config.data.items, config.labeller.label_prefix)
+    catalogue = read_catalogue(config.data.items.local, config.labeller.label_prefix)
     shown = pyarrow.parquet.read_table(log.folder / f"{TRAIN}.parquet", columns=["item_id"])["item_id"]
     common = items_in_common(catalogue, pd.unique(shown.to_pandas()))
     say(

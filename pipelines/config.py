@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
+from pipelines.beam_options import require_beam_options
 from pipelines.images_config import ImagesConfig
+from pipelines.locations import LocalPath, Location
 from pipelines.metadata_config import MetadataConfig
 from pipelines.slate_value_config import SlateValueConfig
 from pipelines.slices_config import SlicedColumn
@@ -27,7 +29,7 @@ class SimulationConfig(Section):
 class DataConfig(Section):
     """Where the click log lies and how it is split."""
 
-    path: Path = Field(description="Click log: a file, or a folder that `train` and `evaluation` look into.")
+    path: Location = Field(description="Click log: a file, or a folder that `train` and `evaluation` look into.")
     format: LogFormat = Field("auto", description="`auto` goes by the file's name.")
     train: tuple[str, ...] = Field((), description="File patterns under `path` to train on; empty: `path`.")
     evaluation: tuple[str, ...] = Field((), description="File patterns under `path` to evaluate on.")
@@ -39,8 +41,14 @@ class DataConfig(Section):
     )
     click_action: str = Field("click", min_length=1, description="Action of an event log that counts as a click.")
     click_window: float = Field(3600.0, gt=0, description="Seconds after a slate within which a click counts.")
-    items: Path | None = Field(None, description="Item catalogue: tags for the labeller, thumbnails for `images`.")
+    items: Location | None = Field(None, description="Item catalogue: tags for the labeller, thumbnails for `images`.")
     simulate: SimulationConfig | None = Field(None, description="Make the log at `path` when it is absent.")
+
+    @model_validator(mode="after")
+    def _simulated_here(self) -> DataConfig:
+        if self.simulate is not None and not self.path.is_local:
+            raise ValueError("data.simulate makes a log on this machine and path is remote; set simulate to null")
+        return self
 
 
 class ClicksConfig(Section):
@@ -206,14 +214,20 @@ class PipelineConfig(Section):
     evaluation: EvaluationConfig = EvaluationConfig()
     serving: ServingConfig = ServingConfig()
     metadata: MetadataConfig = MetadataConfig()
-    run_root: Path = Field(Path("runs"), description="Folder of runs.")
-    bundle_root: Path = Field(Path("bundles"), description="Folder of pushed bundles, by pipeline name.")
+    run_root: LocalPath = Field(Path("runs"), description="Folder of runs.")
+    bundle_root: Location = Field(Location("bundles"), description="Folder of pushed bundles, by pipeline name.")
     beam_options: tuple[str, ...] = Field(
         # DirectRunner works in this process: naming an image keeps TFX from packing itself up for workers,
         # which takes two seconds a component.
         ("--runner=DirectRunner", "--direct_running_mode=in_memory", "--sdk_container_image=none"),
-        description="Passed to every Beam pipeline as they are.",
+        description="Passed to every Beam pipeline; one that Beam does not know is an error.",
     )
+
+    @field_validator("beam_options")
+    @classmethod
+    def _beam_knows_its_options(cls, options: tuple[str, ...]) -> tuple[str, ...]:
+        require_beam_options(options)
+        return options
 
     @model_validator(mode="after")
     def _stages_fit_together(self) -> PipelineConfig:
@@ -242,8 +256,8 @@ class PipelineConfig(Section):
 
     @property
     def bundle_folder(self) -> Path:
-        """Folder whose subfolders are this pipeline's pushed bundles."""
-        return self.bundle_root / self.name
+        """Folder on this machine whose subfolders are this pipeline's pushed bundles."""
+        return self.bundle_root.local / self.name if self.bundle_root.is_local else self.run_folder / "bundles"
 
 
 def load_config(path: Path, overrides: dict[str, Any] | None = None) -> PipelineConfig:

@@ -16,6 +16,7 @@ from pipelines.config import PipelineConfig
 from pipelines.images_of_run import RunImages
 from pipelines.ingest import PreparedLog
 from pipelines.item_catalogue import ItemCatalogue
+from pipelines.locations import Location
 
 CODE_FOLDERS = ("components", "evaluation", "stages")
 CODE_FILES = (
@@ -41,10 +42,10 @@ def fingerprint(values: Any) -> str:
 
 def settings_of(config: PipelineConfig) -> str:
     """All of the configuration that shapes results, as JSON: where files lie does not, so it is levelled."""
-    items = None if config.labeller is None and config.images is None else Path("items")
-    data = config.data.model_copy(update={"path": Path("log"), "simulate": None, "items": items})
+    items = None if config.labeller is None and config.images is None else Location("items")
+    data = config.data.model_copy(update={"path": Location("log"), "simulate": None, "items": items})
     images = None if config.images is None else config.images.model_copy(update={"cache_root": Path("cache")})
-    places = {"images": images, "run_root": Path("runs"), "bundle_root": Path("bundles"), "beam_options": ()}
+    places = {"images": images, "run_root": Path("runs"), "bundle_root": Location("bundles"), "beam_options": ()}
     return config.model_copy(update={"data": data, **places}).model_dump_json(exclude={"metadata"})
 
 

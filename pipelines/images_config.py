@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from pipelines.locations import LocalPath
 from pipelines.picture_opening import PictureOpening
 from seriatim_config import Section
 
@@ -18,7 +19,7 @@ class ImagesConfig(Section):
     """Thumbnails of the catalogue, read by a cascade of backbones: what it says becomes features of the items."""
 
     column: str = Field("thumbnail", min_length=1, description="Column of `data.items` with the image files' bytes.")
-    cascade: Path | None = Field(None, description="Folder of an exported cascade; null: one is trained.")
+    cascade: LocalPath | None = Field(None, description="Folder of an exported cascade; null: one is trained.")
     class_column: str = Field(
         "thumbnail_class", min_length=1, description="Column with the classes to train it on; null where unknown."
     )
@@ -45,10 +46,14 @@ class ImagesConfig(Section):
         "max_probability", description="What is compared with the thresholds."
     )
     combine: Literal["mean", "last"] = Field("mean", description="What a stage answers with.")
-    codec: Path | None = Field(None, description="Folder of the codec that coded thumbnails are of; null: none are.")
-    sky: Path | None = Field(None, description="Folder of a sky network: skies become features; null: they do not.")
+    codec: LocalPath | None = Field(
+        None, description="Folder of the codec that coded thumbnails are of; null: none are."
+    )
+    sky: LocalPath | None = Field(
+        None, description="Folder of a sky network: skies become features; null: they do not."
+    )
     improve_sky: bool = Field(False, description="The cascade sees thumbnails with better skies.")
-    cache_root: Path = Field(Path("image_cache"), description="Folder of what cascades have said about images.")
+    cache_root: LocalPath = Field(Path("image_cache"), description="Folder of what cascades have said about images.")
 
     @property
     def opening(self) -> PictureOpening:

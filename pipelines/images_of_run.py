@@ -46,7 +46,7 @@ def images_of_run(config: PipelineConfig, log: PreparedLog, say: Callable[[str],
             "name them in data.ignore_columns, or set images to null"
         )
     trained = images.cascade is None
-    summary = summarise_thumbnails(config.data.items, images.column, images.class_column if trained else None)
+    summary = summarise_thumbnails(config.data.items.local, images.column, images.class_column if trained else None)
     say(
         f"thumbnails {summary.fingerprint}: of {summary.pictures} of {summary.items} items"
         + (f", {summary.labelled} of them of {len(summary.class_names)} known classes" if trained else "")

@@ -135,7 +135,7 @@ def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
 
     if config.labeller is not None and config.data.items is not None and inputs.catalogue is not None:
         catalogue_gen = ItemCatalogueGen(
-            path=str(config.data.items.resolve()),
+            path=str(config.data.items.local.resolve()),
             label_prefix=config.labeller.label_prefix,
             fingerprint=inputs.catalogue.fingerprint,
             code=shared["code"],
@@ -155,7 +155,7 @@ def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
     evaluator = BundleEvaluator(
         examples=examples,
         baseline=str(inputs.baseline.resolve()) if inputs.baseline else "",
-        log_path=str(config.data.path.resolve()) if config.evaluation.off_policy else "",
+        log_path=str(config.data.path.local.resolve()) if config.evaluation.off_policy else "",
         **stages,
         **clicks,
         **pictures,
@@ -182,7 +182,7 @@ def _image_components(inputs: PipelineInputs, code: str) -> tuple[list[BaseNode]
     config, images = inputs.config, inputs.images
     if config.images is None or config.data.items is None or images is None:
         return [], {}
-    catalogue = str(config.data.items.resolve())
+    catalogue = str(config.data.items.local.resolve())
     names, components, source = images.names.to_json(), list[BaseNode](), dict[str, Any]()
     if config.images.cascade is None:
         settings = config.images.model_dump_json(exclude={"cache_root"})
@@ -218,7 +218,7 @@ def _described(inputs: PipelineInputs) -> str:
     return json.dumps(
         {
             "fingerprint": data_fingerprint(log, inputs.catalogue, inputs.images),
-            "planted_edges": None if items is None or inputs.catalogue is None else planted_edges(items),
+            "planted_edges": None if items is None or inputs.catalogue is None else planted_edges(items.local),
             "counts": {
                 "requests": log.requests,
                 "rows": log.rows,

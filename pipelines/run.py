@@ -17,7 +17,9 @@ from pipelines.images_of_run import images_of_run
 from pipelines.ingest import PreparedLog, prepare_log
 from pipelines.labels import require_labels
 from pipelines.phases import PHASES, Phase, until
+from pipelines.pushed_bundles import PushedBundles
 from pipelines.quiet import errors_to
+from pipelines.remote_inputs import with_local_inputs
 from pipelines.report.drift_metrics import DriftMetrics
 from pipelines.report.metrics_file import METRICS_FILE, ComponentTime, Metrics, read_metrics
 from pipelines.report.metrics_parquet import write_tables
@@ -26,7 +28,6 @@ from pipelines.run_lock import only_process_in
 from pipelines.simulation import SimulationSettings, simulated_format, write_marketplace
 from seriatim_errors import BundleError
 from serving.bundle import bundle_versions, open_bundle
-from serving.bundle.manifest import MANIFEST_FILE, Manifest
 
 LOG_FILE = "log.txt"
 
@@ -70,13 +71,16 @@ def run(config: PipelineConfig, progress: RunProgress, last: Phase = PHASES[-1])
 
 
 def _run_alone(config: PipelineConfig, progress: RunProgress, last: Phase) -> FinishedRun | None:
-    data = config.data
-    if data.simulate is not None and not data.path.exists():
-        log_format = simulated_format(data.path)
-        progress.say(f"simulating a marketplace of {data.simulate.requests} requests into {data.path.parent}")
-        settings = SimulationSettings(requests=data.simulate.requests, seed=data.simulate.seed)
-        write_marketplace(settings, data.path.parent, log_format)
+    simulate, path = config.data.simulate, config.data.path
+    if simulate is not None and not path.local.exists():
+        log_format = simulated_format(path.local)
+        progress.say(f"simulating a marketplace of {simulate.requests} requests into {path.local.parent}")
+        settings = SimulationSettings(requests=simulate.requests, seed=simulate.seed)
+        write_marketplace(settings, path.local.parent, log_format)
     folder = config.run_folder
+    bundles = PushedBundles(config, progress.say)
+    given, config = config, with_local_inputs(config, progress.say)
+    data = config.data
     log = prepare_log(data, config.seed, folder / "input")
     progress.say(_describe(log))
     require_labels(config, log.labels)
@@ -84,7 +88,7 @@ def _run_alone(config: PipelineConfig, progress: RunProgress, last: Phase) -> Fi
     catalogue = catalogue_of_run(config, log, progress.say)
     images = images_of_run(config, log, progress.say)
     folder.mkdir(parents=True, exist_ok=True)
-    resolved = yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False)
+    resolved = yaml.safe_dump(given.model_dump(mode="json"), sort_keys=False)
     (folder / CONFIG_FILE).write_text(resolved, encoding="utf-8")
     progress.say("loading TFX")
     # TFX takes many seconds to import; everything that can fail for a user's mistake comes before.
@@ -96,7 +100,7 @@ def _run_alone(config: PipelineConfig, progress: RunProgress, last: Phase) -> Fi
 
     connection = metadata_connection(config.metadata, folder)
     require_store(connection, config.metadata)
-    baseline = baseline_bundle(config, data_fingerprint(log, catalogue, images))
+    baseline = baseline_bundle(config, bundles, data_fingerprint(log, catalogue, images))
     whole = build_pipeline(PipelineInputs(config, log, catalogue, images, baseline))
     components = until(last, whole, [component.id for component in whole])
     progress.plan([component.id for component in components])
@@ -119,10 +123,10 @@ def _run_alone(config: PipelineConfig, progress: RunProgress, last: Phase) -> Fi
     [statistics] = [r.outputs["statistics"] for r in runs if r.component == "StatisticsGen"]
     with errors_to(folder / LOG_FILE):
         drift = drift_of_run(connection, config.name, statistics, config.evaluation.drift_threshold)
-    return _conclude(config, read_metrics(evaluation / METRICS_FILE), times, drift)
+    return _conclude(config, bundles, read_metrics(evaluation / METRICS_FILE), times, drift)
 
 
-def baseline_bundle(config: PipelineConfig, data: str) -> Path | None:
+def baseline_bundle(config: PipelineConfig, bundles: PushedBundles, data: str) -> Path | None:
     """The newest pushed bundle that another configuration, code or data have made; None for the first.
 
     `data` is the fingerprint of this run's data.
@@ -131,21 +135,24 @@ def baseline_bundle(config: PipelineConfig, data: str) -> Path | None:
     find its cached evaluation again.
     """
     own = (fingerprint([settings_of(config), code_fingerprint()]), data)
-    for version in reversed(bundle_versions(config.bundle_folder)):
-        folder = config.bundle_folder / version
-        manifest = Manifest.model_validate_json((folder / MANIFEST_FILE).read_text(encoding="utf-8"))
-        if (manifest.config_fingerprint, manifest.training_data.fingerprint) != own:
-            try:
-                return open_bundle(folder).folder
-            except BundleError:
-                continue
+    for version in reversed(bundles.versions):
+        try:
+            manifest = bundles.manifest(version)
+            if (manifest.config_fingerprint, manifest.training_data.fingerprint) != own:
+                return bundles.folder(version)
+        except BundleError:
+            continue
     return None
 
 
 def _conclude(
-    config: PipelineConfig, metrics: Metrics, times: tuple[ComponentTime, ...], drift: DriftMetrics | None
+    config: PipelineConfig,
+    bundles: PushedBundles,
+    metrics: Metrics,
+    times: tuple[ComponentTime, ...],
+    drift: DriftMetrics | None,
 ) -> FinishedRun:
-    """Copy the evaluation's metrics into the run folder with what only the whole run knows."""
+    """Copy the evaluation's metrics into the run folder with what only the whole run knows; send the bundle."""
     bundle = None
     if metrics.blessing.blessed:
         own = metrics.run.config_fingerprint, metrics.run.data_fingerprint
@@ -158,6 +165,8 @@ def _conclude(
     metrics = metrics.model_copy(update={"components": times, "drift": drift, "run": run_summary})
     metrics.save(config.run_folder / METRICS_FILE)
     write_tables(metrics, config.run_folder)
+    if bundle is not None:
+        bundles.send(bundle.name)
     return FinishedRun(config.run_folder, metrics, bundle)
 
 

@@ -13,20 +13,21 @@ from pipelines.phases import PHASES, Phase
 
 if TYPE_CHECKING:
     from pipelines.config import PipelineConfig
+    from pipelines.locations import Location
     from pipelines.report.metrics_file import ComponentTime
 
 
 @click.command()
 @configured
-@click.option("--data", type=click.Path(path_type=Path), help="Click log, in place of the config's data.path.")
-@click.option("--items", type=click.Path(path_type=Path), help="Item catalogue, in place of the config's data.items.")
+@click.option("--data", help="Click log, path or URL, in place of the config's data.path.")
+@click.option("--items", help="Item catalogue, path or URL, in place of the config's data.items.")
 @click.option("--name", help="Name of the run, in place of the config's.")
 @click.option(
     "--until", "last", type=click.Choice(PHASES), default=PHASES[-1], show_default=True, help="Phase to end after."
 )
 @overriding
 def run(
-    config_path: Path, data: Path | None, items: Path | None, name: str | None, last: Phase, overrides: dict[str, Any]
+    config_path: Path, data: str | None, items: str | None, name: str | None, last: Phase, overrides: dict[str, Any]
 ) -> None:
     """Train, evaluate, bless and push models from a click log; unchanged steps are not run again."""
     from pipelines.config import load_config
@@ -38,15 +39,19 @@ def run(
     given = dict(overrides)
     if data is not None:
         # A log that a person names is never made up.
-        overrides |= {"data.path": str(data), "data.simulate": None}
+        overrides |= {"data.path": data, "data.simulate": None}
     if items is not None:
-        overrides["data.items"] = str(items)
+        overrides["data.items"] = items
     if name is not None:
         overrides["name"] = name
     config = load_config(config_path, overrides)
     shown = _Progress()
     named_items = "data.items" in overrides
-    if data is not None and not named_items and catalogue_is_simulated(load_config(config_path, given), data):
+    if (
+        data is not None
+        and not named_items
+        and catalogue_is_simulated(load_config(config_path, given), config.data.path)
+    ):
         config = config.model_copy(update={"labeller": None, "images": None})
         shown.say("no labels, no images: the config's catalogue is of the simulated log; name this log's with --items")
     try:
@@ -62,10 +67,10 @@ def run(
         click.echo(f"bundle: {finished.bundle}")
 
 
-def catalogue_is_simulated(config: PipelineConfig, data: Path) -> bool:
+def catalogue_is_simulated(config: PipelineConfig, data: Location) -> bool:
     """Whether the configured catalogue is made with the configured log, in whose place `data` stands."""
     made = config.data.simulate is not None and not (config.labeller is None and config.images is None)
-    return made and data.resolve() != config.data.path.resolve()
+    return made and not (data.is_local and data.local.resolve() == config.data.path.local.resolve())
 
 
 class _Progress:

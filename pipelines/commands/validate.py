@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipelines.commands.location_argument import as_location
 from seriatim_errors import DataError
 
 if TYPE_CHECKING:
     from pipelines.checked_log import CheckedLog
     from pipelines.click_log import FeatureColumns
+    from pipelines.locations import Location
     from pipelines.log_facts import LogFacts
 
 FORMATS = ["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit", "event_log"]
 
 
 @click.command()
-@click.argument("log", type=click.Path(path_type=Path))
+@click.argument("log", callback=as_location)
 @click.option("--format", "log_format", type=click.Choice(FORMATS), default="auto", show_default=True)
 @click.option("--ignore-column", "ignored", multiple=True, metavar="NAME", help="A column that is no feature.")
 @click.option("--quarantine", type=click.Path(path_type=Path), help="Folder to write the bad rows to.")
@@ -27,7 +29,7 @@ FORMATS = ["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit"
     "--max-bad-share", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Refuse the log above it."
 )
 def validate(
-    log: Path, log_format: str, ignored: tuple[str, ...], quarantine: Path | None, max_bad_share: float
+    log: Location, log_format: str, ignored: tuple[str, ...], quarantine: Path | None, max_bad_share: float
 ) -> None:
     """Check LOG: its columns, every row, and what is consistent within a request.
 
@@ -36,14 +38,18 @@ def validate(
     from pipelines.checked_log import CheckedLog, write_bad_rows
     from pipelines.click_log import feature_columns
     from pipelines.config import DataConfig
+    from pipelines.locations import Location
+    from pipelines.locations.mirror import local_copy
     from pipelines.log_facts import LogFacts
     from pipelines.readers import LogFiles
+    from pipelines.readers.files import COMPANION_PATTERNS
     from pipelines.spooled_files import BUCKET_BYTES, TRAIN, spool_files
 
-    data = DataConfig(path=log, format=log_format, ignore_columns=ignored)
     with tempfile.TemporaryDirectory(prefix="seriatim-validate-") as temporary:
         folder = Path(temporary)
-        spooled = spool_files(LogFiles((log,), ()), data, folder / "spool", BUCKET_BYTES)[TRAIN]
+        path = local_copy(log, folder / "mirror", beside=COMPANION_PATTERNS.get(log_format, ()), say=click.echo)
+        data = DataConfig(path=Location(path), format=log_format, ignore_columns=ignored)
+        spooled = spool_files(LogFiles((path,), ()), data, folder / "spool", BUCKET_BYTES)[TRAIN]
         checked = CheckedLog(spooled, folder / "bad", data.max_request_rows, BUCKET_BYTES)
         columns = feature_columns(spooled.schema().names)
         facts = LogFacts()
@@ -86,7 +92,7 @@ def _copy(written: Path, quarantine: Path) -> None:
 
 
 def _print_verdict(
-    log: Path, facts: LogFacts, columns: FeatureColumns, checked: CheckedLog, reasons: dict[str, int]
+    log: Location, facts: LogFacts, columns: FeatureColumns, checked: CheckedLog, reasons: dict[str, int]
 ) -> None:
     from rich.console import Console
     from rich.table import Table

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pipelines.config import DataConfig, LogFormat
 from pipelines.readers.event_log import EventJoin, read_event_log
-from pipelines.readers.open_bandit import item_context_file, read_open_bandit
+from pipelines.readers.open_bandit import ITEM_CONTEXT, item_context_file, read_open_bandit
 from pipelines.readers.pieces import ROWS_AT_ONCE, Piece, csv_pieces, jsonl_pieces, parquet_pieces
 from pipelines.readers.read_logs import ReadLog
 from pipelines.readers.svmlight import query_file, read_letor, read_lightgbm
@@ -22,6 +22,8 @@ FORMAT_BY_SUFFIX = {
     ".ndjson": "jsonl",
     ".txt": "letor",
 }
+# Names of files that a format's reader reads beside those that it is told of.
+COMPANION_PATTERNS = {"lightgbm": ("*.query", "*.query.gz"), "open_bandit": (ITEM_CONTEXT,)}
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ def resolve_files(data: DataConfig) -> LogFiles:
     Raises:
         DataError: the path does not exist, or a pattern list finds no file.
     """
-    path = data.path
+    path = data.path.local
     if not path.exists():
         raise DataError(f"data.path {path} does not exist; give a click log with --data or in the config")
     if not data.train and not data.evaluation:

@@ -20,7 +20,10 @@ def config_of(schedule: Schedule) -> PipelineConfig:
         ConfigError: the configuration is wrong.
     """
     config = load_config(schedule.folder / schedule.config, schedule.overrides)
-    roots = {"run_root": schedule.folder / config.run_root, "bundle_root": schedule.folder / config.bundle_root}
+    roots = {
+        "run_root": schedule.folder / config.run_root,
+        "bundle_root": config.bundle_root.seen_from(schedule.folder),
+    }
     return config.model_copy(update=roots)
 
 

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.csv
@@ -16,6 +15,7 @@ from pipelines.commands.run import catalogue_is_simulated
 from pipelines.commands.simulate import simulate
 from pipelines.commands.validate import validate
 from pipelines.config import PipelineConfig
+from pipelines.locations import Location
 from pipelines.run_lock import FolderBusyError, only_process_in
 from seriatim_errors import DataError
 from tests.pipelines.logs import small_log, with_value
@@ -252,4 +252,4 @@ def test_a_catalogue_of_the_simulated_log_is_not_taken_for_one_of_another_log(tm
 def test_a_catalogue_is_simulated_where_the_configured_log_is_and_another_is_given(labeller, simulate, data, made):
     source = {"path": "clicks.parquet", "items": "items.parquet", "simulate": simulate}
     config = PipelineConfig(name="demo", data=source, labeller=labeller)
-    assert catalogue_is_simulated(config, Path(data)) is made
+    assert catalogue_is_simulated(config, Location(data)) is made

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.config import PipelineConfig, load_config
+from pipelines.locations import Location
 from seriatim_errors import ConfigError
 
 MINIMAL = "name: demo\nseed: 1\ndata:\n  path: log.csv\n"
@@ -70,18 +71,18 @@ def test_a_file_that_is_not_text_is_named(tmp_path):
 
 def test_an_override_makes_the_section_it_needs(tmp_path):
     config = load_config(written(tmp_path, "name: demo\ndata: log.csv\n"), {"data.path": "b.csv"})
-    assert config.data.path == Path("b.csv")
+    assert config.data.path == Location("b.csv")
 
 
 def test_overrides_lie_over_the_file(tmp_path):
     config = load_config(written(tmp_path, MINIMAL), {"data.path": "other.csv", "name": "changed"})
-    assert config.data.path == Path("other.csv")
+    assert config.data.path == Location("other.csv")
     assert config.bundle_folder == Path("bundles/changed")
 
 
 def test_a_catalogue_without_a_labeller_is_allowed(tmp_path):
     config = load_config(written(tmp_path, MINIMAL + "  items: items.csv\n"))
-    assert (config.data.items, config.labeller) == (Path("items.csv"), None)
+    assert (config.data.items, config.labeller) == (Location("items.csv"), None)
 
 
 def test_columns_to_slice_by_are_given_by_name_or_with_buckets_or_bounds(tmp_path):
@@ -98,7 +99,7 @@ def test_columns_to_slice_by_are_given_by_name_or_with_buckets_or_bounds(tmp_pat
 def test_the_default_run_sets_labels():
     config = load_config(Path(__file__).parents[2] / "configs" / "marketplace.yaml")
     assert config.labeller is not None
-    assert config.data.items == config.data.path.parent / "items.parquet"
+    assert config.data.items.local == config.data.path.local.parent / "items.parquet"
 
 
 @pytest.mark.parametrize("path", sorted(Path(__file__).parents[2].glob("configs/*.yaml")), ids=lambda path: path.name)
