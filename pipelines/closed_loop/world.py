@@ -163,7 +163,7 @@ class World:
         return clicked[:, : slates.shape[1]]
 
     def first_log(self) -> pa.Table:
-        """The click log of day 0: slates of the marketplace's logging ranker, which explores; see docs/marketplace.md."""
+        """The click log of day 0: slates of the marketplace's logging ranker, which explores."""
         settings, catalogue, market = self.settings, self.catalogue, self.market
         requests = self.requests(0, settings.first_requests)
         rng = np.random.default_rng([settings.seed, 0, LOGGER])
