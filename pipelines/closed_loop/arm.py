@@ -14,7 +14,7 @@ from pipelines.closed_loop.night import NightPlan, NightResult, broken_night, ni
 from pipelines.closed_loop.records import ArmRecords, DayRecord
 from pipelines.closed_loop.service import PATIENCE_SECONDS, running_service, service_config
 from pipelines.closed_loop.settings import ArmName, WeekSettings, explores, retrains
-from pipelines.closed_loop.world import Requests, World
+from pipelines.closed_loop.world import World
 from seriatim_errors import ServiceError
 from serving.client import AsyncRankingClient
 from serving.events.files import event_files
@@ -76,20 +76,23 @@ class Arm:
         self._start_clean({name for names in past for name in names}, canary)
         settings = self.settings
         requests = self.world.requests(day, settings.requests_per_day)
-        split = round(settings.canary_part * len(requests)) if canary else 0
+        # Every arm serves the day in the same two parts, so that its users are the same with a canary and without.
+        split = max(1, round(settings.canary_part * len(requests)))
         share = settings.exploration_share if explores(self.name) else 0.0
         config, parts = service_config(self.bundles, self.events, share), []
         verdict: CanaryVerdict | None = None
         with running_service(config, self.folder / "service.log") as address:
             async with AsyncRankingClient(address, timeout=PATIENCE_SECONDS) as client:
                 await client.set_traffic(_message(Traffic(stable=stable)))
-                if canary:
-                    verdict = await self._morning(client, day, requests.part(slice(0, split)), stable, canary, parts)
-                    stable = canary if verdict.promoted else stable
-                    await client.set_traffic(_message(Traffic(stable=stable)))
-                rest = requests.part(slice(sum(len(part.clicks) for part in parts), None))
-                if len(rest):
-                    parts.append(await serve_part(client, self.world, day, REST, rest, settings.slate_size))
+                refused = await self._refused(client, stable, canary) if canary else ""
+                for part, rows in ((MORNING, slice(0, split)), (REST, slice(split, None))):
+                    asked = requests.part(rows)
+                    if len(asked):
+                        parts.append(await serve_part(client, self.world, day, part, asked, settings.slate_size))
+                    if canary and part == MORNING:
+                        verdict = self._verdict(refused, canary, joined(parts))
+                        stable = canary if verdict.promoted else stable
+                        await client.set_traffic(_message(Traffic(stable=stable)))
         if verdict is not None and not verdict.promoted:
             self._set_aside(canary)
         today = {path.name for path in event_files(self.events)} - {name for names in past for name in names}
@@ -133,27 +136,21 @@ class Arm:
             own["base_ranker.largest_weight"] = self.settings.largest_weight
         return own
 
-    async def _morning(
-        self,
-        client: AsyncRankingClient,
-        day: int,
-        requests: Requests,
-        stable: str,
-        canary: str,
-        parts: list[Served],
-    ) -> CanaryVerdict:
-        """Serve the first part of the day with the canary, into `parts`, and judge it."""
-        traffic = Traffic(stable=stable, canary=canary, canary_share=self.settings.canary_share)
+    async def _refused(self, client: AsyncRankingClient, stable: str, canary: str) -> str:
+        """Give a bundle its share as a canary; says why where the service refuses it, which then gets no traffic."""
         try:
-            await client.set_traffic(_message(traffic))
+            await client.set_traffic(
+                _message(Traffic(stable=stable, canary=canary, canary_share=self.settings.canary_share))
+            )
         except ServiceError as error:
-            return CanaryVerdict(False, f"the service refused it, and it got no traffic: {error}")
-        if not len(requests):
-            return CanaryVerdict(False, "no requests to judge by")
-        served = await serve_part(client, self.world, day, MORNING, requests, self.settings.slate_size)
-        parts.append(served)
-        ours = served.versions == canary
-        return judge_canary(served.clicks[ours], served.clicks[~ours], self.settings.canary_margin)
+            return f"refused by the service, no traffic: {error}"
+        return ""
+
+    def _verdict(self, refused: str, canary: str, morning: Served) -> CanaryVerdict:
+        if refused:
+            return CanaryVerdict(False, refused)
+        ours = morning.versions == canary
+        return judge_canary(morning.clicks[ours], morning.clicks[~ours], self.settings.canary_margin)
 
     def _start_clean(self, known: set[str], canary: str) -> None:
         """Forget what a day that was cut off left behind."""

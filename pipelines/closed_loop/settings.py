@@ -56,6 +56,8 @@ class WeekSettings:
     break_kind: BreakKind = "all_labels"
 
     def __post_init__(self) -> None:
+        if not 0 < self.canary_part <= 1:
+            raise ConfigError(f"canary_part is {self.canary_part}; give a share above 0, so that a canary has requests")
         for name, low, high in (
             ("days", 1, math.inf),
             ("requests_per_day", 20, math.inf),
@@ -64,7 +66,6 @@ class WeekSettings:
             ("slate_size", 2, 20),
             ("exploration_share", 0, 1),
             ("window_days", 1, math.inf),
-            ("canary_part", 0, 1),
             ("canary_share", 0, 1),
             ("canary_margin", 0, math.inf),
             ("largest_weight", 1, math.inf),
