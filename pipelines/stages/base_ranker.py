@@ -25,17 +25,22 @@ def train_base_ranker(data: TrainingData, config: BaseRankerConfig, seed: int, f
     """Write `model.txt`, `model.onnx`, `curve.json` and both splits' scores (`train.npy`, `eval.npy`) to `folder`.
 
     Training items are scored out of fold, so that a re-ranker reads training lists in an order as good as
-    the one it will meet on new requests, not in one that has seen the clicks.
+    the one it will meet on new requests, not in one that has seen the clicks. The trainer gets each list in an order
+    drawn by chance: ties keep the order that they stand in, and the logged one is that of a good ranker whose users
+    look first at what is first, so that a model of hardly any trees would pass for the best.
 
     Raises:
         DataError: items are to be weighed by propensities, and the data hold none.
     """
     train, evaluation = weighed(data.lists(TRAIN), config), data.lists(EVALUATION)
-    trained = train_isolated(train, evaluation, config, seed)
+    chance = np.random.default_rng(seed).random(len(train.item_ids))
+    trained = train_isolated(train.reordered(chance), evaluation, config, seed)
+    out_of_fold = np.empty_like(trained.out_of_fold_scores)
+    out_of_fold[train.descending_order(chance)] = trained.out_of_fold_scores
     (folder / MODEL_FILE).write_text(trained.model_text)
     export_trees_onnx(trained.model_text, folder / GRAPH_FILE)
     (folder / CURVE_FILE).write_text(json.dumps(trained.curve))
-    np.save(folder / f"{TRAIN}.npy", trained.out_of_fold_scores)
+    np.save(folder / f"{TRAIN}.npy", out_of_fold)
     np.save(folder / f"{EVALUATION}.npy", trained.evaluation_scores)
 
 
