@@ -1,5 +1,6 @@
 """A simulated week: world, users, the canary's rule, what is told; all without a service or a pipeline."""
 
+import itertools
 import xml.etree.ElementTree
 
 import numpy as np
@@ -91,7 +92,7 @@ def test_with_drift_the_two_categories_change_places_and_new_items_come_in():
     assert world.fashion(1)[FALLING] == world.fashion(7)[RISING] == FASHION
     assert world.fashion(1)[RISING] == world.fashion(7)[FALLING] == -FASHION
     stocks = [world.on_sale(day) for day in range(8)]
-    assert all(set(before) <= set(after) for before, after in zip(stocks, stocks[1:], strict=False))
+    assert all(set(before) <= set(after) for before, after in itertools.pairwise(stocks))
     new = sorted(set(stocks[7]) - set(stocks[1]))
     assert new
     assert set(world.catalogue.category[new]) == {RISING}
