@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pipelines.closed_loop.canary import MeanInterval, mean_interval
+from pipelines.closed_loop.canary import mean_interval
 from pipelines.closed_loop.settings import ArmName, WeekSettings
 from pipelines.closed_loop.week import ArmDay
 
@@ -43,7 +44,8 @@ def week_result(settings: WeekSettings, days: Sequence[ArmDay]) -> dict[str, Any
             if {of, minus} <= set(settings.arms)
             for reward in REWARDS
             for span in ((1, settings.days), last_days(settings))
-            for interval in [paired_difference(days, of, minus, reward, span)]
+            # Of the requests: what other worlds or trainings would have given is not in the interval.
+            for interval in [mean_interval(paired_differences(days, of, minus, reward, span))]
         ],
     }
 
@@ -53,16 +55,12 @@ def last_days(settings: WeekSettings) -> tuple[int, int]:
     return (settings.days + 1) // 2 + 1 if settings.days > 1 else 1, settings.days
 
 
-def paired_difference(
+def paired_differences(
     days: Sequence[ArmDay], of: ArmName, minus: ArmName, reward: Reward, span: tuple[int, int]
-) -> MeanInterval:
-    """Mean difference in reward between two arms over the same requests, from one day to another.
-
-    The interval is of the requests: what other worlds or trainings would have given is not in it.
-    """
+) -> NDArray[np.float64]:
+    """Difference in reward between two arms for each request from one day to another, float64 `[requests]`."""
     kept = {(one.arm, one.day): getattr(one.served, reward).astype(np.float64) for one in days}
-    differences = [kept[of, day] - kept[minus, day] for day in range(span[0], span[1] + 1)]
-    return mean_interval(np.concatenate(differences))
+    return np.concatenate([kept[of, day] - kept[minus, day] for day in range(span[0], span[1] + 1)])
 
 
 def write_result(result: dict[str, Any], folder: Path) -> Path:

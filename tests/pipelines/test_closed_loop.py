@@ -15,7 +15,7 @@ from pipelines.closed_loop.chart import reward_chart, write_page
 from pipelines.closed_loop.day import Served
 from pipelines.closed_loop.night import NightResult
 from pipelines.closed_loop.records import DayRecord
-from pipelines.closed_loop.results import last_days, paired_difference, week_result
+from pipelines.closed_loop.results import last_days, paired_differences, week_result
 from pipelines.closed_loop.settings import WeekSettings
 from pipelines.closed_loop.week import ArmDay
 from pipelines.closed_loop.world import FALLING, FASHION, RISING, World
@@ -180,7 +180,7 @@ def days():
 
 
 def test_differences_are_paired_by_request_over_their_days(days):
-    found = paired_difference(days, "exploring", "static", "clicks", (2, 3))
+    found = mean_interval(paired_differences(days, "exploring", "static", "clicks", (2, 3)))
     by_hand = np.concatenate(
         [days[5].served.clicks - days[3].served.clicks, days[8].served.clicks - days[6].served.clicks]
     )
