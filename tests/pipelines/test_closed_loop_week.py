@@ -6,7 +6,7 @@ import multiprocessing
 import pytest
 from click.testing import CliRunner
 
-from seriatim import cli
+from pipelines.commands.simulate import simulate
 
 CONFIG = """
 name: closed_loop
@@ -15,7 +15,7 @@ base_ranker: {trees: 30, learning_rate: 0.2, early_stopping: 0, folds: 2}
 gate: null
 seq2slate: null
 evaluation:
-  {cutoffs: [5], blessing_metric: ndcg_at_5, blessing_margin: 0.15, bootstrap_samples: 100, model_analysis: false}
+  {cutoffs: [5], blessing_metric: ndcg_at_5, blessing_margin: 0.22, bootstrap_samples: 100, model_analysis: false}
 serving: {item_features: false, golden_requests: 2}
 """
 
@@ -25,7 +25,7 @@ def test_three_days_of_which_the_second_night_learns_from_wrong_labels(tmp_path)
     config, out = tmp_path / "nights.yaml", tmp_path / "week"
     config.write_text(CONFIG)
     command = [
-        *("simulate", "week", str(config), "--out", str(out), "--arm", "retrained", "--days", "3"),
+        *("week", str(config), "--out", str(out), "--arm", "retrained", "--days", "3"),
         *(
             "--requests-per-day",
             "600",
@@ -37,7 +37,7 @@ def test_three_days_of_which_the_second_night_learns_from_wrong_labels(tmp_path)
             "training_labels",
         ),
     ]
-    ended = CliRunner().invoke(cli, command, catch_exceptions=False)
+    ended = CliRunner().invoke(simulate, command, catch_exceptions=False)
     assert ended.exit_code == 0, ended.output
     week = json.loads((out / "week.json").read_text())
     first, second, third = week["days"]
@@ -50,7 +50,7 @@ def test_three_days_of_which_the_second_night_learns_from_wrong_labels(tmp_path)
     assert multiprocessing.active_children() == []
     for broken in (out / "week.json", out / "retrained" / "days" / "day-03.json"):
         broken.unlink()
-    again = CliRunner().invoke(cli, command, catch_exceptions=False)
+    again = CliRunner().invoke(simulate, command, catch_exceptions=False)
     assert again.exit_code == 0, again.output
     resumed = json.loads((out / "week.json").read_text())
     assert resumed["days"] == week["days"], "finished days and nights stand, the others come out the same"
