@@ -18,8 +18,8 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.harness import parse_options, report
-from pipelines.closed_loop.results import PAIRS, REWARDS, last_days, paired_differences
-from pipelines.closed_loop.settings import ARMS, WeekSettings
+from pipelines.closed_loop.results import PAIRS, last_days, paired_differences
+from pipelines.closed_loop.settings import ARMS, REWARDS, WeekSettings
 from pipelines.closed_loop.week import ArmDay, Watch, run_week
 
 CONFIG = Path("configs/closed_loop.yaml")

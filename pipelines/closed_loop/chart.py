@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from pipelines.closed_loop.results import REWARDS
+from pipelines.closed_loop.settings import REWARDS
 from pipelines.report.plots.scale import scale_for
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, LABEL_HEIGHT = 640, 300, 56, 110, 30, 40, 15

@@ -8,18 +8,16 @@ import platform
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.closed_loop.canary import mean_interval
-from pipelines.closed_loop.settings import ArmName, WeekSettings
+from pipelines.closed_loop.settings import REWARDS, ArmName, Reward, WeekSettings
 from pipelines.closed_loop.week import ArmDay
 
 RESULT_FILE = "week.json"
-Reward = Literal["clicks", "wanted"]
-REWARDS: tuple[Reward, ...] = ("clicks", "wanted")
 PAIRS: tuple[tuple[ArmName, ArmName], ...] = (
     ("retrained", "static"),
     ("exploring", "static"),

@@ -11,7 +11,10 @@ from seriatim_errors import ConfigError
 ArmName = Literal["static", "retrained", "exploring"]
 BreakKind = Literal["training_labels", "all_labels", "bad_push", "damaged"]
 ARMS: tuple[ArmName, ...] = get_args(ArmName)
+# What a request earns: what the log tells, and the truth.
+Reward = Literal["clicks", "wanted"]
 BREAK_KINDS: tuple[BreakKind, ...] = get_args(BreakKind)
+REWARDS: tuple[Reward, ...] = get_args(Reward)
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipelines.closed_loop.settings import ARMS, BREAK_KINDS, WeekSettings
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-ARMS = ("static", "retrained", "exploring")
-BREAK_KINDS = ("training_labels", "all_labels", "bad_push", "damaged")
 
 
 @click.command()
@@ -36,7 +35,6 @@ def week(config: Path, out: Path, arms: tuple[str, ...], **given: Any) -> None:
 
     from pipelines.closed_loop.chart import write_page
     from pipelines.closed_loop.results import week_result, write_result
-    from pipelines.closed_loop.settings import WeekSettings
     from pipelines.closed_loop.week import Watch, run_week
 
     settings = WeekSettings(arms=arms or ARMS, **given)  # type: ignore[arg-type]
