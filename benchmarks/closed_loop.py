@@ -62,10 +62,13 @@ def differences(weeks: Weeks, span: tuple[int, int]) -> dict[str, float]:
     """Every pair's difference over some days, with its interval of requests and, from two weeks on, that of weeks."""
     figures = {}
     for drift, found in weeks.items():
-        for (of, minus), reward in product(PAIRS, REWARDS):
-            paired = [paired_differences(week, of, minus, reward, span) for week in found]
+        for (of, minus), reward, greedy_alone in product(PAIRS, REWARDS, (False, True)):
+            if greedy_alone and "exploring" not in (of, minus):
+                continue
+            paired = [paired_differences(week, of, minus, reward, span, greedy_alone) for week in found]
             means = np.array([values.mean() for values in paired])
-            name = f"{of} minus {minus}, {reward}, drift {drift:g}"
+            counted = ", random slates left out" if greedy_alone else ""
+            name = f"{of} minus {minus}, {reward}, drift {drift:g}{counted}"
             error = np.sqrt(sum(values.var(ddof=1) / len(values) for values in paired)) / len(paired)
             figures[name] = float(means.mean())
             low, high = stats.norm.interval(CONFIDENCE, means.mean(), error)

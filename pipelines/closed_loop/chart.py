@@ -68,11 +68,7 @@ def write_page(result: Mapping[str, Any], folder: Path) -> Path:
     days = result["days"]
     charts = [reward_chart(_series(days, reward), TITLES[reward]) for reward in REWARDS]
     rows = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in decisions(day))}</tr>" for day in days)
-    pairs = "".join(
-        f"<li>{one['of']} minus {one['minus']}, {TITLES[one['reward']]}, days {one['days'][0]} to {one['days'][1]}: "
-        f"{one['value']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}]</li>"
-        for one in result["differences"]
-    )
+    pairs = "".join(f"<li>{escape(difference_in_words(one))}</li>" for one in result["differences"])
     settings = ", ".join(f"{name} {value}" for name, value in result["settings"].items())
     page = folder / PAGE_FILE
     page.write_text(
@@ -91,6 +87,16 @@ def decisions(day: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
     canary, night = day["canary"], day["night"]
     tried = "" if canary is None else f"{'promoted' if canary['promoted'] else 'rolled back'}: {canary['decision']}"
     return str(day["day"]), day["arm"], day["bundle"], tried, "" if night is None else night["decision"]
+
+
+def difference_in_words(one: Mapping[str, Any]) -> str:
+    """One of a week's differences as a line: between which arms, in what, when, how much."""
+    counted = "" if one["requests"] == "all" else ", random slates left out"
+    first, last = one["days"]
+    return (
+        f"{one['of']} minus {one['minus']}, {TITLES[one['reward']]}, days {first} to {last}{counted}: "
+        f"{one['value']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}]"
+    )
 
 
 def _series(days: Sequence[Mapping[str, Any]], reward: str) -> dict[str, list[Point]]:

@@ -37,13 +37,21 @@ def week_result(settings: WeekSettings, days: Sequence[ArmDay]) -> dict[str, Any
         "settings": settings.as_dict(),
         "days": [_day(one) for one in days],
         "differences": [
-            {"of": of, "minus": minus, "reward": reward, "days": list(span), **asdict(interval)}
+            {
+                "of": of,
+                "minus": minus,
+                "reward": reward,
+                "days": list(span),
+                "requests": "greedy" if greedy_alone else "all",
+                **asdict(interval),
+            }
             for of, minus in PAIRS
             if {of, minus} <= set(settings.arms)
             for reward in REWARDS
             for span in ((1, settings.days), last_days(settings))
+            for greedy_alone in ((False, True) if "exploring" in (of, minus) else (False,))
             # Of the requests: what other worlds or trainings would have given is not in the interval.
-            for interval in [mean_interval(paired_differences(days, of, minus, reward, span))]
+            for interval in [mean_interval(paired_differences(days, of, minus, reward, span, greedy_alone))]
         ],
     }
 
@@ -54,11 +62,26 @@ def last_days(settings: WeekSettings) -> tuple[int, int]:
 
 
 def paired_differences(
-    days: Sequence[ArmDay], of: ArmName, minus: ArmName, reward: Reward, span: tuple[int, int]
+    days: Sequence[ArmDay],
+    of: ArmName,
+    minus: ArmName,
+    reward: Reward,
+    span: tuple[int, int],
+    greedy_alone: bool = False,
 ) -> NDArray[np.float64]:
-    """Difference in reward between two arms for each request from one day to another, float64 `[requests]`."""
-    kept = {(one.arm, one.day): getattr(one.served, reward).astype(np.float64) for one in days}
-    return np.concatenate([kept[of, day] - kept[minus, day] for day in range(span[0], span[1] + 1)])
+    """Difference in reward between two arms for each request from one day to another, float64 `[requests]`.
+
+    With `greedy_alone` requests that explored in either arm are left out, which are a share by their ids: what remains
+    is what the models are worth, without the price of exploring.
+    """
+    kept = {(one.arm, one.day): one.served for one in days}
+    parts = []
+    for day in range(span[0], span[1] + 1):
+        ours, theirs = kept[of, day], kept[minus, day]
+        counted = ~(ours.explored | theirs.explored) if greedy_alone else np.ones(len(ours.clicks), bool)
+        difference = getattr(ours, reward).astype(np.float64) - getattr(theirs, reward)
+        parts.append(difference[counted])
+    return np.concatenate(parts)
 
 
 def write_result(result: dict[str, Any], folder: Path) -> Path:

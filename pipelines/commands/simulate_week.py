@@ -51,6 +51,8 @@ def week(config: Path, out: Path, arms: tuple[str, ...], **given: Any) -> None:
 def _print_days(console: Any, result: Mapping[str, Any]) -> None:
     from rich.table import Table
 
+    from pipelines.closed_loop.chart import difference_in_words
+
     table = Table("day", "arm", "clicks a request", "wanted in a slate", "explored", "canary", "bundle at night")
     for day in result["days"]:
         canary = day["canary"]
@@ -62,8 +64,4 @@ def _print_days(console: Any, result: Mapping[str, Any]) -> None:
         table.add_row(str(day["day"]), day["arm"], *cells, str(day["explored"]), tried, day["bundle"])
     console.print(table)
     for one in result["differences"]:
-        console.print(
-            f"{one['of']} minus {one['minus']}, {one['reward']}, days {one['days'][0]} to {one['days'][1]}: "
-            f"{one['value']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}]",
-            highlight=False,
-        )
+        console.print(difference_in_words(one), highlight=False)

@@ -2,6 +2,7 @@
 
 import itertools
 import xml.etree.ElementTree
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -225,3 +226,12 @@ def test_the_chart_has_a_point_for_every_day_of_every_arm():
     drawn = xml.etree.ElementTree.fromstring(reward_chart({"static": line, "exploring": line}, "clicks"))
     kinds = [element.tag.rpartition("}")[2] for element in drawn]
     assert (kinds.count("circle"), kinds.count("polyline"), kinds.count("polygon")) == (6, 2, 2)
+
+
+def test_random_slates_can_be_left_out_of_a_difference(days):
+    explored = np.arange(80) % 4 == 0
+    exploring = [replace(day, served=replace(day.served, explored=explored)) for day in days if day.arm == "exploring"]
+    others = [day for day in days if day.arm != "exploring"]
+    whole = paired_differences(days, "exploring", "static", "wanted", (1, 3))
+    greedy = paired_differences([*others, *exploring], "exploring", "static", "wanted", (1, 3), greedy_alone=True)
+    assert greedy.tolist() == whole[np.tile(~explored, 3)].tolist()
