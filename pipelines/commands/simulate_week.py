@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipelines.closed_loop.settings import ARMS, BREAK_KINDS, WeekSettings
+from pipelines.closed_loop.settings import ARMS, BREAK_KINDS, REWARDS, WeekSettings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,15 +53,14 @@ def _print_days(console: Any, result: Mapping[str, Any]) -> None:
 
     from pipelines.closed_loop.chart import difference_in_words
 
-    table = Table("day", "arm", "clicks a request", "wanted in a slate", "explored", "canary", "bundle at night")
+    table = Table("day", "arm", "clicks a request", "wanted in a slate", "explored", "canary")
+    table.add_column("bundle at night", overflow="fold")
     for day in result["days"]:
         canary = day["canary"]
         tried = "" if canary is None else "promoted" if canary["promoted"] else "rolled back"
-        cells = [
-            f"{day[name]['value']:.3f} [{day[name]['low']:.3f}, {day[name]['high']:.3f}]"
-            for name in ("clicks", "wanted")
-        ]
+        rewards = [day[reward] for reward in REWARDS]
+        cells = [f"{found['value']:.3f} ± {(found['high'] - found['low']) / 2:.3f}" for found in rewards]
         table.add_row(str(day["day"]), day["arm"], *cells, str(day["explored"]), tried, day["bundle"])
     console.print(table)
     for one in result["differences"]:
-        console.print(difference_in_words(one), highlight=False)
+        console.print(difference_in_words(one), highlight=False, soft_wrap=True)

@@ -24,19 +24,9 @@ serving: {item_features: false, golden_requests: 2}
 def test_three_days_of_which_the_second_night_learns_from_wrong_labels(tmp_path):
     config, out = tmp_path / "nights.yaml", tmp_path / "week"
     config.write_text(CONFIG)
-    given = [
-        "--arm",
-        "retrained",
-        "--days",
-        "3",
-        "--requests-per-day",
-        "600",
-        "--first-requests",
-        "300",
-        "--break-day",
-        "2",
-    ]
-    command = ["week", str(config), "--out", str(out), *given, "--break-kind", "training_labels"]
+    command = ["week", str(config), "--out", str(out), "--arm", "retrained", "--days", "3"]
+    command += ["--requests-per-day", "600", "--first-requests", "300", "--break-day", "2"]
+    command += ["--break-kind", "training_labels"]
     ended = CliRunner().invoke(simulate, command, catch_exceptions=False)
     assert ended.exit_code == 0, ended.output
     week = json.loads((out / "week.json").read_text())
