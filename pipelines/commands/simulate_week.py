@@ -54,13 +54,12 @@ def _print_days(console: Any, result: Mapping[str, Any]) -> None:
     from pipelines.closed_loop.chart import difference_in_words
 
     table = Table("day", "arm", "clicks a request", "wanted in a slate", "explored", "canary")
-    table.add_column("bundle at night", overflow="fold")
     for day in result["days"]:
         canary = day["canary"]
         tried = "" if canary is None else "promoted" if canary["promoted"] else "rolled back"
         rewards = [day[reward] for reward in REWARDS]
         cells = [f"{found['value']:.3f} ± {(found['high'] - found['low']) / 2:.3f}" for found in rewards]
-        table.add_row(str(day["day"]), day["arm"], *cells, str(day["explored"]), tried, day["bundle"])
+        table.add_row(str(day["day"]), day["arm"], *cells, str(day["explored"]), tried)
     console.print(table)
     for one in result["differences"]:
         console.print(difference_in_words(one), highlight=False, soft_wrap=True)
