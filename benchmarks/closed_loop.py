@@ -18,13 +18,19 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.harness import parse_options, report
+from pipelines.closed_loop.canary import mean_interval
 from pipelines.closed_loop.results import PAIRS, last_days, paired_differences
-from pipelines.closed_loop.settings import ARMS, REWARDS, WeekSettings
+from pipelines.closed_loop.settings import ARMS, REWARDS, ArmName, WeekSettings
 from pipelines.closed_loop.week import ArmDay, Watch, run_week
 
 CONFIG = Path("configs/closed_loop.yaml")
 DRIFTS = (1.0, 0.0)
 CONFIDENCE = 0.95
+COMPARED = tuple(
+    (of, minus, greedy_alone)
+    for of, minus in PAIRS
+    for greedy_alone in ((False, True) if "exploring" in (of, minus) else (False,))
+)
 Weeks = dict[float, list[list[ArmDay]]]
 
 
@@ -54,34 +60,45 @@ def main() -> None:
         "last_days": f"{first} to {last}",
         "weeks": {f"drift {drift:g}": len(found) for drift, found in weeks.items()},
     }
-    rows = [_row(drift, day, arm, found) for drift, found in weeks.items() for day in _days(found) for arm in ARMS]
-    report(options, shown, differences(weeks, (first, last)), rows)
-
-
-def differences(weeks: Weeks, span: tuple[int, int]) -> dict[str, float]:
-    """Every pair's difference over some days, with its interval of requests and, from two weeks on, that of weeks."""
-    figures = {}
+    rows = []
     for drift, found in weeks.items():
-        for (of, minus), reward, greedy_alone in product(PAIRS, REWARDS, (False, True)):
-            if greedy_alone and "exploring" not in (of, minus):
-                continue
-            paired = [paired_differences(week, of, minus, reward, span, greedy_alone) for week in found]
-            means = np.array([values.mean() for values in paired])
-            counted = ", random slates left out" if greedy_alone else ""
-            name = f"{of} minus {minus}, {reward}, drift {drift:g}{counted}"
-            error = np.sqrt(sum(values.var(ddof=1) / len(values) for values in paired)) / len(paired)
-            figures[name] = float(means.mean())
-            low, high = stats.norm.interval(CONFIDENCE, means.mean(), error)
-            figures |= {f"{name}, low by requests": float(low), f"{name}, high by requests": float(high)}
-            if len(means) > 1 and means.std() > 0:
-                spread = means.std(ddof=1) / np.sqrt(len(means))
-                low, high = stats.t.interval(CONFIDENCE, len(means) - 1, means.mean(), spread)
-                figures |= {f"{name}, low by weeks": float(low), f"{name}, high by weeks": float(high)}
+        rows += [_row(drift, day, arm, found) for day in range(1, given.days + 1) for arm in ARMS]
+        rows += [_difference(drift, *compared, (first, last), found) for compared in COMPARED]
+    report(options, shown, headline(weeks, (first, last)), rows)
+
+
+def headline(weeks: Weeks, span: tuple[int, int]) -> dict[str, float]:
+    """What exploring earns more than the others in the last days, with its interval over weeks where there are two."""
+    figures = {}
+    for (drift, found), minus, reward in product(weeks.items(), ("static", "retrained"), REWARDS):
+        means = np.array([paired_differences(week, "exploring", minus, reward, span).mean() for week in found])  # type: ignore[arg-type]
+        name = f"exploring minus {minus}, {reward}, drift {drift:g}"
+        figures[name] = float(means.mean())
+        if len(means) > 1 and means.std() > 0:
+            spread = means.std(ddof=1) / np.sqrt(len(means))
+            low, high = stats.t.interval(CONFIDENCE, len(means) - 1, means.mean(), spread)
+            figures |= {f"{name}, low over weeks": float(low), f"{name}, high over weeks": float(high)}
     return figures
 
 
-def _days(weeks: Sequence[Sequence[ArmDay]]) -> list[int]:
-    return sorted({one.day for one in weeks[0]})
+def _difference(
+    drift: float,
+    of: ArmName,
+    minus: ArmName,
+    greedy_alone: bool,
+    span: tuple[int, int],
+    weeks: Sequence[Sequence[ArmDay]],
+) -> dict[str, Any]:
+    """A pair's difference in the last days over all weeks; intervals are of requests, each week counts alike."""
+    name = f"{of} minus {minus}" + (", random slates left out" if greedy_alone else "")
+    row: dict[str, Any] = {"drift": drift, "day": f"{span[0]} to {span[1]}", "arm": name}
+    for reward in REWARDS:
+        found = [mean_interval(paired_differences(week, of, minus, reward, span, greedy_alone)) for week in weeks]
+        value = float(np.mean([one.value for one in found]))
+        reach = float(np.sqrt(np.sum([(one.high - one.value) ** 2 for one in found])) / len(found))
+        row |= {reward: value, f"{reward} low": value - reach, f"{reward} high": value + reach}
+    row["canaries promoted"] = "-"
+    return row
 
 
 def _row(drift: float, day: int, arm: str, weeks: Sequence[Sequence[ArmDay]]) -> dict[str, Any]:
@@ -89,9 +106,8 @@ def _row(drift: float, day: int, arm: str, weeks: Sequence[Sequence[ArmDay]]) ->
     chosen = [one for week in weeks for one in week if (one.day, one.arm) == (day, arm)]
     row: dict[str, Any] = {"drift": drift, "day": day, "arm": arm}
     for reward in REWARDS:
-        values = np.concatenate([getattr(one.served, reward) for one in chosen]).astype(np.float64)
-        low, high = stats.norm.interval(CONFIDENCE, values.mean(), values.std(ddof=1) / np.sqrt(len(values)))
-        row |= {reward: float(values.mean()), f"{reward} low": float(low), f"{reward} high": float(high)}
+        found = mean_interval(np.concatenate([getattr(one.served, reward) for one in chosen]))
+        row |= {reward: found.value, f"{reward} low": found.low, f"{reward} high": found.high}
     tried = [one.record for one in chosen if one.record.canary]
     row["canaries promoted"] = f"{sum(record.promoted for record in tried)} of {len(tried)}"
     return row

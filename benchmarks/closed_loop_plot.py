@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from pipelines.closed_loop.chart import TITLES, reward_chart
+from pipelines.closed_loop.chart import COLOURS, TITLES, reward_chart
 
 
 def clicks_plot(rows: list[dict[str, Any]]) -> str:
@@ -19,7 +19,7 @@ def wanted_plot(rows: list[dict[str, Any]]) -> str:
 
 def _plot(rows: list[dict[str, Any]], reward: str) -> str:
     most = max(row["drift"] for row in rows)
-    chosen = [row for row in rows if row["drift"] == most]
+    chosen = [row for row in rows if row["drift"] == most and row["arm"] in COLOURS]
     series = {
         arm: [
             (row["day"], row[reward], row[f"{reward} low"], row[f"{reward} high"])
