@@ -73,8 +73,8 @@ def write_page(result: Mapping[str, Any], folder: Path) -> Path:
     page = folder / PAGE_FILE
     page.write_text(
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>A simulated week</title>'
-        "<style>body{font-family:sans-serif;margin:2rem;max-width:70rem}td,th{padding:.2rem .6rem;vertical-align:top;text-align:left;"
-        "border-top:1px solid #e2e8f0}</style><h1>A simulated week</h1>"
+        "<style>body{font-family:sans-serif;margin:2rem;max-width:70rem}td,th{padding:.2rem .6rem;"
+        "vertical-align:top;text-align:left;border-top:1px solid #e2e8f0}</style><h1>A simulated week</h1>"
         f"{''.join(charts)}<h2>Differences over the same requests</h2><ul>{pairs}</ul>"
         "<h2>Decisions</h2><table><tr><th>day<th>arm<th>bundle in the evening<th>canary<th>night after it</tr>"
         f"{rows}</table><p>{escape(settings)}</p></html>\n",
