@@ -15,6 +15,7 @@ from onnx import helper
 
 from pipelines.hashed_split import column_hash
 from pipelines.readers.event_log import EventJoin, read_event_log
+from seriatim_errors import DataError
 from serving.bundle import Bundle, open_bundle, write_bundle
 from serving.bundle.manifest import MANIFEST_FILE
 from serving.bundle.writer import GOLDEN_FILE
@@ -45,7 +46,7 @@ def push_bad_bundle(stable: Path, root: Path) -> str:
 
     Its files match their checksums and its golden requests give the slates they should: only traffic shows what it is.
     """
-    bundle = open_bundle(stable)
+    bundle = _with_trees(stable)
     manifest = bundle.manifest.model_copy(update={"version": _new_version(bundle), "files": {}})
     with tempfile.TemporaryDirectory(prefix="seriatim-bad-bundle-") as name:
         draft = Path(name) / manifest.version
@@ -66,7 +67,7 @@ def push_bad_bundle(stable: Path, root: Path) -> str:
 
 def push_damaged_bundle(stable: Path, root: Path) -> str:
     """Put a bundle into the folder whose ranker's last byte has changed after it was sealed; returns its version."""
-    bundle = open_bundle(stable)
+    bundle = _with_trees(stable)
     manifest = bundle.manifest.model_copy(update={"version": _new_version(bundle), "files": {}})
     files = {path.name: path for path in sorted(stable.iterdir()) if path.name not in (MANIFEST_FILE, GOLDEN_FILE)}
     folder = write_bundle(root, manifest, files, bundle.golden())
@@ -75,6 +76,13 @@ def push_damaged_bundle(stable: Path, root: Path) -> str:
     content[-1] ^= 1
     damaged.write_bytes(content)
     return manifest.version
+
+
+def _with_trees(stable: Path) -> Bundle:
+    bundle = open_bundle(stable)
+    if not (stable / RANKER_FILE).exists():
+        raise DataError(f"bundle {stable} has no {RANKER_FILE} to break; give a configuration with base_ranker")
+    return bundle
 
 
 def _new_version(bundle: Bundle) -> str:

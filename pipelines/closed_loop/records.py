@@ -48,7 +48,7 @@ class ArmRecords:
     def keep_day(self, number: int, record: DayRecord, served: Served) -> None:
         """Keep a finished day."""
         served.save(self._path("day", number).with_suffix(".npz"))
-        _write(self._path("day", number), asdict(record))
+        write_values(self._path("day", number), asdict(record))
 
     def night(self, number: int) -> NightResult | None:
         """What was kept of the night after a day; None where it is not finished."""
@@ -57,7 +57,7 @@ class ArmRecords:
 
     def keep_night(self, number: int, result: NightResult) -> None:
         """Keep a finished night."""
-        _write(self._path("night", number), asdict(result))
+        write_values(self._path("night", number), asdict(result))
 
     def _path(self, kind: str, number: int) -> Path:
         return self.folder / f"{kind}-{number:02d}.json"
@@ -67,7 +67,8 @@ def _read(path: Path) -> dict[str, Any] | None:
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def _write(path: Path, values: dict[str, Any]) -> None:
+def write_values(path: Path, values: dict[str, Any]) -> None:
+    """Write a JSON file in one step: it is there whole or not at all."""
     partial = path.with_name(f".{path.name}.partial")
     partial.write_text(json.dumps(values, indent=1), encoding="utf-8")
     partial.rename(path)

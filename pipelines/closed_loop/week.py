@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pyarrow.parquet
@@ -14,7 +15,7 @@ import pyarrow.parquet
 from pipelines.closed_loop.arm import Arm
 from pipelines.closed_loop.day import Served
 from pipelines.closed_loop.night import NightPlan, NightResult, train_on
-from pipelines.closed_loop.records import DayRecord
+from pipelines.closed_loop.records import DayRecord, write_values
 from pipelines.closed_loop.settings import ArmName, WeekSettings
 from pipelines.closed_loop.world import World
 from pipelines.config import load_config
@@ -70,16 +71,15 @@ def run_week(config: Path, settings: WeekSettings, folder: Path, watch: Watch) -
                 watch.say(_told(arm.name, day, record, served))
                 result = None
                 if day < settings.days:
-                    name = arm.name
-                    result = arm.train_at_night(day, lambda step, day=day, name=name: _at(watch, day, name, step))  # type: ignore[misc]
+                    result = arm.train_at_night(day, partial(_at_step, watch, f"night {day}, {arm.name}"))
                 if result is not None:
                     watch.say(f"  night {day} {arm.name:<10} {result.decision} ({result.seconds:.0f} s)")
                 days.append(ArmDay(arm.name, day, record, served, result))
         return days
 
 
-def _at(watch: Watch, day: int, name: str, step: str) -> None:
-    watch.doing(f"night {day}, {name}: {step}")
+def _at_step(watch: Watch, when: str, step: str) -> None:
+    watch.doing(f"{when}: {step}")
 
 
 def _told(name: str, day: int, record: DayRecord, served: Served) -> str:
@@ -95,7 +95,7 @@ def _keep_settings(folder: Path, settings: WeekSettings, config: Path) -> None:
     path = folder / SETTINGS_FILE
     given = {**settings.as_dict(), "pipeline": load_config(config).model_dump(mode="json")}
     if not path.exists():
-        path.write_text(json.dumps(given, indent=1), encoding="utf-8")
+        write_values(path, given)
         return
     known = json.loads(path.read_text(encoding="utf-8"))
     other = [name for name in given if json.loads(json.dumps(given[name])) != known.get(name)]
@@ -119,7 +119,7 @@ def _first_bundle(config: Path, settings: WeekSettings, world: World, folder: Pa
     if not versions:
         folder.mkdir(parents=True, exist_ok=True)
         pyarrow.parquet.write_table(world.first_log(), log)
-        result = train_on(plan, log, "parquet", lambda step: watch.doing(f"first bundle: {step}"))
+        result = train_on(plan, log, "parquet", partial(_at_step, watch, "first bundle"))
         if not result.version:
             raise PipelineError(f"the first bundle cannot be made: {result.decision}")
         watch.say(f"first bundle {result.version} from {settings.first_requests} requests ({result.seconds:.0f} s)")
