@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.cascade_plot import FRONT, cascade_plot
+from benchmarks.closed_loop_plot import clicks_plot, wanted_plot
 from benchmarks.codec_plot import codec_plot
 from benchmarks.harness import RESULTS
 from benchmarks.ingest_plan import ingest_plan
@@ -25,6 +26,8 @@ DRAWN = (
     ("codec", "codec.svg", codec_plot),
     ("structure_search", "structure_search.svg", structure_plot),
     ("off_policy_traffic", "off_policy_traffic.svg", off_policy_plot),
+    ("closed_loop", "closed_loop_clicks.svg", clicks_plot),
+    ("closed_loop", "closed_loop_wanted.svg", wanted_plot),
 )
 INTRODUCTION = """# Benchmarks
 

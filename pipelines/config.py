@@ -80,6 +80,10 @@ class BaseRankerConfig(Section):
     learning_rate: float = Field(0.05, gt=0, description="Shrinkage of each tree.")
     early_stopping: int = Field(50, ge=0, description="Rounds without gain before training stops; 0: never.")
     folds: int = Field(3, ge=2, description="Folds of the out-of-fold scores that order training lists.")
+    weighting: Literal["log", "inverse_propensity"] = Field(
+        "log", description="What an item counts: the log's `weight`, or that over its logged propensity."
+    )
+    largest_weight: float = Field(30.0, ge=1, description="Where `1 / propensity` is cut with `inverse_propensity`.")
 
 
 class GateConfig(Section):

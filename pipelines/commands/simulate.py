@@ -1,4 +1,4 @@
-"""`seriatim simulate`: make a seeded marketplace click log."""
+"""`seriatim simulate`: make a seeded marketplace click log; `simulate week` goes on to live in it."""
 
 from __future__ import annotations
 
@@ -6,16 +6,27 @@ from pathlib import Path
 
 import click
 
+from seriatim_commands import LazyGroup, Subcommand
 
-@click.command()
+SUBCOMMANDS = {
+    "week": Subcommand(
+        "pipelines.commands.simulate_week:week", "Serve, log, train at night, try as a canary; for days."
+    ),
+}
+
+
+@click.group(cls=LazyGroup, subcommands=SUBCOMMANDS, invoke_without_command=True)
+@click.pass_context
 @click.option("--out", type=click.Path(path_type=Path), default=Path("data/marketplace"), show_default=True)
 @click.option("--requests", type=click.IntRange(min=10), default=3000, show_default=True)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
     "--format", "log_format", type=click.Choice(["parquet", "csv", "jsonl"]), default="parquet", show_default=True
 )
-def simulate(out: Path, requests: int, seed: int, log_format: str) -> None:
+def simulate(context: click.Context, out: Path, requests: int, seed: int, log_format: str) -> None:
     """Make a click log, an item catalogue and the truth behind them; the same seed gives the same files."""
+    if context.invoked_subcommand is not None:
+        return
     from pipelines.simulation import SimulationSettings, write_marketplace
 
     files = write_marketplace(SimulationSettings(requests=requests, seed=seed), out, log_format)  # type: ignore[arg-type]

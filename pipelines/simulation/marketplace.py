@@ -114,9 +114,9 @@ def simulate_marketplace(settings: SimulationSettings) -> Marketplace:
     mask = np.arange(width)[None, :] < sizes[:, None]
     # The first columns of a random permutation: candidates without repetition.
     candidates = np.argsort(rng.random((settings.requests, settings.items)), axis=1)[:, :width]
-    context, hour = _contexts(settings.requests, rng)
-    utility = _utility(catalogue, candidates, context, rng)
-    cut = _row_quantile(utility, mask, 1 - settings.relevant_share)
+    context, hour = contexts(settings.requests, rng)
+    utility = utility_of(catalogue, candidates, context, rng)
+    cut = row_quantile(utility, mask, 1 - settings.relevant_share)
     relevant = mask & (utility >= cut[:, None])
     logging = catalogue.quality[candidates] - 0.3 * catalogue.price[candidates]
     logging = logging + rng.normal(scale=settings.noise, size=logging.shape)
@@ -145,7 +145,7 @@ def simulate_marketplace(settings: SimulationSettings) -> Marketplace:
         "propensity": pa.array(propensity[mask]),
         "user_id": pa.array([f"u{index % 997:03d}" for index in request_rows], pa.string()),
     }
-    features = _features(catalogue, item_rows, context[request_rows], hour[request_rows])
+    features = features_of(catalogue, item_rows, context[request_rows], hour[request_rows])
     for name in CONTEXT_FEATURES + ITEM_FEATURES:
         columns[name] = pa.array(features[name].astype(np.float32))
     truth = pa.table(
@@ -182,7 +182,7 @@ def plackett_luce(
     return order, np.where(np.isfinite(sorted_logits), probability, 1.0)
 
 
-def _row_quantile(values: NDArray[np.float64], mask: NDArray[np.bool_], level: float) -> NDArray[np.float64]:
+def row_quantile(values: NDArray[np.float64], mask: NDArray[np.bool_], level: float) -> NDArray[np.float64]:
     """The value below which `level` of each row's masked entries lie."""
     ascending = np.sort(np.where(mask, values, np.inf), axis=1)
     count = mask.sum(axis=1)
@@ -190,7 +190,7 @@ def _row_quantile(values: NDArray[np.float64], mask: NDArray[np.bool_], level: f
     return ascending[np.arange(len(values)), index]
 
 
-def _contexts(requests: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def contexts(requests: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Context `[requests, 2 + styles]` (mobile, budget, taste) and the hour of day `[requests]`."""
     mobile = rng.uniform(size=requests) < 0.6
     budget = np.exp(rng.normal(scale=0.4, size=requests))
@@ -198,7 +198,7 @@ def _contexts(requests: int, rng: np.random.Generator) -> tuple[NDArray[np.float
     return np.column_stack([mobile, budget, taste]), rng.uniform(0, 24, size=requests)
 
 
-def _utility(
+def utility_of(
     catalogue: Catalogue,
     candidates: NDArray[np.int64],
     context: NDArray[np.float64],
@@ -213,7 +213,7 @@ def _utility(
     return match + quality - 1.5 * overspent + 0.7 * appeal + rng.normal(scale=0.4, size=candidates.shape)
 
 
-def _features(
+def features_of(
     catalogue: Catalogue,
     item_rows: NDArray[np.int64],
     context: NDArray[np.float64],

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     import lightgbm
 
 TREES_OPSET = 3
+# LightGBM takes values no further from 0 than this for 0, and puts a threshold there that parts 0 from what is beyond.
+ZERO = np.float32(1e-35)
 LARGEST = np.finfo(np.float32).max
 PARITY_ROWS, PARITY_TOLERANCE = 512, 1e-4
 
@@ -49,8 +51,8 @@ def trees_to_onnx(model: lightgbm.Booster) -> onnx.ModelProto:
     """The graph `features` float32 `[items, features]` -> `scores` float32 `[items]`: raw scores, as `predict` gives.
 
     Every item takes the branches that LightGBM takes: a threshold, which LightGBM keeps in double precision, is rounded
-    down to float32, and a float32 value is at most the one exactly when it is at most the other. The leaves' values
-    are added in float32. Values must be finite: what LightGBM does with missing ones is not in the graph.
+    down to float32, and a float32 value is at most the one exactly when it is at most the other. Values within 1e-35 of 0
+    count as 0, as there. The leaves' values are added in float32. Values must be finite: what LightGBM does with missing ones is not in the graph.
 
     Raises:
         TrainingError: the model splits on categories, has several outputs or averages its trees.
@@ -74,7 +76,7 @@ def trees_to_onnx(model: lightgbm.Booster) -> onnx.ModelProto:
         nodes_nodeids=[node["index"] for node in nodes],
         nodes_modes=["LEAF" if node["decision_type"] == "leaf" else "BRANCH_LEQ" for node in nodes],
         nodes_featureids=[node.get("split_feature", 0) for node in nodes],
-        nodes_values=rounded_down([node.get("threshold", 0.0) for node in nodes]),
+        nodes_values=branch_thresholds([node.get("threshold", 0.0) for node in nodes]),
         nodes_truenodeids=[node.get("left", 0) for node in nodes],
         nodes_falsenodeids=[node.get("right", 0) for node in nodes],
         nodes_missing_value_tracks_true=[0] * len(nodes),
@@ -97,6 +99,14 @@ def trees_to_onnx(model: lightgbm.Booster) -> onnx.ModelProto:
     proto.ir_version = IR_VERSION
     onnx.checker.check_model(proto)
     return proto
+
+
+def branch_thresholds(thresholds: list[float]) -> NDArray[np.float32]:
+    """Float32 thresholds at which `<=` parts float32 values as LightGBM does, which takes what is within 1e-35 for 0."""
+    rounded = rounded_down(thresholds)
+    below_zero, from_zero = (rounded >= -ZERO) & (rounded < 0), (rounded >= 0) & (rounded < ZERO)
+    rounded = np.where(below_zero, np.nextafter(-ZERO, np.float32(-np.inf)), rounded)
+    return np.where(from_zero, ZERO, rounded)
 
 
 def rounded_down(thresholds: list[float]) -> NDArray[np.float32]:

@@ -83,11 +83,12 @@ def unknown_words(line):
     command, unknown = seriatim.cli, []
     for word in shlex.split(line.replace("[", " ").replace("]", " ")):
         options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
-        if isinstance(command, click.Group):
-            found = command.get_command(click.Context(command), word)
-            unknown += [] if found else [word]
-            command = found or command
-        elif word.startswith("-") and word.split("=")[0] not in options:
+        found = command.get_command(click.Context(command), word) if isinstance(command, click.Group) else None
+        # A group that works without a subcommand takes options and values of its own.
+        needs_one = isinstance(command, click.Group) and not command.invoke_without_command
+        if found:
+            command = found
+        elif needs_one or (word.startswith("-") and word.split("=")[0] not in options):
             unknown.append(word)
     return unknown
 
@@ -96,6 +97,7 @@ def test_a_shown_command_that_does_not_exist_is_seen():
     assert unknown_words("run --config x.yaml [--name NAME]") == []
     assert unknown_words("run --confg x.yaml") == ["--confg"]
     assert unknown_words("report shw") == ["shw"]
+    assert unknown_words("simulate --ot FOLDER") == ["--ot"]
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

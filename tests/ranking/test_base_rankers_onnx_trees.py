@@ -45,6 +45,16 @@ def test_a_threshold_between_two_float32_values_parts_them():
     assert found[0] < found[1]
 
 
+def test_what_lightgbm_takes_for_zero_takes_zeros_branches():
+    features = np.repeat([[-1.0], [0.0], [1.0]], 50, axis=0)
+    model = trained(features, np.repeat([2.0, 0.0, 1.0], 50), rounds=1)
+    near = np.array([1e-35, 1e-36, 0.0], np.float32)
+    near = np.concatenate([near, -near, np.nextafter(near[:1], np.float32(1)), np.nextafter(-near[:1], np.float32(-1))])
+    expected = model.predict(near[:, None], num_threads=1)
+    assert len(set(expected)) == 3
+    np.testing.assert_allclose(scores(trees_to_onnx(model), near[:, None]), expected, rtol=1e-6)
+
+
 def test_a_tree_without_splits_is_its_value():
     model = trained(np.zeros((50, 2)), np.arange(50.0), rounds=3)
     np.testing.assert_allclose(scores(trees_to_onnx(model), np.ones((2, 2), np.float32)), 24.5, rtol=1e-6)
