@@ -51,8 +51,9 @@ def trees_to_onnx(model: lightgbm.Booster) -> onnx.ModelProto:
     """The graph `features` float32 `[items, features]` -> `scores` float32 `[items]`: raw scores, as `predict` gives.
 
     Every item takes the branches that LightGBM takes: a threshold, which LightGBM keeps in double precision, is rounded
-    down to float32, and a float32 value is at most the one exactly when it is at most the other. Values within 1e-35 of 0
-    count as 0, as there. The leaves' values are added in float32. Values must be finite: what LightGBM does with missing ones is not in the graph.
+    down to float32, and a float32 value is at most the one exactly when it is at most the other. Values within 1e-35 of
+    0 count as 0, as there. The leaves' values are added in float32. Values must be finite: what LightGBM does with
+    missing ones is not in the graph.
 
     Raises:
         TrainingError: the model splits on categories, has several outputs or averages its trees.
@@ -102,7 +103,7 @@ def trees_to_onnx(model: lightgbm.Booster) -> onnx.ModelProto:
 
 
 def branch_thresholds(thresholds: list[float]) -> NDArray[np.float32]:
-    """Float32 thresholds at which `<=` parts float32 values as LightGBM does, which takes what is within 1e-35 for 0."""
+    """Float32 thresholds at which `<=` parts float32 values as LightGBM does, to which what is within 1e-35 is 0."""
     rounded = rounded_down(thresholds)
     below_zero, from_zero = (rounded >= -ZERO) & (rounded < 0), (rounded >= 0) & (rounded < ZERO)
     rounded = np.where(below_zero, np.nextafter(-ZERO, np.float32(-np.inf)), rounded)
