@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from pipelines import (
     prepared_split,
     readers,
     row_checks,
+    span_split,
     spooled_log,
 )
 from pipelines.checked_log import CheckedLog
@@ -32,10 +33,12 @@ from pipelines.hashed_split import column_hash
 from pipelines.prepared_split import PreparedSplit
 from pipelines.quarantine import MALFORMED_FILE, MALFORMED_REASON, QUARANTINE_FILE, total_by_name, write_pieces
 from pipelines.readers import LogFiles, log_pieces, resolve_files
-from pipelines.readers.event_log import EventJoin
+from pipelines.readers.event_log import update_by_events
 from pipelines.readers.files import companions
 from pipelines.readers.read_logs import MALFORMED_SCHEMA, concatenate, concatenate_tables, require_same_columns
-from pipelines.row_checks import decoded, require_columns
+from pipelines.report.span_metrics import SpansOfRun
+from pipelines.row_checks import ROW_COLUMN, decoded, require_columns
+from pipelines.span_split import SpanSplit, spans_of_run
 from pipelines.spooled_log import SpooledLog
 from seriatim_errors import DataError
 
@@ -59,6 +62,8 @@ class PreparedLog:
         requests, rows, clicks: counts by split.
         quarantined: bad rows by reason, malformed lines included.
         defaulted: replaced null values by feature.
+        spans: the days that were read; None for a log without days.
+        passed_over: names beside the days' that are no days.
     """
 
     folder: Path
@@ -70,6 +75,8 @@ class PreparedLog:
     clicks: dict[str, int]
     quarantined: dict[str, int]
     defaulted: dict[str, int]
+    spans: SpansOfRun | None = None
+    passed_over: tuple[str, ...] = ()
 
 
 def prepare_log(data: DataConfig, seed: int, root: Path, bucket_bytes: int = BUCKET_BYTES) -> PreparedLog:
@@ -84,16 +91,17 @@ def prepare_log(data: DataConfig, seed: int, root: Path, bucket_bytes: int = BUC
             `data.max_bad_share` of the rows are bad. The quarantine file is written before that last error.
     """
     files = resolve_files(data)
-    fingerprint = _fingerprint(files.all, data, seed)
-    folder = root / fingerprint
+    fingerprint = _fingerprint(files, data, seed)
+    folder, spans = root / fingerprint, spans_of_run(files.window)
     if (folder / SUMMARY_FILE).exists():
-        return _read_summary(folder)
+        return replace(_read_summary(folder), spans=spans, passed_over=files.passed_over)
     partial = root / f".{fingerprint}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         logs = _spooled(files, data, partial / SPOOL, bucket_bytes)
-        prepared = PreparedLog(folder, fingerprint, **_prepared(logs, data, seed, partial, bucket_bytes))
+        by_span = span_split.span_split(files, logs[TRAIN].sources)
+        prepared = PreparedLog(folder, fingerprint, **_prepared(logs, data, seed, partial, bucket_bytes, by_span))
         shutil.rmtree(partial / SPOOL)
     except DataError:
         shutil.rmtree(partial)
@@ -101,7 +109,7 @@ def prepare_log(data: DataConfig, seed: int, root: Path, bucket_bytes: int = BUC
     (partial / SUMMARY_FILE).write_text(json.dumps(asdict(prepared), default=str, indent=1))
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
-    return prepared
+    return replace(prepared, spans=spans, passed_over=files.passed_over)
 
 
 def without_columns(table: pa.Table, ignored: Sequence[str]) -> pa.Table:
@@ -125,7 +133,10 @@ def split_requests(table: pa.Table, evaluation_share: float, seed: int) -> dict[
     Returns:
         `train` and `eval` tables; all rows of a request are in one of them.
     """
-    held_out = pa.array(column_hash(table["request_id"], seed) < evaluation_share)
+    return _parted(table, pa.array(column_hash(table["request_id"], seed) < evaluation_share))
+
+
+def _parted(table: pa.Table, held_out: pa.Array) -> dict[str, pa.Table]:
     return {TRAIN: table.filter(pa.compute.invert(held_out)), EVALUATION: table.filter(held_out)}
 
 
@@ -138,7 +149,7 @@ def _spooled(files: LogFiles, data: DataConfig, spool: Path, bucket_bytes: int) 
         for split in splits
     }
     # One call for both splits, so that sparse formats agree on the number of features.
-    found = log_pieces(files.all, data.format, EventJoin(data.click_action, data.click_window))
+    found = log_pieces(files.all, data.format, files.join(data))
     for number, (path, pieces) in enumerate(found):
         logs[TRAIN if number < len(files.train) else EVALUATION].add_file(path, pieces)
     require_same_columns([table for log in logs.values() for table in log.tables])
@@ -158,7 +169,12 @@ def _estimated_bytes(files: Sequence[Path]) -> int:
 
 
 def _prepared(
-    logs: dict[str, SpooledLog], data: DataConfig, seed: int, partial: Path, part_bytes: int
+    logs: dict[str, SpooledLog],
+    data: DataConfig,
+    seed: int,
+    partial: Path,
+    part_bytes: int,
+    by_span: SpanSplit | None,
 ) -> dict[str, Any]:
     """Write both splits and the bad rows to `partial`; returns what the summary says of them."""
     splits = {split: PreparedSplit(partial / f"{split}.parquet") for split in (TRAIN, EVALUATION)}
@@ -170,11 +186,17 @@ def _prepared(
     for bucket in range(logs[TRAIN].buckets):
         clean = {split: log.bucket(bucket) for split, log in checked.items()}
         if EVALUATION not in logs and clean[TRAIN] is not None:
-            clean = split_requests(clean[TRAIN], data.evaluation_share, seed)
+            whole = clean[TRAIN]
+            by_hash = by_span is None
+            clean = (
+                split_requests(whole, data.evaluation_share, seed)
+                if by_hash
+                else _parted(whole, by_span.held_out(whole))
+            )
         shared += _shared_requests(clean)
         for split, table in clean.items():
             if table is not None:
-                splits[split].add(table)
+                splits[split].add(table.drop([ROW_COLUMN]))
     for log in checked.values():
         log.finish()
     for prepared in splits.values():
@@ -237,17 +259,22 @@ def _refuse_bad_share(good: int, quarantined: dict[str, int], data: DataConfig, 
     )
 
 
-def _fingerprint(files: tuple[Path, ...], data: DataConfig, seed: int) -> str:
+def _fingerprint(files: LogFiles, data: DataConfig, seed: int) -> str:
     digest = hashlib.sha256()
-    for path in files:
+    if files.by_time:
+        # The folder grows by other days; the window's events stay what they are.
+        update_by_events(digest, files.train, files.join(data))
+    for path in () if files.by_time else files.all + files.late:
         inside = [file for file in sorted(path.rglob("*")) if file.is_file()] if path.is_dir() else [path]
         for file in (*inside, *companions(path, data.format)):
             digest.update(file.name.encode())
             with file.open("rb") as stream:
                 while block := stream.read(1 << 20):
                     digest.update(block)
-    shape = data.model_dump(mode="json", exclude={"path", "simulate", "items"})
-    digest.update(json.dumps([shape, seed], sort_keys=True).encode())
+    # Which days were asked for is told by those that were found.
+    shape = data.model_dump(mode="json", exclude={"path", "simulate", "items", "spans"})
+    spans = spans_of_run(files.window)
+    digest.update(json.dumps([shape, seed, spans and spans.model_dump()], sort_keys=True).encode())
     for code in _reading_code():
         digest.update(code.read_bytes())
     return digest.hexdigest()[:16]
@@ -256,7 +283,8 @@ def _fingerprint(files: tuple[Path, ...], data: DataConfig, seed: int) -> str:
 def _reading_code() -> list[Path]:
     """Files whose change may change what is read: a log prepared by another release is prepared anew."""
     modules = (
-        checked_log, click_log, hashed_split, log_columns, piecewise_validation, prepared_split, row_checks, spooled_log
+        checked_log, click_log, hashed_split, log_columns, piecewise_validation, prepared_split, row_checks, span_split,
+        spooled_log,
     )  # fmt: skip
     files = [*(Path(str(module.__file__)) for module in modules), Path(__file__)]
     return files + sorted(Path(readers.__file__).parent.glob("*.py"))

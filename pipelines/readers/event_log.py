@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -13,9 +16,13 @@ import pyarrow as pa
 
 from pipelines.click_log import CONTEXT_PREFIX
 from pipelines.readers.read_logs import ReadLog, read_from
+from pipelines.readers.spans import day_at
 from seriatim_errors import DataError
 from serving.events import FeatureNames, ReadEvents, read_events
 from serving.events.records import unpacked
+
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
 
 logger = logging.getLogger(__name__)
 SAMPLED = ("temperature", "epsilon")
@@ -28,47 +35,98 @@ class EventJoin:
     Attributes:
         click_action: the action that counts as a click.
         window_seconds: a click counts from the moment the slate was shown until this long after.
+        late: folders of which only the clicks are read.
+        between: only slates from the first of these times on and before the second, microseconds since 1970; None: all.
+        windowed: whether these are some days of a longer log: then clicks on other days' slates are not told of.
     """
 
     click_action: str = "click"
     window_seconds: float = 3600.0
+    late: tuple[Path, ...] = ()
+    between: tuple[int, int] | None = None
+    windowed: bool = False
 
 
-def read_event_log(folder: Path, join: EventJoin) -> ReadLog:
+def read_event_logs(folders: Sequence[Path], join: EventJoin) -> list[ReadLog]:
     """One row an item shown, exactly one for each request and item, however often its events were sent.
 
-    A row's propensity is the logged probability of its place where the slate was sampled, and 1 where the policy was
-    deterministic; slates that callers logged themselves keep what they said. Clicks outside of the window and those
-    without a slate are counted in a warning and are no clicks. Lines that are not whole are malformed lines.
+    Folders are parts of one log: the first slate of a request stands, and a click belongs to its slate whichever of
+    them it lies in. A row's propensity is the logged probability of its place where the slate was sampled, and 1 where
+    the policy was deterministic; slates that callers logged themselves keep what they said. Clicks outside of the
+    window and those without a slate are counted in a warning and are no clicks. Lines that are not whole are malformed
+    lines.
 
     Raises:
-        DataError: the folder holds no events, or cannot be read.
+        DataError: a folder holds no slates (of the times asked for), or cannot be read.
     """
-    events = read_events(folder)
+    read = {folder: read_events(folder) for folder in (*folders, *join.late)}
+    seen: set[str] = set()
+    parts: list[pd.DataFrame] = []
+    for number, folder in enumerate(folders):
+        impressions = _impressions(read[folder], seen, join.between, folder)
+        parts.append(impressions.assign(part=number))
+    frame = pd.concat(parts, ignore_index=True)
+    acted = [acted for events in read.values() for acted in events.acted]
+    frame["clicked"] = _clicked(frame, acted, join, ", ".join(map(str, folders)))
+    absent = {"user_id": frame["user_id"] == "", "propensity": frame["propensity"].isna()}
+    frame = frame.drop(columns=["shown_at", *(name for name, rows in absent.items() if rows.all())])
+    logs = []
+    for number, folder in enumerate(folders):
+        rows = frame[frame["part"] == number].drop(columns="part")
+        broken = [(line, text.decode(errors="replace").rstrip("\n")) for _, line, text in read[folder].broken]
+        logs.append(read_from(folder, pa.Table.from_pandas(rows, preserve_index=False), broken))
+    return logs
+
+
+def days_of_slates(folder: Path) -> set[date]:
+    """The days in UTC on which slates of an event log were shown first.
+
+    Raises:
+        DataError: the folder cannot be read.
+    """
+    return {day_at(shown["time"]) for shown in _first_slates(read_events(folder)).values()}
+
+
+def update_by_events(digest: Hash, folders: Sequence[Path], join: EventJoin) -> None:
+    """Take into a digest all that the rows of `read_event_logs` come from, and nothing else of the folders."""
+    for folder in folders:
+        events = read_events(folder)
+        inside = {
+            request: shown
+            for request, shown in _first_slates(events).items()
+            if join.between is None or join.between[0] <= shown["time"] < join.between[1]
+        }
+        clicks = [one for one in events.acted if one["action"] == join.click_action and one["request_id"] in inside]
+        names = {shown["names"]: events.names[shown["names"]] for shown in inside.values()}
+        broken = [line.decode(errors="replace") for _, _, line in events.broken]
+        for part in (*inside.values(), *clicks, names, broken):
+            digest.update(json.dumps(part, sort_keys=True, default=str).encode())
+
+
+def _impressions(events: ReadEvents, seen: set[str], between: tuple[int, int] | None, folder: Path) -> pd.DataFrame:
+    """A row an item shown; the first slate of a request stands, and `seen` requests have theirs already."""
     if not events.shown:
         raise DataError(f"{folder} holds no slates; give the folder that the service's events.folder names")
-    frame = _impressions(events)
-    frame["clicked"] = _clicked(frame, events, join, folder)
-    frame = frame.drop(columns="shown_at")
-    if frame["propensity"].isna().all():
-        frame = frame.drop(columns="propensity")
-    malformed = [(number, line.decode(errors="replace").rstrip("\n")) for _, number, line in events.broken]
-    return read_from(folder, pa.Table.from_pandas(frame, preserve_index=False), malformed)
+    first = [shown for request, shown in _first_slates(events).items() if request not in seen]
+    seen.update(shown["request_id"] for shown in first)
+    if between is not None:
+        first = [shown for shown in first if between[0] <= shown["time"] < between[1]]
+    by_names: dict[str, list[dict[str, Any]]] = {}
+    for shown in first:
+        by_names.setdefault(shown["names"], []).append(shown)
+    if not by_names:
+        # All of its slates are replays, or of other days: it has the columns of one of them and no row.
+        sample = events.shown[0]
+        return _frame([sample], events.names[sample["names"]])[:0]
+    return pd.concat([_frame(slates, events.names[names]) for names, slates in by_names.items()], ignore_index=True)
 
 
-def _impressions(events: ReadEvents) -> pd.DataFrame:
-    """A row an item shown; the first slate of a request stands."""
+def _first_slates(events: ReadEvents) -> dict[str, dict[str, Any]]:
+    """The first slate of every request."""
     first: dict[str, dict[str, Any]] = {}
     for shown in events.shown:
         first.setdefault(shown["request_id"], shown)
-    by_names: dict[str, list[dict[str, Any]]] = {}
-    for shown in first.values():
-        by_names.setdefault(shown["names"], []).append(shown)
-    frames = [_frame(slates, events.names[names]) for names, slates in by_names.items()]
-    whole = pd.concat(frames, ignore_index=True)
-    if (whole["user_id"] == "").all():
-        whole = whole.drop(columns="user_id")
-    return whole
+    return first
 
 
 def _frame(slates: list[dict[str, Any]], names: FeatureNames) -> pd.DataFrame:
@@ -103,9 +161,9 @@ def _context_name(name: str) -> str:
     return name if name.startswith(CONTEXT_PREFIX) else f"{CONTEXT_PREFIX}{name}"
 
 
-def _clicked(frame: pd.DataFrame, events: ReadEvents, join: EventJoin, folder: Path) -> np.ndarray:
+def _clicked(frame: pd.DataFrame, events: Sequence[dict[str, Any]], join: EventJoin, place: str) -> np.ndarray:
     """0 or 1 a row of `frame`."""
-    clicks = [acted for acted in events.acted if acted["action"] == join.click_action]
+    clicks = [event for event in events if event["action"] == join.click_action]
     acted = pd.DataFrame(
         {
             "request_id": [click["request_id"] for click in clicks],
@@ -115,6 +173,8 @@ def _clicked(frame: pd.DataFrame, events: ReadEvents, join: EventJoin, folder: P
     )
     places = frame[["request_id", "item_id", "shown_at"]].assign(row=np.arange(len(frame)))
     joined = acted.merge(places, how="left", on=["request_id", "item_id"])
+    if join.windowed:
+        joined = joined[joined["request_id"].isin(frame["request_id"].unique())]
     orphans = joined["row"].isna()
     late = joined["acted_at"] - joined["shown_at"]
     inside = ~orphans & (late >= 0) & (late <= 1e6 * join.window_seconds)
@@ -122,7 +182,7 @@ def _clicked(frame: pd.DataFrame, events: ReadEvents, join: EventJoin, folder: P
     if orphans.any() or outside:
         logger.warning(
             "%s: %d clicks without a slate and %d outside of the window of %g s are no clicks",
-            folder,
+            place,
             int(orphans.sum()),
             outside,
             join.window_seconds,
