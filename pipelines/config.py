@@ -120,6 +120,7 @@ class GateConfig(Section):
     learning_rate: float = Field(0.01, gt=0, description="Of Adam.")
     weight_decay: float = Field(1e-3, ge=0, description="Weight of the squared weights in the loss.")
     folds: int = Field(5, ge=2, description="Folds of the out-of-fold scores that set the final threshold.")
+    warm_start: bool = Field(False, description="Start from the weights of the newest pushed bundle, where they fit.")
 
 
 class Seq2SlateConfig(Section):
@@ -150,6 +151,7 @@ class Seq2SlateConfig(Section):
     weight_averaging: float = Field(
         0.998, ge=0, lt=1, description="Decay a step of the weights' moving average, which is what is kept; 0: none."
     )
+    warm_start: bool = Field(False, description="Start from the weights of the newest pushed bundle, where they fit.")
 
 
 class LabellerConfig(Section):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -11,6 +11,7 @@ from seriatim_errors import DataError
 
 if TYPE_CHECKING:
     from pipelines.click_log import ValidatedLog
+    from pipelines.readers.read_logs import ReadLog
 
 FORMATS = ["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit", "event_log"]
 
@@ -18,21 +19,35 @@ FORMATS = ["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit"
 @click.command()
 @click.argument("log", type=click.Path(path_type=Path))
 @click.option("--format", "log_format", type=click.Choice(FORMATS), default="auto", show_default=True)
+@click.option(
+    "--window", type=click.IntRange(min=1), help="Days to check together, where LOG holds {date} or is an event log."
+)
+@click.option("--span", metavar="DATE", help="The last of them; default: the newest that is there.")
 @click.option("--ignore-column", "ignored", multiple=True, metavar="NAME", help="A column that is no feature.")
 @click.option("--quarantine", type=click.Path(path_type=Path), help="Folder to write the bad rows to.")
 @click.option(
     "--max-bad-share", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Refuse the log above it."
 )
 def validate(
-    log: Path, log_format: str, ignored: tuple[str, ...], quarantine: Path | None, max_bad_share: float
+    log: Path,
+    log_format: str,
+    window: int | None,
+    span: str | None,
+    ignored: tuple[str, ...],
+    quarantine: Path | None,
+    max_bad_share: float,
 ) -> None:
-    """Check LOG: its columns, every row, and what is consistent within a request."""
+    """Check LOG: its columns, every row, and what is consistent within a request.
+
+    LOG may be a layout such as 'logs/{date}/log.parquet' for a log that grows by days; without --window its newest day
+    is checked.
+    """
     from pipelines.click_log import validate as validate_table
     from pipelines.ingest import without_columns
     from pipelines.quarantine import write_quarantine
-    from pipelines.readers import read_log
+    from pipelines.readers.read_logs import concatenate
 
-    [read] = read_log([log], log_format)  # type: ignore[arg-type]
+    read = concatenate(_read(log, log_format, window, span))
     validated = validate_table(without_columns(read.table, ignored))
     malformed = len(read.malformed)
     _print_verdict(log, validated, malformed)
@@ -50,6 +65,26 @@ def validate(
             "mend them (see --quarantine) or allow more"
         )
     click.echo(f"accepted: {len(validated.clean)} of {total} rows")
+
+
+def _read(log: Path, log_format: str, window: int | None, span: str | None) -> list[ReadLog]:
+    from pipelines.config import DataConfig
+    from pipelines.readers import read_log, resolve_files
+    from pipelines.span_split import spans_of_run
+    from seriatim_config import read_config
+
+    given: dict[str, Any] = {"path": str(log), "format": log_format}
+    if window is not None or span is not None or "{date}" in str(log):
+        given["spans"] = {"window": window or 1, "last": span}
+    data = read_config(None, DataConfig, given)
+    if data.spans is None:
+        return read_log([log], data.format)
+    files = resolve_files(data)
+    spans = spans_of_run(files.window)
+    click.echo(f"days {spans.words}" if spans else "")
+    for name in files.passed_over:
+        click.echo(f"passed over, for it is no date or no version: {name}")
+    return read_log(files.all, data.format, files.join(data))
 
 
 def _print_verdict(log: Path, validated: ValidatedLog, malformed: int) -> None:

@@ -168,15 +168,17 @@ def BundlePusher(  # noqa: N802
     infra_blessing: InputArtifact[InfraBlessing],
     pushed: OutputArtifact[PushedModel],
     bundle_folder: Parameter[str],
+    withheld: Parameter[str],
     code: Parameter[str],
 ) -> None:
-    """Publish a blessed bundle to `bundle_folder`; a bundle that is not blessed stays where it is."""
+    """Publish a blessed bundle to `bundle_folder`; one that is not blessed, or `withheld`, stays where it is."""
     blessed = all(
         artifact.get_int_custom_property("blessed") == BLESSED for artifact in (model_blessing, infra_blessing)
     )
-    pushed.set_int_custom_property("pushed", BLESSED if blessed else NOT_BLESSED)
+    push = blessed and not withheld
+    pushed.set_int_custom_property("pushed", BLESSED if push else NOT_BLESSED)
     made(pushed.uri)
-    if blessed:
+    if push:
         target = push_bundle(only_bundle(Path(bundle.uri)), Path(bundle_folder))
         pushed.set_string_custom_property("pushed_destination", str(target))
         pushed.set_string_custom_property("pushed_version", target.name)
@@ -203,9 +205,14 @@ def _images(features: ItemImageFeatures | None) -> ImageMetrics | None:
 
 
 def _provenance(summary: dict, code: str, config: str, created: datetime) -> Provenance:
+    spans = DataSummary.model_validate(summary["counts"]).spans
     data = TrainingDataSummary(
         fingerprint=summary["fingerprint"],
         requests=summary["counts"]["requests"][TRAIN],
         rows=summary["counts"]["rows"][TRAIN],
+        held_out=summary["held_out"],
+        first_day=spans and spans.first,
+        trained_until=spans and spans.trained_until,
+        last_day=spans and spans.last,
     )
     return Provenance(data=data, config_fingerprint=fingerprint([config, code]), created=created)
