@@ -25,11 +25,11 @@ def baseline_bundle(config: PipelineConfig, data: str, spans: SpansOfRun | None)
         data: fingerprint of this run's data.
         spans: this run's days; None for a log without days.
     """
-    own = _own(config, data)
+    own, last_day = _own(config, data), "" if spans is None else spans.last
     named = config.data.spans is not None and config.data.spans.last is not None
-    for folder, manifest in _pushed(config):
+    for folder, manifest in _pushed(config.bundle_folder):
         trained = manifest.training_data
-        if (manifest.config_fingerprint, trained.fingerprint) == own or is_later(trained, spans):
+        if (manifest.config_fingerprint, trained.fingerprint) == own or is_later(trained, last_day):
             continue
         if named and trained.last_day is None:
             continue
@@ -42,29 +42,32 @@ def baseline_bundle(config: PipelineConfig, data: str, spans: SpansOfRun | None)
 
 def own_bundle(config: PipelineConfig, settings: str, data: str) -> Path | None:
     """The newest pushed bundle of a configuration's fingerprint `settings` and a data fingerprint; None of none."""
-    for folder, manifest in _pushed(config):
+    for folder, manifest in _pushed(config.bundle_folder):
         if (manifest.config_fingerprint, manifest.training_data.fingerprint) == (settings, data):
             return open_bundle(folder).folder
     return None
 
 
-def later_bundle(config: PipelineConfig, spans: SpansOfRun | None) -> str | None:
-    """Version of a pushed bundle whose days end after this run's, which this run must not replace; None of none."""
-    return next((manifest.version for _, manifest in _pushed(config) if is_later(manifest.training_data, spans)), None)
+def later_bundle(folder: Path, last_day: str) -> str | None:
+    """Version of a pushed bundle under `folder` whose days end after `last_day` (ISO 8601); None of none.
+
+    Such a bundle must not be replaced by one that ends with that day, which its time of making would put before it.
+    """
+    return next((one.version for _, one in _pushed(folder) if is_later(one.training_data, last_day)), None)
 
 
-def is_later(trained: TrainingDataSummary, spans: SpansOfRun | None) -> bool:
-    """Whether a bundle's days end after those of a run."""
-    return spans is not None and trained.last_day is not None and trained.last_day > spans.last
+def is_later(trained: TrainingDataSummary, last_day: str) -> bool:
+    """Whether a bundle's days end after `last_day` (ISO 8601; empty where the log has no days)."""
+    return bool(last_day) and trained.last_day is not None and trained.last_day > last_day
 
 
 def _own(config: PipelineConfig, data: str) -> tuple[str, str]:
     return fingerprint([settings_of(config), code_fingerprint()]), data
 
 
-def _pushed(config: PipelineConfig) -> list[tuple[Path, Manifest]]:
+def _pushed(root: Path) -> list[tuple[Path, Manifest]]:
     """Folders and manifests of the pushed bundles, the newest first."""
-    folders = [config.bundle_folder / version for version in reversed(bundle_versions(config.bundle_folder))]
+    folders = [root / version for version in reversed(bundle_versions(root))]
     return [
         (folder, Manifest.model_validate_json((folder / MANIFEST_FILE).read_text(encoding="utf-8")))
         for folder in folders

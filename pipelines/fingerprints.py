@@ -44,7 +44,8 @@ def settings_of(config: PipelineConfig) -> str:
     items = None if config.labeller is None and config.images is None else Path("items")
     # Which day a window ends with makes other data and no other settings.
     spans = config.data.spans and config.data.spans.model_copy(update={"last": None})
-    data = config.data.model_copy(update={"path": Path("log"), "simulate": None, "items": items, "spans": spans})
+    path = Path("{date}" if config.data.dated else "log")
+    data = config.data.model_copy(update={"path": path, "simulate": None, "items": items, "spans": spans})
     images = None if config.images is None else config.images.model_copy(update={"cache_root": Path("cache")})
     places = {"images": images, "run_root": Path("runs"), "bundle_root": Path("bundles"), "beam_options": ()}
     return config.model_copy(update={"data": data, **places}).model_dump_json(exclude={"metadata"})

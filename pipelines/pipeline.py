@@ -51,7 +51,6 @@ class PipelineInputs:
         images: the items' thumbnails; None where none are read.
         baseline: folder of the bundle that the new one must not fall behind; None for the first.
         warm_start: what stages start from that are told to.
-        withheld: why a blessed bundle is not pushed; empty where it is.
     """
 
     config: PipelineConfig
@@ -60,7 +59,6 @@ class PipelineInputs:
     images: RunImages | None
     baseline: Path | None
     warm_start: WarmStart
-    withheld: str
 
 
 def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
@@ -180,7 +178,7 @@ def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_validator.outputs["blessing"],
         bundle_folder=str(config.bundle_folder.resolve()),
-        withheld=inputs.withheld,
+        last_day="" if log.spans is None else log.spans.last,
         code=shared["code"],
     )
     return [*components, evaluator, *analysis, builder, serving_validator, pusher]

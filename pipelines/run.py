@@ -98,7 +98,6 @@ def _run_alone(config: PipelineConfig, progress: RunProgress, last: Phase) -> Fi
     connection = metadata_connection(config.metadata, folder)
     require_store(connection, config.metadata)
     earlier = baseline_bundle(config, data_fingerprint(log, catalogue, images), log.spans)
-    later = later_bundle(config, log.spans)
     inputs = PipelineInputs(
         config=config,
         log=log,
@@ -106,7 +105,6 @@ def _run_alone(config: PipelineConfig, progress: RunProgress, last: Phase) -> Fi
         images=images,
         baseline=None if earlier is None else earlier.folder,
         warm_start=warm_start_of(config, log.spans, earlier),
-        withheld="" if later is None else f"bundle {later}, which is of later days, is there already",
     )
     whole = build_pipeline(inputs)
     components = until(last, whole, [component.id for component in whole])
@@ -131,8 +129,9 @@ def _run_alone(config: PipelineConfig, progress: RunProgress, last: Phase) -> Fi
     with errors_to(folder / LOG_FILE):
         drift = drift_of_run(connection, config.name, statistics, config.evaluation.drift_threshold)
     finished = _conclude(config, read_metrics(evaluation / METRICS_FILE), times, drift)
-    if inputs.withheld and finished.bundle is None and finished.metrics.blessing.blessed:
-        progress.say(f"not pushed: {inputs.withheld}")
+    later = later_bundle(config.bundle_folder, "" if log.spans is None else log.spans.last)
+    if later and finished.bundle is None and finished.metrics.blessing.blessed:
+        progress.say(f"not pushed: bundle {later}, which is of later days, is there")
     return finished
 
 

@@ -21,6 +21,7 @@ from tfx.types.standard_artifacts import (
 from pipelines.components.artifacts import ItemImageFeatures, SimulatedClicks
 from pipelines.components.trainers import made, training_data
 from pipelines.config import PipelineConfig
+from pipelines.earlier_bundles import later_bundle
 from pipelines.evaluation.evaluate import EvaluationInput, evaluate, flat_metrics
 from pipelines.evaluation.images import image_metrics
 from pipelines.evaluation.judged_items import JUDGED_FILE
@@ -168,14 +169,17 @@ def BundlePusher(  # noqa: N802
     infra_blessing: InputArtifact[InfraBlessing],
     pushed: OutputArtifact[PushedModel],
     bundle_folder: Parameter[str],
-    withheld: Parameter[str],
+    last_day: Parameter[str],
     code: Parameter[str],
 ) -> None:
-    """Publish a blessed bundle to `bundle_folder`; one that is not blessed, or `withheld`, stays where it is."""
+    """Publish a blessed bundle to `bundle_folder`; one that is not blessed stays where it is.
+
+    So does one of earlier days than those of a bundle there: what serves takes the bundle that was made last.
+    """
     blessed = all(
         artifact.get_int_custom_property("blessed") == BLESSED for artifact in (model_blessing, infra_blessing)
     )
-    push = blessed and not withheld
+    push = blessed and later_bundle(Path(bundle_folder), last_day) is None
     pushed.set_int_custom_property("pushed", BLESSED if push else NOT_BLESSED)
     made(pushed.uri)
     if push:

@@ -17,9 +17,9 @@ from ranking.seq2slate import Seq2Slate, Seq2SlateSettings, decode, greedy_choic
 from ranking.seq2slate.starting_weights import starting_weights as slate_weights
 from ranking.standardisation import Standardisation
 from tests.ranking.generated_lists import learnable_lists
-from tests.ranking.tiny_seq2slate import ARCHITECTURES, FEATURES, tiny_model
+from tests.ranking.tiny_seq2slate import ARCHITECTURES, FEATURES, clicked_lists, tiny_model
 
-SETTINGS = Seq2SlateSettings(hidden_size=16, epochs=1, batch_size=32, learning_rate=3e-3, dropout=0.0)
+SETTINGS = Seq2SlateSettings(hidden_size=8, steps=2, epochs=1, batch_size=16, learning_rate=1e-2, dropout=0.0)
 
 
 def standardisation(seed, features=FEATURES):
@@ -81,41 +81,38 @@ def test_weights_of_other_shapes_are_not_started_from():
     assert gate_weights(scorer, moved, (5,)) is None
 
 
-def test_one_epoch_from_earlier_weights_is_better_than_one_from_new_ones_on_the_same_lists():
-    train, validation = learnable_lists(200, seed=1), learnable_lists(80, seed=2)
-    yesterday = train_seq2slate(learnable_lists(200, seed=3), validation, dataclasses.replace(SETTINGS, epochs=8))
+@pytest.fixture(scope="module")
+def yesterday():
+    """Weights from other lists of the same kind."""
+    settings = dataclasses.replace(SETTINGS, epochs=12)
+    return train_seq2slate(clicked_lists(96, 6, seed=3), clicked_lists(32, 6, seed=2), settings).model.get_weights()
+
+
+def test_one_epoch_from_earlier_weights_is_better_than_one_from_new_ones_on_the_same_lists(yesterday):
+    train, validation = clicked_lists(96, 6, seed=1), clicked_lists(32, 6, seed=2)
     cold = train_seq2slate(train, validation, SETTINGS)
-    warm = train_seq2slate(train, validation, SETTINGS, start=yesterday.model.get_weights())
+    warm = train_seq2slate(train, validation, SETTINGS, start=yesterday)
     metric = f"ndcg_at_{SETTINGS.reward_cutoff}"
     assert warm.history[-1][metric] > cold.history[-1][metric] + 0.02
 
 
-def test_training_that_only_harms_leaves_the_weights_it_started_from():
-    train, validation = learnable_lists(100, seed=1), learnable_lists(60, seed=2)
-    start = train_seq2slate(train, validation, dataclasses.replace(SETTINGS, epochs=6)).model.get_weights()
+def test_training_that_only_harms_leaves_the_weights_it_started_from(yesterday):
+    train = clicked_lists(96, 6, seed=1)
     upside_down = train.with_clicks(1 - train.clicks)
-    harmed = train_seq2slate(upside_down, validation, dataclasses.replace(SETTINGS, epochs=2), start=start)
-    for kept, given_weight in zip(harmed.model.get_weights(), start, strict=True):
-        np.testing.assert_array_equal(kept, given_weight)
+    harmed = train_seq2slate(upside_down, clicked_lists(32, 6, seed=2), SETTINGS, start=yesterday)
+    for kept, started in zip(harmed.model.get_weights(), yesterday, strict=True):
+        np.testing.assert_array_equal(kept, started)
 
 
-def test_one_epoch_of_a_gate_from_earlier_weights_passes_fewer_items_at_its_recall():
-    lists, before = learnable_lists(300, seed=1), learnable_lists(300, seed=3)
-    settings = GateSettings(hidden=(8,), epochs=1, batch_size=256, folds=3, target_recall=0.9)
-    earlier = train_gate(before, before.clicks, dataclasses.replace(settings, epochs=30))
+def test_one_epoch_of_a_gate_from_earlier_weights_passes_fewer_items_and_its_folds_begin_anew():
+    lists, before, new = (learnable_lists(200, seed) for seed in (1, 3, 5))
+    settings = GateSettings(hidden=(8,), epochs=1, batch_size=256, folds=2, target_recall=0.9)
+    earlier = train_gate(before, before.clicks, dataclasses.replace(settings, epochs=20))
     start = [weight.numpy() for weight in earlier.scorer.weights]
     cold, warm = train_gate(lists, lists.clicks, settings), train_gate(lists, lists.clicks, settings, start=start)
-    new = learnable_lists(300, seed=5)
     passed = [float(gate.passes(new.features).mean()) for gate in (cold, warm)]
     recalls = [float(gate.passes(new.features)[new.clicks > 0].mean()) for gate in (cold, warm)]
     assert passed[1] < passed[0] - 0.02
     assert min(recalls) > 0.85
-
-
-def test_a_gates_folds_begin_anew_whatever_its_final_scorer_starts_from():
-    lists = learnable_lists(100, seed=1)
-    settings = GateSettings(epochs=2, batch_size=256, folds=3)
-    cold = train_gate(lists, lists.clicks, settings)
-    warm = train_gate(lists, lists.clicks, settings, start=[weight.numpy() for weight in cold.scorer.weights])
     assert warm.promise == cold.promise
     assert warm.threshold != cold.threshold
