@@ -76,7 +76,7 @@ def test_a_column_that_was_constant_keeps_its_weights_as_they_are():
 def test_weights_of_other_shapes_are_not_started_from():
     moved = MovedInputs.between(standardisation(0), standardisation(1))
     model = Seq2Slate.from_settings(FEATURES, SETTINGS)
-    assert slate_weights(model.get_weights(), moved, dataclasses.replace(SETTINGS, hidden_size=8)) is None
+    assert slate_weights(model.get_weights(), moved, dataclasses.replace(SETTINGS, hidden_size=4)) is None
     scorer = [weight.numpy() for weight in Scorer(FEATURES, (4,), 0).weights]
     assert gate_weights(scorer, moved, (5,)) is None
 
