@@ -33,7 +33,6 @@ from pipelines.hashed_split import column_hash
 from pipelines.prepared_split import PreparedSplit
 from pipelines.quarantine import MALFORMED_FILE, MALFORMED_REASON, QUARANTINE_FILE, total_by_name, write_pieces
 from pipelines.readers import LogFiles, log_pieces, resolve_files
-from pipelines.readers.event_log import update_by_events
 from pipelines.readers.files import companions
 from pipelines.readers.read_logs import MALFORMED_SCHEMA, concatenate, concatenate_tables, require_same_columns
 from pipelines.report.span_metrics import SpansOfRun
@@ -186,13 +185,10 @@ def _prepared(
     for bucket in range(logs[TRAIN].buckets):
         clean = {split: log.bucket(bucket) for split, log in checked.items()}
         if EVALUATION not in logs and clean[TRAIN] is not None:
-            whole = clean[TRAIN]
-            by_hash = by_span is None
-            clean = (
-                split_requests(whole, data.evaluation_share, seed)
-                if by_hash
-                else _parted(whole, by_span.held_out(whole))
-            )
+            if by_span is None:
+                clean = split_requests(clean[TRAIN], data.evaluation_share, seed)
+            else:
+                clean = _parted(clean[TRAIN], by_span.held_out(clean[TRAIN]))
         shared += _shared_requests(clean)
         for split, table in clean.items():
             if table is not None:
@@ -261,9 +257,9 @@ def _refuse_bad_share(good: int, quarantined: dict[str, int], data: DataConfig, 
 
 def _fingerprint(files: LogFiles, data: DataConfig, seed: int) -> str:
     digest = hashlib.sha256()
-    if files.by_time:
-        # The folder grows by other days; the window's events stay what they are.
-        update_by_events(digest, files.train, files.join(data))
+    if files.window is not None:
+        digest.update("".join(span.content for span in files.window.spans).encode())
+    # A folder that is read by times grows by other days; the window's events stay what they are.
     for path in () if files.by_time else files.all + files.late:
         inside = [file for file in sorted(path.rglob("*")) if file.is_file()] if path.is_dir() else [path]
         for file in (*inside, *companions(path, data.format)):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,9 +21,6 @@ from pipelines.readers.spans import day_at
 from seriatim_errors import DataError
 from serving.events import FeatureNames, ReadEvents, read_events
 from serving.events.records import unpacked
-
-if TYPE_CHECKING:
-    from hashlib import _Hash as Hash
 
 logger = logging.getLogger(__name__)
 SAMPLED = ("temperature", "epsilon")
@@ -78,29 +76,25 @@ def read_event_logs(folders: Sequence[Path], join: EventJoin) -> list[ReadLog]:
     return logs
 
 
-def days_of_slates(folder: Path) -> set[date]:
-    """The days in UTC on which slates of an event log were shown first.
+def days_of_slates(folder: Path, click_action: str) -> dict[date, str]:
+    """The days in UTC on which slates of an event log were shown first, each with a fingerprint of what is read of it.
+
+    The fingerprint is of the day's slates and the clicks on them: it stays while the folder grows by other days.
 
     Raises:
         DataError: the folder cannot be read.
     """
-    return {day_at(shown["time"]) for shown in _first_slates(read_events(folder)).values()}
-
-
-def update_by_events(digest: Hash, folders: Sequence[Path], join: EventJoin) -> None:
-    """Take into a digest all that the rows of `read_event_logs` come from, and nothing else of the folders."""
-    for folder in folders:
-        events = read_events(folder)
-        inside = {
-            request: shown
-            for request, shown in _first_slates(events).items()
-            if join.between is None or join.between[0] <= shown["time"] < join.between[1]
-        }
-        clicks = [one for one in events.acted if one["action"] == join.click_action and one["request_id"] in inside]
-        names = {shown["names"]: events.names[shown["names"]] for shown in inside.values()}
-        broken = [line.decode(errors="replace") for _, _, line in events.broken]
-        for part in (*inside.values(), *clicks, names, broken):
-            digest.update(json.dumps(part, sort_keys=True, default=str).encode())
+    events = read_events(folder)
+    first = _first_slates(events)
+    clicks = [one for one in events.acted if one["action"] == click_action and one["request_id"] in first]
+    broken = json.dumps([line.decode(errors="replace") for _, _, line in events.broken])
+    digests: dict[date, Any] = {}
+    for event in (*first.values(), *clicks):
+        shown = first[event["request_id"]]
+        digest = digests.setdefault(day_at(shown["time"]), hashlib.sha256(broken.encode()))
+        part = [event, events.names[shown["names"]]]
+        digest.update(json.dumps(part, sort_keys=True, default=str).encode())
+    return {day: digest.hexdigest() for day, digest in digests.items()}
 
 
 def _impressions(events: ReadEvents, seen: set[str], between: tuple[int, int] | None, folder: Path) -> pd.DataFrame:

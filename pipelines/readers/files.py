@@ -15,6 +15,7 @@ from pipelines.readers.read_logs import ReadLog
 from pipelines.readers.spans import ONE_DAY, Span, SpanWindow, days_after, find_spans, midnight, newest_over, window_of
 from pipelines.readers.svmlight import query_file, read_letor, read_lightgbm
 from pipelines.readers.tabular import read_csv, read_jsonl, read_parquet
+from pipelines.spans_config import SpansConfig
 from seriatim_errors import DataError
 
 FORMAT_BY_SUFFIX = {
@@ -70,16 +71,14 @@ def resolve_files(data: DataConfig) -> LogFiles:
     """
     path = data.path
     if data.spans is not None and data.dated:
-        found = find_spans(path)
-        window = window_of(found.spans, data.spans, str(path))
-        late = days_after(found.spans, window.last, data.click_window) if data.format == "event_log" else ()
-        return LogFiles(_files_of(window.spans), (), _files_of(late), window, tuple(found.passed_over))
+        return _dated_files(data, data.spans)
     if not path.exists():
         raise DataError(f"data.path {path} does not exist; give a click log with --data or in the config")
     if not data.train and not data.evaluation:
-        window = None
+        window: SpanWindow | None = None
         if data.spans is not None:
-            days = {day: Span(day) for day in days_of_slates(path)}
+            found = days_of_slates(path, data.click_action)
+            days = {day: Span(day, content=content) for day, content in found.items()}
             # What is being written today is no whole day.
             newest = newest_over(days, datetime.now(timezone.utc).date())
             window = window_of(days, data.spans, f"event log {path}", newest)
@@ -165,6 +164,13 @@ def _cut(log: ReadLog) -> Iterator[Piece]:
     yield Piece(log.table.slice(0, 0), lines)
     for start in range(0, len(log.table), ROWS_AT_ONCE):
         yield Piece(log.table.slice(start, ROWS_AT_ONCE), [])
+
+
+def _dated_files(data: DataConfig, spans: SpansConfig) -> LogFiles:
+    found = find_spans(data.path)
+    window = window_of(found.spans, spans, str(data.path))
+    late = days_after(found.spans, window.last, data.click_window) if data.format == "event_log" else ()
+    return LogFiles(_files_of(window.spans), (), _files_of(late), window, tuple(found.passed_over))
 
 
 def _files_of(spans: Sequence[Span]) -> tuple[Path, ...]:

@@ -19,11 +19,19 @@ ONE_DAY = timedelta(days=1)
 
 @dataclass(frozen=True)
 class Span:
-    """One day of a log: its highest version (None where the layout has none) and that version's files, sorted."""
+    """One day of a log.
+
+    Attributes:
+        day: the date.
+        version: the highest one; None where the layout has none.
+        files: of that version, sorted; none where the day is told by the times of an event log.
+        content: fingerprint of the day's events there; empty where there are files.
+    """
 
     day: date
     version: int | None = None
     files: tuple[Path, ...] = ()
+    content: str = ""
 
 
 @dataclass
