@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from pipelines.piecewise_validation import codes_of
 from pipelines.readers import LogFiles
@@ -35,9 +36,9 @@ class SpanSplit:
             table: all good rows of some requests, in the order of the log.
         """
         requests = codes_of(table["request_id"])
-        values = table[self.column].to_numpy().astype("datetime64[us]" if self.column == "timestamp" else np.int64)
+        values = pc.cast(table[self.column], pa.int64()).to_numpy()
         first = np.zeros(requests.max(initial=0) + 1, np.int64)
-        first[requests[::-1]] = values.astype(np.int64)[::-1]
+        first[requests[::-1]] = values[::-1]
         return pa.array(first[requests] > self.before)
 
 

@@ -55,17 +55,18 @@ def read_event_logs(folders: Sequence[Path], join: EventJoin) -> list[ReadLog]:
     lines.
 
     Raises:
-        DataError: a folder holds no slates (of the times asked for), or cannot be read.
+        DataError: the folders hold no slates (of the times asked for), or one cannot be read.
     """
     read = {folder: read_events(folder) for folder in (*folders, *join.late)}
     seen: set[str] = set()
-    parts: list[pd.DataFrame] = []
-    for number, folder in enumerate(folders):
-        impressions = _impressions(read[folder], seen, join.between, folder)
-        parts.append(impressions.assign(part=number))
+    place = ", ".join(map(str, folders))
+    found = (_impressions(read[folder], seen, join.between) for folder in folders)
+    parts = [frame.assign(part=number) for number, frame in enumerate(found) if frame is not None]
+    if not parts:
+        raise DataError(f"{place} holds no slates; give the folder that the service's events.folder names")
     frame = pd.concat(parts, ignore_index=True)
     acted = [acted for events in read.values() for acted in events.acted]
-    frame["clicked"] = _clicked(frame, acted, join, ", ".join(map(str, folders)))
+    frame["clicked"] = _clicked(frame, acted, join, place)
     absent = {"user_id": frame["user_id"] == "", "propensity": frame["propensity"].isna()}
     frame = frame.drop(columns=["shown_at", *(name for name, rows in absent.items() if rows.all())])
     logs = []
@@ -97,10 +98,8 @@ def days_of_slates(folder: Path, click_action: str) -> dict[date, str]:
     return {day: digest.hexdigest() for day, digest in digests.items()}
 
 
-def _impressions(events: ReadEvents, seen: set[str], between: tuple[int, int] | None, folder: Path) -> pd.DataFrame:
-    """A row an item shown; the first slate of a request stands, and `seen` requests have theirs already."""
-    if not events.shown:
-        raise DataError(f"{folder} holds no slates; give the folder that the service's events.folder names")
+def _impressions(events: ReadEvents, seen: set[str], between: tuple[int, int] | None) -> pd.DataFrame | None:
+    """A row an item shown, None without any; the first slate of a request stands, `seen` ones have theirs already."""
     first = [shown for request, shown in _first_slates(events).items() if request not in seen]
     seen.update(shown["request_id"] for shown in first)
     if between is not None:
@@ -108,11 +107,8 @@ def _impressions(events: ReadEvents, seen: set[str], between: tuple[int, int] | 
     by_names: dict[str, list[dict[str, Any]]] = {}
     for shown in first:
         by_names.setdefault(shown["names"], []).append(shown)
-    if not by_names:
-        # All of its slates are replays, or of other days: it has the columns of one of them and no row.
-        sample = events.shown[0]
-        return _frame([sample], events.names[sample["names"]])[:0]
-    return pd.concat([_frame(slates, events.names[names]) for names, slates in by_names.items()], ignore_index=True)
+    frames = [_frame(slates, events.names[names]) for names, slates in by_names.items()]
+    return pd.concat(frames, ignore_index=True) if frames else None
 
 
 def _first_slates(events: ReadEvents) -> dict[str, dict[str, Any]]:

@@ -126,3 +126,14 @@ def test_a_slate_that_was_sent_again_on_the_next_day_counts_once_on_the_first(tm
     log = prepare_log(by_folder(tmp_path), 0, tmp_path / "input")
     assert requests_of(log) == {"train": {"r0", "r1"}, "eval": {"r2"}}
     assert log.rows == {"train": 6, "eval": 3}
+
+
+def test_a_day_of_replays_alone_and_one_of_clicks_alone_add_no_rows(tmp_path):
+    append(tmp_path / "2026-01-01", slate(0, 0), slate(1, 0))
+    append(tmp_path / "2026-01-02", slate(1, 0), slate(0, 0))
+    append(tmp_path / "2026-01-03", click(1, 0))
+    append(tmp_path / "2026-01-04", slate(4, 3))
+    log = prepare_log(by_folder(tmp_path, window=4), 0, tmp_path / "input")
+    assert requests_of(log) == {"train": {"r0", "r1"}, "eval": {"r4"}}
+    assert clicks_of(log) == {("r1", "i0")}
+    assert len(log.spans.days) == 4
