@@ -13,6 +13,7 @@ SUBCOMMANDS = {
     "simulate": Subcommand("pipelines.commands.simulate:simulate", "Make a seeded marketplace click log."),
     "validate": Subcommand("pipelines.commands.validate:validate", "Check a click log against its contract."),
     "run": Subcommand("pipelines.commands.run:run", "Run the pipeline: click log in, validated bundle out."),
+    "backfill": Subcommand("pipelines.commands.backfill:backfill", "Run the pipeline for past days, one by one."),
     "schedule": Subcommand("pipelines.commands.schedule:schedule", "Run pipelines by cron, interval or new data."),
     "report": Subcommand("pipelines.commands.report:report", "Show and compare the offline metrics of runs."),
     "compile": Subcommand("pipelines.commands.compile:compile_", "Write the pipeline for Airflow or Kubeflow."),

@@ -74,7 +74,10 @@ class CheckedLog:
         self._stretch = max(LEAST_ROWS, log.numbered // STRETCHES + 1)
 
     def bucket(self, number: int) -> pa.Table | None:
-        """The good rows of a bucket in the contract's types, in log order; None for a bucket without rows."""
+        """The good rows of a bucket in the contract's types, in log order, with their numbers in `ROW_COLUMN`.
+
+        None for a bucket without rows.
+        """
         validation = PiecewiseValidation(self._wrong, self._max_request_rows)
         empty = True
         for part in self._log.parts(number, self._part_bytes):
@@ -83,11 +86,11 @@ class CheckedLog:
             self._set_aside(validation.take_bad())
         if empty:
             return None
-        good, defaulted = validation.finish()
+        good, numbers, defaulted = validation.finish()
         self._set_aside(validation.take_bad())
         self.reasons.update(validation.reasons)
         self.defaulted.update(defaulted)
-        return good
+        return good.append_column(ROW_COLUMN, numbers)
 
     def finish(self) -> None:
         """All buckets were asked for.

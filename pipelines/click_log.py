@@ -91,7 +91,7 @@ def validate(table: pa.Table) -> ValidatedLog:
     validation = PiecewiseValidation(wrong)
     validation.add(table.append_column(ROW_COLUMN, pa.array(np.arange(1, len(table) + 1))))
     wrong.refuse()
-    clean, defaulted = validation.finish()
+    clean, _, defaulted = validation.finish()
     bad = validation.take_bad()
     if not bad:
         numbered = [pa.field(ROW_COLUMN, pa.int64()), pa.field(REASON_COLUMN, pa.string())]

@@ -13,6 +13,7 @@ from pipelines.locations import LocalPath, Location
 from pipelines.metadata_config import MetadataConfig
 from pipelines.slate_value_config import SlateValueConfig
 from pipelines.slices_config import SlicedColumn
+from pipelines.spans_config import SpansConfig
 from seriatim_config import Section, read_config
 
 LogFormat = Literal["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit", "event_log"]
@@ -29,7 +30,9 @@ class SimulationConfig(Section):
 class DataConfig(Section):
     """Where the click log lies and how it is split."""
 
-    path: Location = Field(description="Click log: a file, or a folder that `train` and `evaluation` look into.")
+    path: Location = Field(
+        description="Click log: a file, a folder that `train` and `evaluation` look into, or a layout by `{date}`."
+    )
     format: LogFormat = Field("auto", description="`auto` goes by the file's name.")
     train: tuple[str, ...] = Field((), description="File patterns under `path` to train on; empty: `path`.")
     evaluation: tuple[str, ...] = Field((), description="File patterns under `path` to evaluate on.")
@@ -43,6 +46,37 @@ class DataConfig(Section):
     click_window: float = Field(3600.0, gt=0, description="Seconds after a slate within which a click counts.")
     items: Location | None = Field(None, description="Item catalogue: tags for the labeller, thumbnails for `images`.")
     simulate: SimulationConfig | None = Field(None, description="Make the log at `path` when it is absent.")
+    spans: SpansConfig | None = Field(None, description="A window of days, where the log grows by daily folders.")
+
+    @property
+    def dated(self) -> bool:
+        """Whether `path` is a layout with a folder or a file for each day."""
+        return "{date}" in str(self.path)
+
+    @model_validator(mode="after")
+    def _spans_fit_the_path(self) -> DataConfig:
+        path = str(self.path)
+        for mark in ("{date}", "{version}"):
+            if path.count(mark) > 1:
+                raise ValueError(f"path {path} holds {mark} {path.count(mark)} times; keep one")
+        if "{version}" in path and not self.dated:
+            raise ValueError(f"path {path} holds {{version}} without {{date}}; versions are of a day")
+        if self.spans is None:
+            if self.dated:
+                raise ValueError(
+                    f"path {path} holds {{date}}; say with spans (such as spans: {{window: 7}}) which days"
+                )
+            return self
+        if not self.dated and self.format != "event_log":
+            raise ValueError(
+                f"spans needs {{date}} in path (it is {path}), such as logs/{{date}}/log.parquet; only an event log "
+                "has days by the times of its slates"
+            )
+        if self.train or self.evaluation:
+            raise ValueError("spans chooses the files; leave train and evaluation out")
+        if self.simulate is not None:
+            raise ValueError("simulate makes a log of one file; leave it or spans out")
+        return self
 
     @model_validator(mode="after")
     def _simulated_here(self) -> DataConfig:
@@ -98,6 +132,7 @@ class GateConfig(Section):
     learning_rate: float = Field(0.01, gt=0, description="Of Adam.")
     weight_decay: float = Field(1e-3, ge=0, description="Weight of the squared weights in the loss.")
     folds: int = Field(5, ge=2, description="Folds of the out-of-fold scores that set the final threshold.")
+    warm_start: bool = Field(False, description="Start from the weights of the newest pushed bundle, where they fit.")
 
 
 class Seq2SlateConfig(Section):
@@ -128,6 +163,7 @@ class Seq2SlateConfig(Section):
     weight_averaging: float = Field(
         0.998, ge=0, lt=1, description="Decay a step of the weights' moving average, which is what is kept; 0: none."
     )
+    warm_start: bool = Field(False, description="Start from the weights of the newest pushed bundle, where they fit.")
 
 
 class LabellerConfig(Section):
@@ -241,6 +277,8 @@ class PipelineConfig(Section):
             raise ValueError("clicks.source 'simulate' needs base_ranker: clicks fall on its order")
         if self.evaluation.off_policy and (self.data.format != "open_bandit" or self.gate is None):
             raise ValueError("evaluation.off_policy needs data.format 'open_bandit' and a gate")
+        if self.evaluation.off_policy and self.data.spans is not None:
+            raise ValueError("evaluation.off_policy reads the log as one; leave data.spans out")
         if self.labeller is not None and self.data.items is None:
             raise ValueError(
                 "labeller needs data.items: it learns the tags of a catalogue; name one, or set it to null"

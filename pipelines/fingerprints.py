@@ -43,7 +43,10 @@ def fingerprint(values: Any) -> str:
 def settings_of(config: PipelineConfig) -> str:
     """All of the configuration that shapes results, as JSON: where files lie does not, so it is levelled."""
     items = None if config.labeller is None and config.images is None else Location("items")
-    data = config.data.model_copy(update={"path": Location("log"), "simulate": None, "items": items})
+    # Which day a window ends with makes other data and no other settings.
+    spans = config.data.spans and config.data.spans.model_copy(update={"last": None})
+    path = Location("{date}" if config.data.dated else "log")
+    data = config.data.model_copy(update={"path": path, "simulate": None, "items": items, "spans": spans})
     images = None if config.images is None else config.images.model_copy(update={"cache_root": Path("cache")})
     places = {"images": images, "run_root": Path("runs"), "bundle_root": Location("bundles"), "beam_options": ()}
     return config.model_copy(update={"data": data, **places}).model_dump_json(exclude={"metadata"})

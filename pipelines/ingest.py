@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from pipelines import (
     prepared_split,
     readers,
     row_checks,
+    span_split,
     spooled_files,
     spooled_log,
 )
@@ -30,8 +31,11 @@ from pipelines.config import DataConfig
 from pipelines.hashed_split import column_hash
 from pipelines.prepared_split import PreparedSplit
 from pipelines.quarantine import MALFORMED_FILE, QUARANTINE_FILE, total_by_name
-from pipelines.readers import resolve_files
+from pipelines.readers import LogFiles, resolve_files
 from pipelines.readers.files import companions
+from pipelines.report.span_metrics import SpansOfRun
+from pipelines.row_checks import ROW_COLUMN
+from pipelines.span_split import SpanSplit, spans_of_run
 from pipelines.spooled_files import BUCKET_BYTES, EVALUATION, TRAIN, spool_files
 from pipelines.spooled_log import SpooledLog
 from seriatim_errors import DataError
@@ -52,6 +56,8 @@ class PreparedLog:
         requests, rows, clicks: counts by split.
         quarantined: bad rows by reason, malformed lines included.
         defaulted: replaced null values by feature.
+        spans: the days that were read; None for a log without days.
+        passed_over: names beside the days' that are no days.
     """
 
     folder: Path
@@ -63,6 +69,8 @@ class PreparedLog:
     clicks: dict[str, int]
     quarantined: dict[str, int]
     defaulted: dict[str, int]
+    spans: SpansOfRun | None = None
+    passed_over: tuple[str, ...] = ()
 
 
 def prepare_log(data: DataConfig, seed: int, root: Path, bucket_bytes: int = BUCKET_BYTES) -> PreparedLog:
@@ -77,16 +85,17 @@ def prepare_log(data: DataConfig, seed: int, root: Path, bucket_bytes: int = BUC
             `data.max_bad_share` of the rows are bad. The quarantine file is written before that last error.
     """
     files = resolve_files(data)
-    fingerprint = _fingerprint(files.all, data, seed)
-    folder = root / fingerprint
+    fingerprint = _fingerprint(files, data, seed)
+    folder, spans = root / fingerprint, spans_of_run(files.window)
     if (folder / SUMMARY_FILE).exists():
-        return _read_summary(folder)
+        return replace(_read_summary(folder), spans=spans, passed_over=files.passed_over)
     partial = root / f".{fingerprint}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
         logs = spool_files(files, data, partial / SPOOL, bucket_bytes)
-        prepared = PreparedLog(folder, fingerprint, **_prepared(logs, data, seed, partial, bucket_bytes))
+        by_span = span_split.span_split(files, logs[TRAIN].sources)
+        prepared = PreparedLog(folder, fingerprint, **_prepared(logs, data, seed, partial, bucket_bytes, by_span))
         shutil.rmtree(partial / SPOOL)
     except DataError:
         shutil.rmtree(partial)
@@ -94,7 +103,7 @@ def prepare_log(data: DataConfig, seed: int, root: Path, bucket_bytes: int = BUC
     (partial / SUMMARY_FILE).write_text(json.dumps(asdict(prepared), default=str, indent=1))
     shutil.rmtree(folder, ignore_errors=True)
     partial.rename(folder)
-    return prepared
+    return replace(prepared, spans=spans, passed_over=files.passed_over)
 
 
 def split_requests(table: pa.Table, evaluation_share: float, seed: int) -> dict[str, pa.Table]:
@@ -103,12 +112,20 @@ def split_requests(table: pa.Table, evaluation_share: float, seed: int) -> dict[
     Returns:
         `train` and `eval` tables; all rows of a request are in one of them.
     """
-    held_out = pa.array(column_hash(table["request_id"], seed) < evaluation_share)
+    return _parted(table, pa.array(column_hash(table["request_id"], seed) < evaluation_share))
+
+
+def _parted(table: pa.Table, held_out: pa.Array) -> dict[str, pa.Table]:
     return {TRAIN: table.filter(pa.compute.invert(held_out)), EVALUATION: table.filter(held_out)}
 
 
 def _prepared(
-    logs: dict[str, SpooledLog], data: DataConfig, seed: int, partial: Path, part_bytes: int
+    logs: dict[str, SpooledLog],
+    data: DataConfig,
+    seed: int,
+    partial: Path,
+    part_bytes: int,
+    by_span: SpanSplit | None,
 ) -> dict[str, Any]:
     """Write both splits and the bad rows to `partial`; returns what the summary says of them."""
     splits = {split: PreparedSplit(partial / f"{split}.parquet") for split in (TRAIN, EVALUATION)}
@@ -120,11 +137,14 @@ def _prepared(
     for bucket in range(logs[TRAIN].buckets):
         clean = {split: log.bucket(bucket) for split, log in checked.items()}
         if EVALUATION not in logs and clean[TRAIN] is not None:
-            clean = split_requests(clean[TRAIN], data.evaluation_share, seed)
+            if by_span is None:
+                clean = split_requests(clean[TRAIN], data.evaluation_share, seed)
+            else:
+                clean = _parted(clean[TRAIN], by_span.held_out(clean[TRAIN]))
         shared += _shared_requests(clean)
         for split, table in clean.items():
             if table is not None:
-                splits[split].add(table)
+                splits[split].add(table.drop([ROW_COLUMN]))
     for log in checked.values():
         log.finish()
     for prepared in splits.values():
@@ -177,17 +197,22 @@ def _refuse_bad_share(good: int, quarantined: dict[str, int], data: DataConfig, 
     )
 
 
-def _fingerprint(files: tuple[Path, ...], data: DataConfig, seed: int) -> str:
+def _fingerprint(files: LogFiles, data: DataConfig, seed: int) -> str:
     digest = hashlib.sha256()
-    for path in files:
+    if files.window is not None:
+        digest.update("".join(span.content for span in files.window.spans).encode())
+    # A folder that is read by times grows by other days; the window's events stay what they are.
+    for path in () if files.by_time else files.all + files.late:
         inside = [file for file in sorted(path.rglob("*")) if file.is_file()] if path.is_dir() else [path]
         for file in (*inside, *companions(path, data.format)):
             digest.update(file.name.encode())
             with file.open("rb") as stream:
                 while block := stream.read(1 << 20):
                     digest.update(block)
-    shape = data.model_dump(mode="json", exclude={"path", "simulate", "items"})
-    digest.update(json.dumps([shape, seed], sort_keys=True).encode())
+    # Which days were asked for is told by those that were found.
+    shape = data.model_dump(mode="json", exclude={"path", "simulate", "items", "spans"})
+    spans = spans_of_run(files.window)
+    digest.update(json.dumps([shape, seed, spans and spans.model_dump()], sort_keys=True).encode())
     for code in _reading_code():
         digest.update(code.read_bytes())
     return digest.hexdigest()[:16]
@@ -196,7 +221,7 @@ def _fingerprint(files: tuple[Path, ...], data: DataConfig, seed: int) -> str:
 def _reading_code() -> list[Path]:
     """Files whose change may change what is read: a log prepared by another release is prepared anew."""
     modules = (
-        checked_log, click_log, hashed_split, log_columns, piecewise_validation, prepared_split, row_checks,
+        checked_log, click_log, hashed_split, log_columns, piecewise_validation, prepared_split, row_checks, span_split,
         spooled_files, spooled_log,
     )  # fmt: skip
     files = [*(Path(str(module.__file__)) for module in modules), Path(__file__)]

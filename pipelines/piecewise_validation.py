@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from pipelines.log_columns import WrongTypes
-from pipelines.row_checks import REASON_COLUMN, FeatureColumns, RowChecks, checked_rows, feature_columns
+from pipelines.row_checks import REASON_COLUMN, ROW_COLUMN, FeatureColumns, RowChecks, checked_rows, feature_columns
 
 
 @dataclass(frozen=True)
@@ -72,21 +72,20 @@ class PiecewiseValidation:
         bad, self._bad = self._bad, []
         return bad
 
-    def finish(self) -> tuple[pa.Table, dict[str, int]]:
+    def finish(self) -> tuple[pa.Table, pa.ChunkedArray, dict[str, int]]:
         """Check the rows of each request against one another.
 
         Returns:
-            The good rows in the contract's types, in the order of the pieces, and how many nulls in them became 0 by
-            feature.
+            The good rows in the contract's types, in the order of the pieces; their numbers, int64 `[rows]`; and how
+            many nulls in them became 0 by feature.
         """
         good, self._kept = _joined(self._kept), []
         checks = RowChecks(len(good.raw))
         check_requests(good.values, feature_columns(good.raw.column_names), checks)
         self._keep(good, checks)
         [good] = self._kept
-        return good.values, {
-            name: int(good.missing[name].sum()) if name in good.missing else 0 for name in self._with_missing
-        }
+        defaulted = {name: int(good.missing[name].sum()) if name in good.missing else 0 for name in self._with_missing}
+        return good.values, good.raw[ROW_COLUMN], defaulted
 
     def _keep(self, rows: GoodRows, checks: RowChecks) -> None:
         bad = np.flatnonzero(~checks.good)

@@ -29,11 +29,13 @@ from pipelines.components.trainers import (
 )
 from pipelines.config import PipelineConfig
 from pipelines.fingerprints import code_fingerprint, data_fingerprint, fingerprint, settings_of
+from pipelines.held_out_words import held_out_words
 from pipelines.images_of_run import RunImages, with_image_features
 from pipelines.ingest import PreparedLog
 from pipelines.item_catalogue import ItemCatalogue
 from pipelines.simulation import planted_edges
 from pipelines.stages.training_data import columns_to_json
+from pipelines.stages.warm_start import WarmStart
 
 PREPROCESSING = "pipelines.components.preprocessing.preprocessing_fn"
 
@@ -48,6 +50,7 @@ class PipelineInputs:
         catalogue: the items' tags; None without a labeller.
         images: the items' thumbnails; None where none are read.
         baseline: folder of the bundle that the new one must not fall behind; None for the first.
+        warm_start: what stages start from that are told to.
     """
 
     config: PipelineConfig
@@ -55,6 +58,7 @@ class PipelineInputs:
     catalogue: ItemCatalogue | None
     images: RunImages | None
     baseline: Path | None
+    warm_start: WarmStart
 
 
 def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
@@ -115,6 +119,7 @@ def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
             examples=examples,
             transform_graph=graph,
             settings=config.gate.model_dump_json(),
+            warm_start=inputs.warm_start.model_dump_json() if config.gate.warm_start else "",
             **clicks,
             **standardised,
         )
@@ -127,6 +132,7 @@ def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
             base_ranker=stages["base_ranker"],
             settings=config.seq2slate.model_dump_json(),
             slate_size=config.serving.slate_size,
+            warm_start=inputs.warm_start.model_dump_json() if config.seq2slate.warm_start else "",
             **clicks,
             **standardised,
         )
@@ -172,6 +178,7 @@ def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_validator.outputs["blessing"],
         bundle_folder=str(config.bundle_folder.resolve()),
+        last_day="" if log.spans is None else log.spans.last,
         code=shared["code"],
     )
     return [*components, evaluator, *analysis, builder, serving_validator, pusher]
@@ -226,7 +233,9 @@ def _described(inputs: PipelineInputs) -> str:
                 "quarantined": sum(log.quarantined.values()),
                 "quarantine_reasons": log.quarantined,
                 "features": len(with_image_features(log.columns, inputs.images).names),
+                "spans": None if log.spans is None else log.spans.model_dump(),
             },
+            "held_out": held_out_words(inputs.config),
         },
         sort_keys=True,
     )

@@ -17,7 +17,7 @@ from pipelines.locations.stores import no_bucket, plainly_told, store_of
 from pipelines.remote_inputs import MIRRORS
 from pipelines.stages.push import push_bundle
 from seriatim_errors import BundleError, DataError
-from serving.bundle import bundle_versions, open_bundle
+from serving.bundle import TrainingDataSummary, bundle_versions, open_bundle
 from serving.bundle.manifest import MANIFEST_FILE, Manifest
 
 
@@ -72,6 +72,21 @@ class PushedBundles:
             shutil.rmtree(self._scratch)
         return open_bundle(self._folder / version).folder
 
+    def later(self, last_day: str) -> str | None:
+        """Version of a bundle whose days end after `last_day` (ISO 8601), on this machine when this returns; or None.
+
+        Raises:
+            DataError: the store cannot be read.
+        """
+        for version in self.versions if last_day else ():
+            try:
+                if is_later(self.manifest(version).training_data, last_day):
+                    self.folder(version)
+                    return version
+            except BundleError:
+                continue
+        return None
+
     def send(self, version: str) -> None:
         """Have a version of this machine in the store too; nothing happens where there is none, or it is there.
 
@@ -124,3 +139,25 @@ class PushedBundles:
         with plainly_told(place), self._store.open_input_stream(f"{self._key}/{version}/{MANIFEST_FILE}") as stream:
             content: bytes = stream.read()
         return content
+
+
+def later_bundle(folder: Path, last_day: str) -> str | None:
+    """Version of a pushed bundle under `folder` whose days end after `last_day` (ISO 8601); None of none.
+
+    Such a bundle must not be replaced by one that ends with that day, which its time of making would put before it.
+    """
+    return next((one.version for _, one in manifests_in(folder) if is_later(one.training_data, last_day)), None)
+
+
+def is_later(trained: TrainingDataSummary, last_day: str) -> bool:
+    """Whether a bundle's days end after `last_day` (ISO 8601; empty where the log has no days)."""
+    return bool(last_day) and trained.last_day is not None and trained.last_day > last_day
+
+
+def manifests_in(root: Path) -> list[tuple[Path, Manifest]]:
+    """Folders and manifests of the bundles under a folder of this machine, the newest first."""
+    folders = [root / version for version in reversed(bundle_versions(root))]
+    return [
+        (folder, Manifest.model_validate_json((folder / MANIFEST_FILE).read_text(encoding="utf-8")))
+        for folder in folders
+    ]

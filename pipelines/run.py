@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,8 +11,9 @@ import yaml
 from pipelines.anomalies import read_anomalies
 from pipelines.catalogue_of_run import catalogue_of_run
 from pipelines.config import PipelineConfig
+from pipelines.earlier_bundles import baseline_bundle, own_bundle
 from pipelines.evaluated_columns import require_evaluated_columns
-from pipelines.fingerprints import code_fingerprint, data_fingerprint, fingerprint, settings_of
+from pipelines.fingerprints import data_fingerprint
 from pipelines.images_of_run import images_of_run
 from pipelines.ingest import PreparedLog, prepare_log
 from pipelines.labels import require_labels
@@ -26,10 +27,10 @@ from pipelines.report.metrics_parquet import write_tables
 from pipelines.report.run_folders import CONFIG_FILE
 from pipelines.run_lock import only_process_in
 from pipelines.simulation import SimulationSettings, simulated_format, write_marketplace
-from seriatim_errors import BundleError
-from serving.bundle import bundle_versions, open_bundle
+from pipelines.warm_start import warm_start_of
 
 LOG_FILE = "log.txt"
+MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,8 @@ def _run_alone(config: PipelineConfig, progress: RunProgress, last: Phase) -> Fi
     given, config = config, with_local_inputs(config, progress.say)
     data = config.data
     log = prepare_log(data, config.seed, folder / "input")
-    progress.say(_describe(log))
+    for sentence in _describe(log):
+        progress.say(sentence)
     require_labels(config, log.labels)
     require_evaluated_columns(config.evaluation, log)
     catalogue = catalogue_of_run(config, log, progress.say)
@@ -100,8 +102,19 @@ def _run_alone(config: PipelineConfig, progress: RunProgress, last: Phase) -> Fi
 
     connection = metadata_connection(config.metadata, folder)
     require_store(connection, config.metadata)
-    baseline = baseline_bundle(config, bundles, data_fingerprint(log, catalogue, images))
-    whole = build_pipeline(PipelineInputs(config, log, catalogue, images, baseline))
+    last_day = "" if log.spans is None else log.spans.last
+    # One of later days, where the pusher looks for it.
+    later = bundles.later(last_day)
+    earlier = baseline_bundle(config, bundles, data_fingerprint(log, catalogue, images), log.spans)
+    inputs = PipelineInputs(
+        config=config,
+        log=log,
+        catalogue=catalogue,
+        images=images,
+        baseline=None if earlier is None else earlier.folder,
+        warm_start=warm_start_of(config, log.spans, earlier),
+    )
+    whole = build_pipeline(inputs)
     components = until(last, whole, [component.id for component in whole])
     progress.plan([component.id for component in components])
     runs = run_pipeline(
@@ -123,26 +136,10 @@ def _run_alone(config: PipelineConfig, progress: RunProgress, last: Phase) -> Fi
     [statistics] = [r.outputs["statistics"] for r in runs if r.component == "StatisticsGen"]
     with errors_to(folder / LOG_FILE):
         drift = drift_of_run(connection, config.name, statistics, config.evaluation.drift_threshold)
-    return _conclude(config, bundles, read_metrics(evaluation / METRICS_FILE), times, drift)
-
-
-def baseline_bundle(config: PipelineConfig, bundles: PushedBundles, data: str) -> Path | None:
-    """The newest pushed bundle that another configuration, code or data have made; None for the first.
-
-    `data` is the fingerprint of this run's data.
-
-    A run's own earlier bundle is no baseline: then repeating a run would compare it with itself, and never
-    find its cached evaluation again.
-    """
-    own = (fingerprint([settings_of(config), code_fingerprint()]), data)
-    for version in reversed(bundles.versions):
-        try:
-            manifest = bundles.manifest(version)
-            if (manifest.config_fingerprint, manifest.training_data.fingerprint) != own:
-                return bundles.folder(version)
-        except BundleError:
-            continue
-    return None
+    finished = _conclude(config, bundles, read_metrics(evaluation / METRICS_FILE), times, drift)
+    if later and finished.bundle is None and finished.metrics.blessing.blessed:
+        progress.say(f"not pushed: bundle {later}, which is of later days, is there")
+    return finished
 
 
 def _conclude(
@@ -155,12 +152,7 @@ def _conclude(
     """Copy the evaluation's metrics into the run folder with what only the whole run knows; send the bundle."""
     bundle = None
     if metrics.blessing.blessed:
-        own = metrics.run.config_fingerprint, metrics.run.data_fingerprint
-        for version in reversed(bundle_versions(config.bundle_folder)):
-            manifest = open_bundle(config.bundle_folder / version).manifest
-            if (manifest.config_fingerprint, manifest.training_data.fingerprint) == own:
-                bundle = config.bundle_folder / version
-                break
+        bundle = own_bundle(config, metrics.run.config_fingerprint, metrics.run.data_fingerprint)
     run_summary = metrics.run.model_copy(update={"bundle_version": bundle.name if bundle else None})
     metrics = metrics.model_copy(update={"components": times, "drift": drift, "run": run_summary})
     metrics.save(config.run_folder / METRICS_FILE)
@@ -170,9 +162,15 @@ def _conclude(
     return FinishedRun(config.run_folder, metrics, bundle)
 
 
-def _describe(log: PreparedLog) -> str:
+def _describe(log: PreparedLog) -> Iterator[str]:
+    if log.passed_over:
+        more = len(log.passed_over) - MOST_NAMED
+        named = ", ".join(log.passed_over[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        yield f"passed over, for a date such as 2026-01-07 or a whole number as version should stand there: {named}"
+    if log.spans is not None:
+        yield f"days {log.spans.words}"
     quarantined = sum(log.quarantined.values())
-    return (
+    yield (
         f"click log {log.fingerprint}: {log.requests['train']} training and {log.requests['eval']} evaluation "
         f"requests, {sum(log.rows.values())} rows, {len(log.columns.names)} features, {quarantined} rows quarantined"
     )

@@ -10,7 +10,6 @@ import pyarrow as pa
 from pipelines.click_log import NO_ROWS
 from pipelines.config import DataConfig
 from pipelines.readers import LogFiles, log_pieces
-from pipelines.readers.event_log import EventJoin
 from pipelines.readers.read_logs import concatenate, require_same_columns
 from pipelines.row_checks import decoded, require_columns
 from pipelines.spooled_log import SpooledLog
@@ -44,7 +43,7 @@ def spool_files(files: LogFiles, data: DataConfig, spool: Path, bucket_bytes: in
         for split in splits
     }
     # One call for both splits, so that sparse formats agree on the number of features.
-    found = log_pieces(files.all, data.format, EventJoin(data.click_action, data.click_window))
+    found = log_pieces(files.all, data.format, files.join(data))
     for number, (path, pieces) in enumerate(found):
         logs[TRAIN if number < len(files.train) else EVALUATION].add_file(path, pieces)
     require_same_columns([table for log in logs.values() for table in log.tables])

@@ -14,7 +14,7 @@ import pyarrow as pa
 from onnx import helper
 
 from pipelines.hashed_split import column_hash
-from pipelines.readers.event_log import EventJoin, read_event_log
+from pipelines.readers.event_log import EventJoin, read_event_logs
 from seriatim_errors import DataError
 from serving.bundle import Bundle, open_bundle, write_bundle
 from serving.bundle.manifest import MANIFEST_FILE
@@ -32,7 +32,8 @@ def inverted_log(events: Path, training_alone: bool, seed: int, evaluation_share
         training_alone: spare the requests that the pipeline will hold out, so that it is judged on true clicks.
         seed, evaluation_share: of the pipeline, which say what is held out.
     """
-    table = read_event_log(events, EventJoin()).table
+    [log] = read_event_logs([events], EventJoin())
+    table = log.table
     wrong = np.ones(len(table), bool)
     if training_alone:
         wrong = column_hash(pa.chunked_array(table["request_id"].chunks), seed) >= evaluation_share

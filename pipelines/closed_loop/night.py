@@ -94,7 +94,7 @@ def broken_night(
         return NightResult(push_damaged_bundle(stable, stable.parent), "damaged after it was pushed", 0.0)
     log = plan.folder / "inverted.parquet"
     config = plan.pipeline(_laid_out(plan, events), "event_log")
-    table = inverted_log(config.data.path, kind == "training_labels", config.seed, config.data.evaluation_share)
+    table = inverted_log(config.data.path.local, kind == "training_labels", config.seed, config.data.evaluation_share)
     pyarrow.parquet.write_table(table, log)
     return train_on(plan, log, "parquet", say)
 

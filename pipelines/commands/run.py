@@ -14,22 +14,29 @@ from pipelines.phases import PHASES, Phase
 if TYPE_CHECKING:
     from pipelines.config import PipelineConfig
     from pipelines.locations import Location
-    from pipelines.report.metrics_file import ComponentTime
 
 
 @click.command()
 @configured
 @click.option("--data", help="Click log, path or URL, in place of the config's data.path.")
 @click.option("--items", help="Item catalogue, path or URL, in place of the config's data.items.")
+@click.option("--span", metavar="DATE", help="Last day of the window, in place of the config's data.spans.last.")
 @click.option("--name", help="Name of the run, in place of the config's.")
 @click.option(
     "--until", "last", type=click.Choice(PHASES), default=PHASES[-1], show_default=True, help="Phase to end after."
 )
 @overriding
 def run(
-    config_path: Path, data: str | None, items: str | None, name: str | None, last: Phase, overrides: dict[str, Any]
+    config_path: Path,
+    data: str | None,
+    items: str | None,
+    span: str | None,
+    name: str | None,
+    last: Phase,
+    overrides: dict[str, Any],
 ) -> None:
     """Train, evaluate, bless and push models from a click log; unchanged steps are not run again."""
+    from pipelines.commands.run_progress import TerminalProgress
     from pipelines.config import load_config
     from pipelines.report.page import write_report
     from pipelines.report.summary import print_summary
@@ -42,10 +49,12 @@ def run(
         overrides |= {"data.path": data, "data.simulate": None}
     if items is not None:
         overrides["data.items"] = items
+    if span is not None:
+        overrides["data.spans.last"] = span
     if name is not None:
         overrides["name"] = name
     config = load_config(config_path, overrides)
-    shown = _Progress()
+    shown = TerminalProgress()
     named_items = "data.items" in overrides
     if (
         data is not None
@@ -71,40 +80,3 @@ def catalogue_is_simulated(config: PipelineConfig, data: Location) -> bool:
     """Whether the configured catalogue is made with the configured log, in whose place `data` stands."""
     made = config.data.simulate is not None and not (config.labeller is None and config.images is None)
     return made and not (data.is_local and data.local.resolve() == config.data.path.local.resolve())
-
-
-class _Progress:
-    """A line a component on the terminal: what runs now, what is done, what was cached."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-        self._console = Console()
-        self._bar = Progress(
-            TextColumn("{task.description:<24}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            console=self._console,
-            transient=True,
-        )
-        self._task = self._bar.add_task("starting", total=None)
-
-    def say(self, message: str) -> None:
-        self._console.print(message, highlight=False, soft_wrap=True)
-
-    def plan(self, components: list[str]) -> None:
-        self._bar.update(self._task, total=len(components))
-        self._bar.start()
-
-    def start(self, component: str) -> None:
-        self._bar.update(self._task, description=component)
-
-    def finish(self, run: ComponentTime) -> None:
-        self._bar.advance(self._task)
-        took = "cached" if run.cached else f"{run.seconds:6.1f} s"
-        self._bar.console.print(f"  {run.component:<24} {took:>9}", highlight=False)
-
-    def stop(self) -> None:
-        self._bar.stop()

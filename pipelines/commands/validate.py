@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,8 +14,10 @@ from seriatim_errors import DataError
 if TYPE_CHECKING:
     from pipelines.checked_log import CheckedLog
     from pipelines.click_log import FeatureColumns
+    from pipelines.config import DataConfig
     from pipelines.locations import Location
     from pipelines.log_facts import LogFacts
+    from pipelines.readers import LogFiles
 
 FORMATS = ["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit", "event_log"]
 
@@ -23,33 +25,42 @@ FORMATS = ["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit"
 @click.command()
 @click.argument("log", callback=as_location)
 @click.option("--format", "log_format", type=click.Choice(FORMATS), default="auto", show_default=True)
+@click.option(
+    "--window", type=click.IntRange(min=1), help="Days to check together, where LOG holds {date} or is an event log."
+)
+@click.option("--span", metavar="DATE", help="The last of them; default: the newest that is there.")
 @click.option("--ignore-column", "ignored", multiple=True, metavar="NAME", help="A column that is no feature.")
 @click.option("--quarantine", type=click.Path(path_type=Path), help="Folder to write the bad rows to.")
 @click.option(
     "--max-bad-share", type=click.FloatRange(0, 1), default=0.01, show_default=True, help="Refuse the log above it."
 )
 def validate(
-    log: Location, log_format: str, ignored: tuple[str, ...], quarantine: Path | None, max_bad_share: float
+    log: Location,
+    log_format: str,
+    window: int | None,
+    span: str | None,
+    ignored: tuple[str, ...],
+    quarantine: Path | None,
+    max_bad_share: float,
 ) -> None:
     """Check LOG: its columns, every row, and what is consistent within a request.
 
-    Memory does not depend on the size of the log, whose rows lie in a temporary folder meanwhile (TMPDIR says where).
+    LOG may be a layout such as 'logs/{date}/log.parquet' for a log that grows by days; without --window its newest day
+    is checked. Memory does not depend on the size of the log, whose rows lie in a temporary folder meanwhile
+    (TMPDIR says where).
     """
     from pipelines.checked_log import CheckedLog, write_bad_rows
     from pipelines.click_log import feature_columns
-    from pipelines.config import DataConfig
-    from pipelines.locations import Location
     from pipelines.locations.mirror import local_copy
     from pipelines.log_facts import LogFacts
-    from pipelines.readers import LogFiles
     from pipelines.readers.files import COMPANION_PATTERNS
     from pipelines.spooled_files import BUCKET_BYTES, TRAIN, spool_files
 
     with tempfile.TemporaryDirectory(prefix="seriatim-validate-") as temporary:
         folder = Path(temporary)
         path = local_copy(log, folder / "mirror", beside=COMPANION_PATTERNS.get(log_format, ()), say=click.echo)
-        data = DataConfig(path=Location(path), format=log_format, ignore_columns=ignored)
-        spooled = spool_files(LogFiles((path,), ()), data, folder / "spool", BUCKET_BYTES)[TRAIN]
+        data = _asked_for(path, log_format, window, span, ignored)
+        spooled = spool_files(_files(data), data, folder / "spool", BUCKET_BYTES)[TRAIN]
         checked = CheckedLog(spooled, folder / "bad", data.max_request_rows, BUCKET_BYTES)
         columns = feature_columns(spooled.schema().names)
         facts = LogFacts()
@@ -73,6 +84,32 @@ def validate(
             "mend them (see --quarantine) or allow more"
         )
     click.echo(f"accepted: {facts.rows} of {total} rows")
+
+
+def _asked_for(
+    path: Path, log_format: str, window: int | None, span: str | None, ignored: tuple[str, ...]
+) -> DataConfig:
+    from pipelines.config import DataConfig
+    from seriatim_config import read_config
+
+    given: dict[str, Any] = {"path": str(path), "format": log_format, "ignore_columns": ignored}
+    if window is not None or span is not None or "{date}" in str(path):
+        given["spans"] = {"window": window or 1, "last": span}
+    return read_config(None, DataConfig, given)
+
+
+def _files(data: DataConfig) -> LogFiles:
+    from pipelines.readers import LogFiles, resolve_files
+    from pipelines.span_split import spans_of_run
+
+    if data.spans is None:
+        return LogFiles((data.path.local,))
+    files = resolve_files(data)
+    spans = spans_of_run(files.window)
+    click.echo(f"days {spans.words}" if spans else "")
+    for name in files.passed_over:
+        click.echo(f"passed over, for it is no date or no version: {name}")
+    return files
 
 
 def _copy(written: Path, quarantine: Path) -> None:

@@ -25,6 +25,7 @@ from pipelines.evaluation.evaluate import EvaluationInput, evaluate, flat_metric
 from pipelines.evaluation.images import image_metrics
 from pipelines.evaluation.judged_items import JUDGED_FILE
 from pipelines.fingerprints import fingerprint
+from pipelines.pushed_bundles import later_bundle
 from pipelines.report.image_metrics import ImageMetrics
 from pipelines.report.metrics_file import METRICS_FILE, DataSummary, RunSummary, read_metrics
 from pipelines.stages.bundle import Provenance, TrainedStages, build_bundle, draft_bundle
@@ -168,15 +169,20 @@ def BundlePusher(  # noqa: N802
     infra_blessing: InputArtifact[InfraBlessing],
     pushed: OutputArtifact[PushedModel],
     bundle_folder: Parameter[str],
+    last_day: Parameter[str],
     code: Parameter[str],
 ) -> None:
-    """Publish a blessed bundle to `bundle_folder`; a bundle that is not blessed stays where it is."""
+    """Publish a blessed bundle to `bundle_folder`; one that is not blessed stays where it is.
+
+    So does one of earlier days than those of a bundle there: what serves takes the bundle that was made last.
+    """
     blessed = all(
         artifact.get_int_custom_property("blessed") == BLESSED for artifact in (model_blessing, infra_blessing)
     )
-    pushed.set_int_custom_property("pushed", BLESSED if blessed else NOT_BLESSED)
+    push = blessed and later_bundle(Path(bundle_folder), last_day) is None
+    pushed.set_int_custom_property("pushed", BLESSED if push else NOT_BLESSED)
     made(pushed.uri)
-    if blessed:
+    if push:
         target = push_bundle(only_bundle(Path(bundle.uri)), Path(bundle_folder))
         pushed.set_string_custom_property("pushed_destination", str(target))
         pushed.set_string_custom_property("pushed_version", target.name)
@@ -203,9 +209,14 @@ def _images(features: ItemImageFeatures | None) -> ImageMetrics | None:
 
 
 def _provenance(summary: dict, code: str, config: str, created: datetime) -> Provenance:
+    spans = DataSummary.model_validate(summary["counts"]).spans
     data = TrainingDataSummary(
         fingerprint=summary["fingerprint"],
         requests=summary["counts"]["requests"][TRAIN],
         rows=summary["counts"]["rows"][TRAIN],
+        held_out=summary["held_out"],
+        first_day=spans and spans.first,
+        trained_until=spans and spans.trained_until,
+        last_day=spans and spans.last,
     )
     return Provenance(data=data, config_fingerprint=fingerprint([config, code]), created=created)

@@ -15,6 +15,7 @@ from pipelines.stages.labeller import train_labeller
 from pipelines.stages.seq2slate import train_reranker
 from pipelines.stages.simulated_clicks import simulate_clicks
 from pipelines.stages.training_data import TrainingData, columns_from_json
+from pipelines.stages.warm_start import WarmStart
 
 
 @component
@@ -68,15 +69,17 @@ def GateTrainer(  # noqa: N802
     log1p: Parameter[bool],
     seed: Parameter[int],
     code: Parameter[str],
+    warm_start: Parameter[str],
     clicks: InputArtifact[SimulatedClicks] = None,
 ) -> None:
-    """Train the rate-constrained gate."""
+    """Train the rate-constrained gate, from the weights that `warm_start` (JSON, or empty) names."""
     train_rate_constrained_gate(
         training_data(examples, columns, clicks),
         read_standardisation(Path(transform_graph.uri), log1p),
         GateConfig.model_validate_json(settings),
         seed,
         made(model.uri),
+        WarmStart.model_validate_json(warm_start) if warm_start else None,
     )
 
 
@@ -92,9 +95,10 @@ def Seq2SlateTrainer(  # noqa: N802
     log1p: Parameter[bool],
     seed: Parameter[int],
     code: Parameter[str],
+    warm_start: Parameter[str],
     clicks: InputArtifact[SimulatedClicks] = None,
 ) -> None:
-    """Train seq2slate on lists in base order."""
+    """Train seq2slate on lists in base order, from the weights that `warm_start` (JSON, or empty) names."""
     train_reranker(
         training_data(examples, columns, clicks),
         Path(base_ranker.uri),
@@ -103,6 +107,7 @@ def Seq2SlateTrainer(  # noqa: N802
         slate_size,
         seed,
         made(model.uri),
+        WarmStart.model_validate_json(warm_start) if warm_start else None,
     )
 
 

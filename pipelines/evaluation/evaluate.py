@@ -42,10 +42,12 @@ from pipelines.report.metrics_file import (
     SlateExample,
     SlateItem,
 )
+from pipelines.report.start_metrics import StageStart
 from pipelines.stages import base_ranker, gate, labeller, seq2slate
 from pipelines.stages.bundle import TrainedStages
 from pipelines.stages.gate import gate_labels
 from pipelines.stages.item_features import feature_variation
+from pipelines.stages.warm_start import START_FILE
 from ranking.base_rankers import train_isolated
 from ranking.lists import RankingLists
 from ranking.metrics import MetricInterval, bootstrap_ratio_interval, paired_difference_interval
@@ -133,6 +135,7 @@ def evaluate(given: EvaluationInput) -> Metrics:
         off_policy=_off_policy(given, scored),
         slate_values=evaluate_slates(ranker, given.evaluation, rankings, given.config),
         training=_histories(given.stages),
+        starts=_starts(given.stages),
         position_clicks=_position_clicks(given.train),
         blessing=Blessing(
             blessed=verdict.blessed,
@@ -265,6 +268,15 @@ def _histories(stages: TrainedStages) -> dict[str, tuple[dict[str, float], ...]]
         "labeller": stages.labeller and stages.labeller / labeller.HISTORY_FILE,
     }
     return {name: tuple(json.loads(Path(path).read_text())) for name, path in files.items() if path is not None}
+
+
+def _starts(stages: TrainedStages) -> dict[str, StageStart]:
+    files = {
+        name: folder / START_FILE
+        for name, folder in (("gate", stages.gate), ("seq2slate", stages.seq2slate))
+        if folder is not None
+    }
+    return {name: StageStart.model_validate_json(file.read_text()) for name, file in files.items() if file.exists()}
 
 
 def _position_clicks(lists: RankingLists) -> tuple[PositionClicks, ...]:

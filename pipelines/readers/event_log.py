@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +17,7 @@ import pyarrow as pa
 
 from pipelines.click_log import CONTEXT_PREFIX
 from pipelines.readers.read_logs import ReadLog, read_from
+from pipelines.readers.spans import day_at
 from seriatim_errors import DataError
 from serving.events import FeatureNames, ReadEvents, read_events
 from serving.events.records import unpacked
@@ -28,47 +33,90 @@ class EventJoin:
     Attributes:
         click_action: the action that counts as a click.
         window_seconds: a click counts from the moment the slate was shown until this long after.
+        late: folders of which only the clicks are read.
+        between: only slates from the first of these times on and before the second, microseconds since 1970; None: all.
+        windowed: whether these are some days of a longer log: then clicks on other days' slates are not told of.
     """
 
     click_action: str = "click"
     window_seconds: float = 3600.0
+    late: tuple[Path, ...] = ()
+    between: tuple[int, int] | None = None
+    windowed: bool = False
 
 
-def read_event_log(folder: Path, join: EventJoin) -> ReadLog:
+def read_event_logs(folders: Sequence[Path], join: EventJoin) -> list[ReadLog]:
     """One row an item shown, exactly one for each request and item, however often its events were sent.
 
-    A row's propensity is the logged probability of its place where the slate was sampled, and 1 where the policy was
-    deterministic; slates that callers logged themselves keep what they said. Clicks outside of the window and those
-    without a slate are counted in a warning and are no clicks. Lines that are not whole are malformed lines.
+    Folders are parts of one log: the first slate of a request stands, and a click belongs to its slate whichever of
+    them it lies in. A row's propensity is the logged probability of its place where the slate was sampled, and 1 where
+    the policy was deterministic; slates that callers logged themselves keep what they said. Clicks outside of the
+    window and those without a slate are counted in a warning and are no clicks. Lines that are not whole are malformed
+    lines.
 
     Raises:
-        DataError: the folder holds no events, or cannot be read.
+        DataError: the folders hold no slates (of the times asked for), or one cannot be read.
+    """
+    read = {folder: read_events(folder) for folder in (*folders, *join.late)}
+    seen: set[str] = set()
+    place = ", ".join(map(str, folders))
+    found = (_impressions(read[folder], seen, join.between) for folder in folders)
+    parts = [frame.assign(part=number) for number, frame in enumerate(found) if frame is not None]
+    if not parts:
+        raise DataError(f"{place} holds no slates; give the folder that the service's events.folder names")
+    frame = pd.concat(parts, ignore_index=True)
+    acted = [acted for events in read.values() for acted in events.acted]
+    frame["clicked"] = _clicked(frame, acted, join, place)
+    absent = {"user_id": frame["user_id"] == "", "propensity": frame["propensity"].isna()}
+    frame = frame.drop(columns=["shown_at", *(name for name, rows in absent.items() if rows.all())])
+    logs = []
+    for number, folder in enumerate(folders):
+        rows = frame[frame["part"] == number].drop(columns="part")
+        broken = [(line, text.decode(errors="replace").rstrip("\n")) for _, line, text in read[folder].broken]
+        logs.append(read_from(folder, pa.Table.from_pandas(rows, preserve_index=False), broken))
+    return logs
+
+
+def days_of_slates(folder: Path, click_action: str) -> dict[date, str]:
+    """The days in UTC on which slates of an event log were shown first, each with a fingerprint of what is read of it.
+
+    The fingerprint is of the day's slates and the clicks on them: it stays while the folder grows by other days.
+
+    Raises:
+        DataError: the folder cannot be read.
     """
     events = read_events(folder)
-    if not events.shown:
-        raise DataError(f"{folder} holds no slates; give the folder that the service's events.folder names")
-    frame = _impressions(events)
-    frame["clicked"] = _clicked(frame, events, join, folder)
-    frame = frame.drop(columns="shown_at")
-    if frame["propensity"].isna().all():
-        frame = frame.drop(columns="propensity")
-    malformed = [(number, line.decode(errors="replace").rstrip("\n")) for _, number, line in events.broken]
-    return read_from(folder, pa.Table.from_pandas(frame, preserve_index=False), malformed)
+    first = _first_slates(events)
+    clicks = [one for one in events.acted if one["action"] == click_action and one["request_id"] in first]
+    broken = json.dumps([line.decode(errors="replace") for _, _, line in events.broken])
+    digests: dict[date, Any] = {}
+    for event in (*first.values(), *clicks):
+        shown = first[event["request_id"]]
+        digest = digests.setdefault(day_at(shown["time"]), hashlib.sha256(broken.encode()))
+        part = [event, events.names[shown["names"]]]
+        digest.update(json.dumps(part, sort_keys=True, default=str).encode())
+    return {day: digest.hexdigest() for day, digest in digests.items()}
 
 
-def _impressions(events: ReadEvents) -> pd.DataFrame:
-    """A row an item shown; the first slate of a request stands."""
+def _impressions(events: ReadEvents, seen: set[str], between: tuple[int, int] | None) -> pd.DataFrame | None:
+    """A row an item shown, None without any; the first slate of a request stands, `seen` ones have theirs already."""
+    first = [shown for request, shown in _first_slates(events).items() if request not in seen]
+    seen.update(shown["request_id"] for shown in first)
+    if between is not None:
+        first = [shown for shown in first if between[0] <= shown["time"] < between[1]]
+    by_names: dict[str, list[dict[str, Any]]] = {}
+    for shown in first:
+        by_names.setdefault(shown["names"], []).append(shown)
+    frames = [_frame(slates, events.names[names]) for names, slates in by_names.items()]
+    return pd.concat(frames, ignore_index=True) if frames else None
+
+
+def _first_slates(events: ReadEvents) -> dict[str, dict[str, Any]]:
+    """The first slate of every request."""
     first: dict[str, dict[str, Any]] = {}
     for shown in events.shown:
         first.setdefault(shown["request_id"], shown)
-    by_names: dict[str, list[dict[str, Any]]] = {}
-    for shown in first.values():
-        by_names.setdefault(shown["names"], []).append(shown)
-    frames = [_frame(slates, events.names[names]) for names, slates in by_names.items()]
-    whole = pd.concat(frames, ignore_index=True)
-    if (whole["user_id"] == "").all():
-        whole = whole.drop(columns="user_id")
-    return whole
+    return first
 
 
 def _frame(slates: list[dict[str, Any]], names: FeatureNames) -> pd.DataFrame:
@@ -103,9 +151,9 @@ def _context_name(name: str) -> str:
     return name if name.startswith(CONTEXT_PREFIX) else f"{CONTEXT_PREFIX}{name}"
 
 
-def _clicked(frame: pd.DataFrame, events: ReadEvents, join: EventJoin, folder: Path) -> np.ndarray:
+def _clicked(frame: pd.DataFrame, events: Sequence[dict[str, Any]], join: EventJoin, place: str) -> np.ndarray:
     """0 or 1 a row of `frame`."""
-    clicks = [acted for acted in events.acted if acted["action"] == join.click_action]
+    clicks = [event for event in events if event["action"] == join.click_action]
     acted = pd.DataFrame(
         {
             "request_id": [click["request_id"] for click in clicks],
@@ -115,6 +163,8 @@ def _clicked(frame: pd.DataFrame, events: ReadEvents, join: EventJoin, folder: P
     )
     places = frame[["request_id", "item_id", "shown_at"]].assign(row=np.arange(len(frame)))
     joined = acted.merge(places, how="left", on=["request_id", "item_id"])
+    if join.windowed:
+        joined = joined[joined["request_id"].isin(frame["request_id"].unique())]
     orphans = joined["row"].isna()
     late = joined["acted_at"] - joined["shown_at"]
     inside = ~orphans & (late >= 0) & (late <= 1e6 * join.window_seconds)
@@ -122,7 +172,7 @@ def _clicked(frame: pd.DataFrame, events: ReadEvents, join: EventJoin, folder: P
     if orphans.any() or outside:
         logger.warning(
             "%s: %d clicks without a slate and %d outside of the window of %g s are no clicks",
-            folder,
+            place,
             int(orphans.sum()),
             outside,
             join.window_seconds,

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 
 from pipelines.config import DataConfig, LogFormat
-from pipelines.readers.event_log import EventJoin, read_event_log
+from pipelines.readers.event_log import EventJoin, days_of_slates, read_event_logs
 from pipelines.readers.open_bandit import ITEM_CONTEXT, item_context_file, read_open_bandit
 from pipelines.readers.pieces import ROWS_AT_ONCE, Piece, csv_pieces, jsonl_pieces, parquet_pieces
 from pipelines.readers.read_logs import ReadLog
+from pipelines.readers.spans import ONE_DAY, Span, SpanWindow, days_after, find_spans, midnight, newest_over, window_of
 from pipelines.readers.svmlight import query_file, read_letor, read_lightgbm
 from pipelines.readers.tabular import read_csv, read_jsonl, read_parquet
+from pipelines.spans_config import SpansConfig
 from seriatim_errors import DataError
 
 FORMAT_BY_SUFFIX = {
@@ -28,28 +31,60 @@ COMPANION_PATTERNS = {"lightgbm": ("*.query", "*.query.gz"), "open_bandit": (ITE
 
 @dataclass(frozen=True)
 class LogFiles:
-    """The files of a log; `evaluation` is empty when the split is drawn from `train`."""
+    """The files of a log.
+
+    Attributes:
+        train, evaluation: the files of each split; `evaluation` is empty when the split is drawn from `train`.
+        late: event logs of the days behind the window, whose clicks may belong to its slates.
+        window: the days that are read; None for a log without days. Its split is drawn by requests' days, so `train`
+            names the files of all of them.
+        passed_over: names beside the days that are no days.
+    """
 
     train: tuple[Path, ...]
-    evaluation: tuple[Path, ...]
+    evaluation: tuple[Path, ...] = ()
+    late: tuple[Path, ...] = ()
+    window: SpanWindow | None = None
+    passed_over: tuple[str, ...] = ()
 
     @property
     def all(self) -> tuple[Path, ...]:
         """Every file, training first."""
         return self.train + self.evaluation
 
+    @property
+    def by_time(self) -> bool:
+        """Whether the days are those of slates' times, and not of folders."""
+        return self.window is not None and not any(span.files for span in self.window.spans)
+
+    def join(self, data: DataConfig) -> EventJoin:
+        """How the events of these files become clicks."""
+        between = None
+        if self.window is not None and self.by_time:
+            between = midnight(self.window.first), midnight(self.window.last + ONE_DAY)
+        return EventJoin(data.click_action, data.click_window, self.late, between, self.window is not None)
+
 
 def resolve_files(data: DataConfig) -> LogFiles:
-    """The files that `data.path`, `data.train` and `data.evaluation` name.
+    """The files that `data.path`, `data.train`, `data.evaluation` and `data.spans` name.
 
     Raises:
-        DataError: the path does not exist, or a pattern list finds no file.
+        DataError: the path does not exist, a pattern list finds no file, or days of the window are not there that must.
     """
     path = data.path.local
+    if data.spans is not None and data.dated:
+        return _dated_files(data, data.spans)
     if not path.exists():
         raise DataError(f"data.path {path} does not exist; give a click log with --data or in the config")
     if not data.train and not data.evaluation:
-        return LogFiles((path,), ())
+        window: SpanWindow | None = None
+        if data.spans is not None:
+            found = days_of_slates(path, data.click_action)
+            days = {day: Span(day, content=content) for day, content in found.items()}
+            # What is being written today is no whole day.
+            newest = newest_over(days, datetime.now(timezone.utc).date())
+            window = window_of(days, data.spans, f"event log {path}", newest)
+        return LogFiles((path,), (), (), window)
     if not data.train:
         raise DataError("data.evaluation holds patterns but data.train holds none; name the files to train on")
     if not path.is_dir():
@@ -79,7 +114,7 @@ def read_log(
     if chosen == "lightgbm":
         return read_lightgbm(paths)
     if chosen == "event_log":
-        return [read_event_log(path, join) for path in paths]
+        return read_event_logs(paths, join)
     readers = {"parquet": read_parquet, "csv": read_csv, "jsonl": read_jsonl, "open_bandit": read_open_bandit}
     return [readers[chosen](path) for path in paths]
 
@@ -131,6 +166,17 @@ def _cut(log: ReadLog) -> Iterator[Piece]:
     yield Piece(log.table.slice(0, 0), lines)
     for start in range(0, len(log.table), ROWS_AT_ONCE):
         yield Piece(log.table.slice(start, ROWS_AT_ONCE), [])
+
+
+def _dated_files(data: DataConfig, spans: SpansConfig) -> LogFiles:
+    found = find_spans(data.path.local)
+    window = window_of(found.spans, spans, str(data.path))
+    late = days_after(found.spans, window.last, data.click_window) if data.format == "event_log" else ()
+    return LogFiles(_files_of(window.spans), (), _files_of(late), window, tuple(found.passed_over))
+
+
+def _files_of(spans: Sequence[Span]) -> tuple[Path, ...]:
+    return tuple(file for span in spans for file in span.files)
 
 
 def _matches(folder: Path, field: str, patterns: Sequence[str]) -> tuple[Path, ...]:

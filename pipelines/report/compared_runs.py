@@ -95,6 +95,8 @@ def data_facts(runs: Sequence[ReadRun]) -> dict[str, list[str]]:
         counts = [getattr(summary, field) for summary in summaries]
         for split in dict.fromkeys(split for count in counts for split in count):
             facts[f"{SPLIT_TITLES.get(split, split)} {field}"] = [whole(count.get(split, 0)) for count in counts]
+    if any(summary.spans is not None for summary in summaries):
+        facts["days"] = ["" if summary.spans is None else summary.spans.words for summary in summaries]
     facts["rows in quarantine"] = [whole(summary.quarantined) for summary in summaries]
     facts["features"] = [whole(summary.features) for summary in summaries]
     return facts

@@ -19,6 +19,8 @@ from pipelines.report.labeller_metrics import LabellerMetrics
 from pipelines.report.metrics_parts import Count, Finite, Interval, OptionalFinite, Part, Share
 from pipelines.report.off_policy_metrics import OffPolicyMetrics, SlateValues
 from pipelines.report.slice_metrics import SliceMetrics, SliceName
+from pipelines.report.span_metrics import SpansOfRun
+from pipelines.report.start_metrics import StageStart
 from seriatim_errors import DataError
 
 METRICS_FILE = "metrics.json"
@@ -46,7 +48,7 @@ class RunSummary(Part):
 
 
 class DataSummary(Part):
-    """What went in; `requests`, `rows` and `clicks` by split, `quarantine_reasons` in rows."""
+    """What went in; `requests`, `rows` and `clicks` by split, `quarantine_reasons` in rows, `spans` for days."""
 
     requests: dict[str, Count]
     rows: dict[str, Count]
@@ -54,6 +56,7 @@ class DataSummary(Part):
     quarantined: Count
     quarantine_reasons: dict[str, Count]
     features: Count
+    spans: SpansOfRun | None = None
 
 
 class ItemFeatureVariation(Part):
@@ -175,7 +178,10 @@ class SlateExample(Part):
 
 
 class Metrics(Part):
-    """The whole file; `training` holds the rows of each stage's history, each with a `step`."""
+    """The whole file; `training` holds the rows of each stage's history, each with a `step`.
+
+    `starts` tells of every stage that was to start from an earlier bundle whether it did.
+    """
 
     schema_version: Literal[1] = 1
     run: RunSummary
@@ -193,6 +199,7 @@ class Metrics(Part):
     off_policy: tuple[OffPolicyMetrics, ...] = ()
     slate_values: SlateValues | None = None
     training: Mapping[str, tuple[Mapping[str, OptionalFinite], ...]] = {}
+    starts: Mapping[str, StageStart] = {}
     position_clicks: tuple[PositionClicks, ...] = ()
     blessing: Blessing
     components: tuple[ComponentTime, ...] = ()

@@ -28,6 +28,7 @@ KEYS = {
     "data_clicks": "split",
     "data_quarantine_reasons": "reason",
     "training": "stage",
+    "starts": "stage",
 }
 INTERVAL = {"value", "low", "high", "count"}
 # An entry that the others of its row belong to: every row of a history has its step.

@@ -118,6 +118,7 @@ def render(metrics: Metrics) -> str:
                 metrics.data.requests, key=lambda split: (split not in wording.SPLIT_TITLES, split == "eval")
             ),
             split_titles=wording.SPLIT_TITLES,
+            stage_titles=wording.STAGE_TITLES,
             verdict_plot=verdict_plot(metrics),
             label_sections=rankings,
             slice_section=slice_section(metrics),

@@ -53,7 +53,14 @@ def print_summary(metrics: Metrics, page: Path, console: Console | None = None) 
         table = _table(policies, blessing.metric, room)
         if table is not None:
             terminal.print(table)
-    for line in [*_slices(metrics), *_gate(metrics), *_labels(metrics), *_off_policy(metrics), *_slate_values(metrics)]:
+    for line in [
+        *_data(metrics),
+        *_slices(metrics),
+        *_gate(metrics),
+        *_labels(metrics),
+        *_off_policy(metrics),
+        *_slate_values(metrics),
+    ]:
         say(line)
     say(f"report: {escape(str(page))}")
 
@@ -80,6 +87,13 @@ def _table(policies: list[PolicyMetrics], first: str, room: int) -> Table | None
         cells = [f"{number(interval.value, 3)}\n{span(interval, 3)}".strip() for interval in found]
         table.add_row(escape(policy.title), *map(escape, cells), style="bold" if policy.policy == "served" else "")
     return table
+
+
+def _data(metrics: Metrics) -> Iterator[str]:
+    if metrics.data.spans is not None:
+        yield escape(f"days: {metrics.data.spans.words}")
+    for stage, start in metrics.starts.items():
+        yield escape(f"{stage}: {start.words}")
 
 
 def _slices(metrics: Metrics) -> Iterator[str]:

@@ -16,6 +16,7 @@ from pipelines.click_log import FeatureColumns
 from pipelines.config import PipelineConfig
 from pipelines.evaluation.policies import query_of
 from pipelines.stages import base_ranker, gate, labeller, seq2slate
+from pipelines.stages.kept_weights import WEIGHTS_FILE
 from ranking.lists import RankingLists
 from serving.bundle import (
     BaseRankerStage,
@@ -185,9 +186,11 @@ def _files(stages: TrainedStages) -> dict[str, Path]:
         files["base_ranker/model.onnx"] = stages.base_ranker / base_ranker.GRAPH_FILE
     if stages.gate is not None:
         files["gate/model.onnx"] = stages.gate / gate.MODEL_FILE
+        files["gate/weights.npz"] = stages.gate / WEIGHTS_FILE
         files["saved_model/gate"] = stages.gate / gate.SAVED_MODEL
     if stages.seq2slate is not None:
         files["seq2slate/model.onnx"] = stages.seq2slate / seq2slate.MODEL_FILE
+        files["seq2slate/weights.npz"] = stages.seq2slate / WEIGHTS_FILE
         files["seq2slate/first_step.onnx"] = stages.seq2slate / seq2slate.FIRST_STEP_FILE
         files["saved_model/seq2slate"] = stages.seq2slate / seq2slate.SAVED_MODEL
     if stages.labeller is not None:

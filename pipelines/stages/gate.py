@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.config import GateConfig
+from pipelines.stages.kept_weights import WEIGHTS_FILE, KeptWeights, write_weights
 from pipelines.stages.training_data import TRAIN, TrainingData
+from pipelines.stages.warm_start import START_FILE, WarmStart, started_weights
 from ranking.lists import RankingLists
+from ranking.moved_inputs import MovedInputs
 from ranking.rate_constraints import GateSettings, export_gate_onnx, export_gate_saved_model, train_gate
+from ranking.rate_constraints.starting_weights import starting_weights
 from ranking.standardisation import Standardisation
 from seriatim_errors import DataError
 
@@ -19,16 +24,35 @@ MODEL_FILE = "model.onnx"
 PROMISE_FILE = "promise.json"
 HISTORY_FILE = "history.json"
 SAVED_MODEL = "saved_model"
+KIND = "gate"
 
 
 def train_rate_constrained_gate(
-    data: TrainingData, standardisation: Standardisation, config: GateConfig, seed: int, folder: Path
+    data: TrainingData,
+    standardisation: Standardisation,
+    config: GateConfig,
+    seed: int,
+    folder: Path,
+    warm_start: WarmStart | None = None,
 ) -> None:
-    """Write `model.onnx`, `saved_model/`, `promise.json` and `history.json` to `folder`."""
+    """Write `model.onnx`, `saved_model/`, `promise.json`, `history.json` and `weights.npz` to `folder`.
+
+    With `warm_start` it starts from the weights offered there, where they fit; `start.json` tells.
+    """
     raw = data.lists(TRAIN)
     lists = raw.with_features(standardisation.apply(raw.features))
-    settings = GateSettings(**config.model_dump(exclude={"label", "relevant_grade"}), seed=seed)
-    gate = train_gate(lists, gate_labels(lists, config), settings)
+    settings = GateSettings(**config.model_dump(exclude={"label", "relevant_grade", "warm_start"}), seed=seed)
+    names = data.columns.names
+
+    def fitting(weights: Sequence[NDArray[np.float32]], moved: MovedInputs) -> Sequence[NDArray[np.float32]] | None:
+        return starting_weights(weights, moved, config.hidden)
+
+    start = None
+    if warm_start is not None:
+        started = started_weights(warm_start, "gate", KIND, names, standardisation, fitting)
+        (folder / START_FILE).write_text(started.told.model_dump_json())
+        start = started.weights
+    gate = train_gate(lists, gate_labels(lists, config), settings, start=start)
     export_gate_onnx(gate, standardisation, folder / MODEL_FILE)
     export_gate_saved_model(gate, standardisation, folder / SAVED_MODEL)
     promise = {
@@ -40,6 +64,8 @@ def train_rate_constrained_gate(
     }
     (folder / PROMISE_FILE).write_text(json.dumps(promise))
     (folder / HISTORY_FILE).write_text(json.dumps(gate.history))
+    weights = [weight.numpy() for weight in gate.scorer.weights]
+    write_weights(KeptWeights(KIND, names, standardisation, weights), folder / WEIGHTS_FILE)
 
 
 def gate_labels(lists: RankingLists, config: GateConfig) -> NDArray[np.float32]:

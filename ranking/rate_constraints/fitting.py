@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -86,8 +86,9 @@ class ScorerFitter:
         weights: NDArray[np.float32] | None = None,
         groups: NDArray[np.int32] | None = None,
         on_epoch: Callable[[dict[str, float]], None] = lambda row: None,
+        start: Sequence[NDArray[np.float32]] | None = None,
     ) -> Fit:
-        """Fit from the initial weights.
+        """Fit from the initial weights, or from those of an earlier scorer.
 
         Args:
             features: float32 `[items, features]`, finite, standardised.
@@ -95,6 +96,8 @@ class ScorerFitter:
             weights: `[items]`, >= 0, or None for one each.
             groups: int `[items]`, for `Coverage`.
             on_epoch: called with each history row.
+            start: weights in the order of `Scorer.weights`; the epochs of cross-entropy, which lead new weights to
+                where the objective can take over, are then left out.
 
         Raises:
             TrainingError: there is no positive or no negative with weight, a feature is not finite, a batch
@@ -103,8 +106,11 @@ class ScorerFitter:
         examples = Examples.counted(features, labels, weights, groups)
         for variable, value in self.initial:
             variable.assign(value)
+        if start is not None:
+            for variable, value in zip(self.scorer.weights, start, strict=True):
+                variable.assign(value)
         try:
-            history = self._descend(examples, on_epoch)
+            history = self._descend(examples, on_epoch, 0.0 if start is not None else self.settings.warm_start)
         except tf.errors.InvalidArgumentError as error:
             for message in (EMPTY_SUBSET, NOT_A_NUMBER):
                 if message in str(error):
@@ -113,10 +119,12 @@ class ScorerFitter:
         thresholds = examples.thresholds(self.scorer, self.objective)
         return Fit(self.scorer.copy(), thresholds, history)
 
-    def _descend(self, examples: Examples, on_epoch: Callable[[dict[str, float]], None]) -> list[dict[str, float]]:
+    def _descend(
+        self, examples: Examples, on_epoch: Callable[[dict[str, float]], None], warm_share: float
+    ) -> list[dict[str, float]]:
         settings = self.settings
         rng = np.random.default_rng(settings.seed)
-        warm_epochs = round(settings.warm_start * settings.epochs)
+        warm_epochs = round(warm_share * settings.epochs)
         history: list[dict[str, float]] = []
         taken = 0
         for epoch in range(settings.epochs):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -81,8 +81,12 @@ def train_gate(
     labels: NDArray[np.float32],
     settings: GateSettings,
     on_epoch: Callable[[dict[str, float]], None] = lambda row: None,
+    start: Sequence[NDArray[np.float32]] | None = None,
 ) -> TrainedGate:
     """Train on all lists; set the threshold on scores of lists that their scorer has not seen.
+
+    The scorers of the folds begin anew even where the final one does not: weights that come from an earlier gate have
+    seen requests of every fold, and what is promised would be what was learned by heart.
 
     Args:
         lists: requests with standardised features; items weigh as their `weights` say.
@@ -90,6 +94,7 @@ def train_gate(
         settings: see `GateSettings`.
         on_epoch: called with each history row of the final scorer: `step`, `loss` (mean sigmoid of the
             negatives' distance above the threshold, so that an item at the threshold costs 1/2).
+        start: weights of the final scorer to start from, see `starting_weights`; None: new ones.
 
     Raises:
         TrainingError: there are fewer positive requests than folds, no negative item, or the labels do not match
@@ -126,7 +131,7 @@ def train_gate(
     def fit(rows: NDArray[np.bool_]) -> Scorer:
         return fitter.fit(lists.features[rows], labels[rows], weights[rows]).scorer
 
-    final = fitter.fit(lists.features, labels, weights, on_epoch=on_epoch)
+    final = fitter.fit(lists.features, labels, weights, on_epoch=on_epoch, start=start)
     calibration = calibrate_out_of_fold(
         final.scorer,
         fit,

@@ -29,6 +29,11 @@ class Scorer(tf.Module):
         for outputs in hidden:
             self.biases.append(tf.Variable(tf.zeros(outputs)))
 
+    @property
+    def weights(self) -> list[tf.Variable]:
+        """All weights: the kernels, then the biases, each from the first layer on."""
+        return [*self.kernels, *self.biases]
+
     def __call__(self, features: tf.Tensor) -> tf.Tensor:
         """Scores float32 `[items]` of standardised features float32 `[items, features]`."""
         hidden = features
@@ -44,6 +49,6 @@ class Scorer(tf.Module):
         """A scorer of its own with the same weights."""
         hidden = tuple(int(bias.shape[0]) for bias in self.biases)
         twin = Scorer(int(self.kernels[0].shape[0]), hidden, seed=0)
-        for mine, theirs in zip([*self.kernels, *self.biases], [*twin.kernels, *twin.biases], strict=True):
+        for mine, theirs in zip(self.weights, twin.weights, strict=True):
             theirs.assign(mine)
         return twin

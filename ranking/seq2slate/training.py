@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,7 @@ def train_seq2slate(
     validation: RankingLists,
     settings: Seq2SlateSettings,
     on_epoch: Callable[[dict[str, float]], None] | None = None,
+    start: Sequence[NDArray[np.float32]] | None = None,
 ) -> TrainedSeq2Slate:
     """Train on clicks.
 
@@ -42,6 +43,7 @@ def train_seq2slate(
         settings: the training mode and its numbers.
         on_epoch: called with each history row: `step` (epoch), `loss` (mean over batches of L, or of minus
             the reward), `ndcg_at_<reward_cutoff>` on the validation lists that have a click.
+        start: weights to start from, see `starting_weights`; they are kept where no epoch is better. None: new ones.
 
     Raises:
         DataError: training and validation lists have other features, or none at all.
@@ -67,13 +69,15 @@ def train_seq2slate(
             evaluate_lists(validation, rank(validation), validation_clicks, (settings.reward_cutoff,))[metric].mean()
         )
 
-    if model.starting_logits is not None:
+    if start is not None:
+        model.set_weights(list(start))
+    elif model.starting_logits is not None:
         model.starting_logits.start_near(quality)
     trainer = TrainingStep(model, settings, steps)
     rng = np.random.default_rng(settings.seed)
     history: list[dict[str, float]] = []
     # Without a start worth keeping the first epoch is better than none, whatever it reaches.
-    best = -math.inf if model.starting_logits is None else quality()
+    best = -math.inf if start is None and model.starting_logits is None else quality()
     best_weights, best_epoch = model.get_weights(), 0
     for epoch in range(1, settings.epochs + 1):
         batches = bucketed_batches(train.list_sizes, settings.batch_size, rng)

@@ -111,11 +111,15 @@ class ItemFeaturesEntry(_Part):
 
 
 class TrainingDataSummary(_Part):
-    """The data a bundle was trained on."""
+    """The data a bundle was trained on, and, of a log that grows by days, which of them."""
 
     fingerprint: str
     requests: int = Field(ge=0)
     rows: int = Field(ge=0)
+    held_out: str | None = Field(None, description="What the evaluation was held out by, in words.")
+    first_day: str | None = Field(None, description="First day of the window, ISO 8601; null without days.")
+    trained_until: str | None = Field(None, description="Last day that was trained on.")
+    last_day: str | None = Field(None, description="Last day of the window, held-out ones included.")
 
 
 class FileEntry(_Part):

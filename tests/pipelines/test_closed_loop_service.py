@@ -17,7 +17,7 @@ from pipelines.closed_loop.settings import WeekSettings
 from pipelines.closed_loop.week import Watch, run_week
 from pipelines.closed_loop.world import World
 from pipelines.hashed_split import identifier_hash
-from pipelines.readers.event_log import EventJoin, read_event_log
+from pipelines.readers.event_log import EventJoin, read_event_logs
 from pipelines.simulation.marketplace import CONTEXT_FEATURES, ITEM_FEATURES
 from ranking.base_rankers.onnx_trees import export_trees_onnx
 from seriatim_errors import BundleError, ConfigError
@@ -109,7 +109,7 @@ def test_a_day_is_served_logged_and_clicked(arm, world):
     assert 0.2 < served.explored.mean() < 0.4
     # A quarter of the candidates is wanted: by chance one and a quarter of five.
     assert served.wanted[served.explored].mean() < 2 < served.wanted[~served.explored].mean()
-    table = read_event_log(arm.events, EventJoin()).table.to_pandas()
+    table = read_event_logs([arm.events], EventJoin())[0].table.to_pandas()
     assert len(table) == 400 * SLATE
     assert table["clicked"].sum() == served.clicks.sum()
     assert (
@@ -130,7 +130,7 @@ def test_a_finished_day_is_not_served_again_and_a_day_that_was_cut_off_leaves_no
     (arm.folder / "elsewhere").rename(arm.bundles / VERSION)
     record, _ = serve(arm, 2)
     assert len(record.events) == 2
-    assert len(read_event_log(arm.events, EventJoin()).table) == 2 * 400 * SLATE
+    assert len(read_event_logs([arm.events], EventJoin())[0].table) == 2 * 400 * SLATE
 
 
 def test_a_bundle_that_ranks_badly_is_rolled_back_by_its_clicks(arm, first):
@@ -185,7 +185,7 @@ def test_a_service_that_cannot_start_says_why_and_leaves_no_process(tmp_path):
 @pytest.mark.parametrize("training_alone", [True, False])
 def test_an_inverted_log_spares_what_is_held_out_where_it_should(arm, training_alone):
     serve(arm, 1)
-    true = read_event_log(arm.events, EventJoin()).table.to_pandas()
+    true = read_event_logs([arm.events], EventJoin())[0].table.to_pandas()
     wrong = inverted_log(arm.events, training_alone, 7, 0.2).to_pandas()
     held_out = identifier_hash(true["request_id"].to_numpy(object), 7) < 0.2
     spared = held_out & training_alone

@@ -79,7 +79,7 @@ def test_pieces_keep_the_first_rows_of_each_request_as_sorting_them_says(rows, m
     validation = PiecewiseValidation(WrongTypes(), most)
     for start in range(0, len(rows), cut):
         validation.add(table.slice(start, cut))
-    clean, _ = validation.finish()
+    clean, _, _ = validation.finish()
     good = [(request, position, row) for row, (request, position) in enumerate(rows) if position >= 1]
     kept = set()
     for request in "abc":

@@ -18,6 +18,8 @@ from pipelines.report import (
     metrics_file,
     off_policy_metrics,
     slice_metrics,
+    span_metrics,
+    start_metrics,
 )
 from pipelines.report.metrics_file import Interval, PositionClicks, read_metrics
 from seriatim_errors import DataError
@@ -131,6 +133,8 @@ def test_every_field_of_the_file_is_documented():
             labeller_metrics,
             off_policy_metrics,
             slice_metrics,
+            span_metrics,
+            start_metrics,
         )
         for model in vars(module).values()
         if isinstance(model, type) and issubclass(model, pydantic.BaseModel) and model is not pydantic.BaseModel
