@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import os
-import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import connection, get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
-from seriatim_errors import SeriatimError, ServiceError
+from seriatim_errors import ServiceError
+from serving.child_service import serve_in_child
 from serving.config import ServiceConfig
-from serving.monitoring.logs import start_logging
 from serving.monitoring.sharing import forget_process, shared_metrics
 from serving.shared_ports import SharedPorts, shared_ports
 
@@ -135,22 +133,4 @@ def _await_ready(worker: _Worker) -> None:
 
 def _work(config: ServiceConfig, ports: SharedPorts, news: Connection) -> None:
     """The life of one worker process."""
-    start_logging(config.monitoring.log_format)
-    from serving.service import run_service
-
-    # Ctrl-C reaches the whole group of processes; the parent decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    assert parent is not None
-
-    async def live() -> None:
-        stopping = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, stopping.set)
-        loop.add_reader(parent.sentinel, stopping.set)
-        await run_service(config, stopping, lambda service: news.send(None), ports)
-
-    try:
-        asyncio.run(live())
-    except SeriatimError as error:
-        news.send(error)
+    serve_in_child(config, news, lambda service: None, ports)

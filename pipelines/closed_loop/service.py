@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
-import signal
 from collections.abc import Iterator
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from seriatim_errors import SeriatimError, ServiceError
+from serving.child_service import serve_in_child
 from serving.config import (
     EventsConfig,
     ExplorationConfig,
@@ -84,23 +83,4 @@ def _serve(config: ServiceConfig, log: Path, news: Connection) -> None:
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(descriptor, 2)
     os.close(descriptor)
-    from serving.monitoring.logs import start_logging
-    from serving.service import run_service
-
-    start_logging(config.monitoring.log_format)
-    # Ctrl-C reaches the whole group of processes; the parent decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    parent = parent_process()
-    assert parent is not None
-
-    async def live() -> None:
-        stopping = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        loop.add_signal_handler(signal.SIGTERM, stopping.set)
-        loop.add_reader(parent.sentinel, stopping.set)
-        await run_service(config, stopping, lambda service: news.send(service.ports.grpc))
-
-    try:
-        asyncio.run(live())
-    except SeriatimError as error:
-        news.send(error)
+    serve_in_child(config, news, lambda service: service.ports.grpc)
