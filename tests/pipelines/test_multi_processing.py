@@ -4,11 +4,11 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 from collections import Counter
 from pathlib import Path
 
 import apache_beam as beam
+import grpc
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -56,9 +56,9 @@ def worker_pool():
     command = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={port}"]
     # It starts whatever `python` is first on the path.
     path = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    with subprocess.Popen(command, env=path, stderr=subprocess.PIPE, text=True) as pool:
-        assert any("Listening" in line for line in pool.stderr)
-        threading.Thread(target=pool.stderr.read, daemon=True).start()
+    with subprocess.Popen(command, env=path, stderr=subprocess.DEVNULL) as pool:
+        with grpc.insecure_channel(f"localhost:{port}") as channel:
+            grpc.channel_ready_future(channel).result(timeout=120)
         yield port
         pool.terminate()
 
