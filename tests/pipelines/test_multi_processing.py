@@ -57,10 +57,12 @@ def worker_pool():
     # It starts whatever `python` is first on the path.
     path = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     with subprocess.Popen(command, env=path, stderr=subprocess.DEVNULL) as pool:
-        with grpc.insecure_channel(f"localhost:{port}") as channel:
-            grpc.channel_ready_future(channel).result(timeout=120)
-        yield port
-        pool.terminate()
+        try:
+            with grpc.insecure_channel(f"localhost:{port}") as channel:
+                grpc.channel_ready_future(channel).result(timeout=120)
+            yield port
+        finally:
+            pool.terminate()
 
 
 @pytest.fixture
