@@ -94,12 +94,15 @@ def fetch_object(location: Location, store: fs.FileSystem, found: fs.FileInfo, t
     """Copy an object to `target`, which gets its time of change; nobody sees half of it.
 
     Raises:
-        DataError: it cannot be read, or is not of the size that it was found with.
+        DataError: it cannot be read or written, or is not of the size that it was found with.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{hashlib.sha256(target.name.encode()).hexdigest()[:16]}.partial")
-    with partial.open("wb") as copy, plainly_told(location), store.open_input_stream(found.path) as source:
-        shutil.copyfileobj(source, copy, BLOCK_BYTES)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("wb") as copy, plainly_told(location), store.open_input_stream(found.path) as source:
+            shutil.copyfileobj(source, copy, BLOCK_BYTES)
+    except OSError as error:
+        raise DataError(f"{location} cannot be mirrored to {target}: {error.strerror}; make room or rename") from None
     if partial.stat().st_size != found.size:
         partial.unlink()
         raise DataError(f"{location}: {found.path} changed while it was read; run again when it is whole")

@@ -71,8 +71,8 @@ def plainly_told(location: Location) -> Iterator[None]:
             raise DataError(f"{location}: {no_bucket(location)}") from None
         raise DataError(f"{location} does not exist; correct the key") from None
     except (OSError, pa.ArrowException) as error:
-        if isinstance(error, OSError) and error.errno is not None:
-            # Of this machine: what a store says comes without a number.
+        if isinstance(error, OSError) and error.errno is not None and "google::" not in str(error):
+            # Of this machine: what a store says comes without a number, but for some of Google's.
             raise
         raise DataError(f"{location}: {_reason(location, str(error))}") from None
 

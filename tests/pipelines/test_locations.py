@@ -5,10 +5,13 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import fs
 
 from pipelines.config import DataConfig, load_config
 from pipelines.locations import Location
+from pipelines.locations.mirror import fetch_object
 from pipelines.locations.name_patterns import wanted_names
+from pipelines.locations.stores import plainly_told
 from seriatim_errors import ConfigError, DataError
 
 NAMES = st.text("ab.", min_size=1, max_size=3).filter(lambda name: name.strip("."))
@@ -94,3 +97,38 @@ def test_patterns_ask_a_listing_for_what_pathlib_finds_in_a_folder(tmp_path_fact
 def test_companions_come_with_the_files_beside_them_alone():
     names = ["a/part.txt", "a/part.txt.query", "b/part.txt", "b/other.query", "a/notes"]
     assert wanted_names(names, ["a/*.txt"], ["*.query"]) == {"a/part.txt", "a/part.txt.query"}
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            PermissionError(13, "google::cloud::Status(PERMISSION_DENIED: no)"),
+            "access is denied; .* GOOGLE_APPLICATION",
+        ),
+        (
+            FileNotFoundError(2, "google::cloud::Status(NOT_FOUND: ListObjects"),
+            "there is no bucket 'b'",
+        ),
+        (OSError("google::cloud::Status(UNAVAILABLE: no)"), "the store cannot be reached"),
+        (OSError("AWS Error UNKNOWN (HTTP status 301)"), "a bucket lies in another region; set AWS_REGION"),
+        (OSError("something new"), "gs://b/k: the store answers: something new"),
+    ],
+)
+def test_what_a_store_says_becomes_a_sentence_with_a_way_out(error, said):
+    with pytest.raises(DataError, match=said), plainly_told(Location("gs://b/k")):
+        raise error
+
+
+def test_what_this_machine_says_of_itself_stays_what_it_is():
+    with pytest.raises(OSError, match="No space left"), plainly_told(Location("s3://b/k")):
+        raise OSError(28, "No space left on device")
+
+
+def test_a_copy_that_cannot_be_written_is_told_by_its_place(tmp_path):
+    source, place = tmp_path / "source", tmp_path / "file"
+    source.write_bytes(b"content")
+    place.touch()
+    store = fs.LocalFileSystem()
+    with pytest.raises(DataError, match=r"cannot be mirrored to .*file/below: .*; make room or rename"):
+        fetch_object(Location("s3://b/k"), store, store.get_file_info(str(source)), place / "below")

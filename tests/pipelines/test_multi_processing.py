@@ -1,5 +1,6 @@
 """Beam's workers in processes of their own, and behind a job server: what they make is what one process makes."""
 
+import os
 import socket
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from collections import Counter
 from pathlib import Path
 
 import apache_beam as beam
+import grpc
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
@@ -45,18 +47,46 @@ def job_server(tmp_path_factory):
     subprocess.run([*served, "--stop"], check=True, capture_output=True)
 
 
-@pytest.fixture(params=["processes", "job server"])
-def elsewhere(request):
-    """Options that take the work out of this process's usual runner."""
-    if request.param == "processes":
-        return PROCESSES
-    address = request.getfixturevalue("job_server")
+@pytest.fixture(scope="module")
+def worker_pool():
+    """The port of a pool, a process that starts workers for those who ask, as it stands beside a cluster's machines."""
+    with socket.socket() as free:
+        free.bind(("localhost", 0))
+        port = str(free.getsockname()[1])
+    command = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={port}"]
+    # It starts whatever `python` is first on the path.
+    path = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    with subprocess.Popen(command, env=path, stderr=subprocess.DEVNULL) as pool:
+        try:
+            with grpc.insecure_channel(f"localhost:{port}") as channel:
+                grpc.channel_ready_future(channel).result(timeout=120)
+            yield port
+        finally:
+            pool.terminate()
+
+
+@pytest.fixture
+def behind_a_job_server(job_server):
+    """Options that have a job server do the work, which waits for the workers' slow start."""
     return (
-        "--runner=PortableRunner", f"--job_endpoint={address}", "--environment_type=LOOPBACK",
+        "--runner=PortableRunner", f"--job_endpoint={job_server}", "--job_server_timeout=600",
         "--sdk_container_image=none",
     )  # fmt: skip
 
 
+@pytest.fixture
+def elsewhere(request):
+    """Options that take the work out of this process's usual runner, by name."""
+    if request.param == "processes":
+        return PROCESSES
+    options = request.getfixturevalue("behind_a_job_server")
+    if request.param == "job server":
+        return (*options, "--environment_type=LOOPBACK")
+    port = request.getfixturevalue("worker_pool")
+    return (*options, "--environment_type=EXTERNAL", f"--environment_config=localhost:{port}")
+
+
+@pytest.mark.parametrize("elsewhere", ["processes", "worker pool"], indirect=True)
 def test_the_data_phase_makes_elsewhere_what_it_makes_in_one_process(root, first, elsewhere, tmp_path):
     [cascade] = artifact(root, "CascadeTrainer", "cascade").glob(f"*/{CASCADE_FILE}")
     places = {"run_root": str(tmp_path / "runs"), "images__cache_root": str(tmp_path / "cache")}
@@ -75,6 +105,7 @@ def test_the_data_phase_makes_elsewhere_what_it_makes_in_one_process(root, first
     np.testing.assert_allclose(constants[1].scale, constants[0].scale, rtol=1e-5)
 
 
+@pytest.mark.parametrize("elsewhere", ["processes", "job server"], indirect=True)
 def test_model_analysis_finds_elsewhere_what_it_finds_in_one_process(root, first, elsewhere, tmp_path):
     judged = artifact(root, "BundleEvaluator", "evaluation") / JUDGED_FILE
     settings, found = EvaluationConfig(cutoffs=(10,), slices=({"column": "context_mobile"},)), []
@@ -89,11 +120,14 @@ def test_model_analysis_finds_elsewhere_what_it_finds_in_one_process(root, first
 
 
 def workers():
-    """Command lines of the workers that this process has left running."""
-    children = Path("/proc/self/task").glob("*/children")
-    numbers = {number for listed in children for number in listed.read_text().split()}
-    commands = [Path(f"/proc/{number}/cmdline").read_text() for number in numbers]
-    return [command for command in commands if "sdk_worker" in command]
+    """Command lines of the workers that this process, or one that it started, has left running."""
+    found, parents = [], [os.getpid()]
+    while parents:
+        children = Path(f"/proc/{parents.pop()}/task").glob("*/children")
+        numbers = [number for listed in children for number in listed.read_text().split()]
+        found += [Path(f"/proc/{number}/cmdline").read_text() for number in numbers]
+        parents += numbers
+    return [command for command in found if "sdk_worker" in command]
 
 
 def gains(result):

@@ -35,6 +35,10 @@ LOG = {
 }
 
 
+# What does not hang on the protocol is looked at with one of them.
+in_s3_alone = pytest.mark.parametrize("server", ["s3"], indirect=True)
+
+
 @pytest.fixture(scope="module", params=["s3", "gs"])
 def server(request):
     with store_server(request.param) as started:
@@ -51,14 +55,6 @@ def store(server, monkeypatch):
     for key, content in LOG.items():
         server.put(f"bucket/{key}", content)
     return server
-
-
-@pytest.fixture
-def s3(store):
-    """The server of S3 alone, for what the two stores have in common beyond the protocol."""
-    if store.scheme != "s3":
-        pytest.skip("looked at in S3 alone")
-    return store
 
 
 def mirror(location, root, *patterns, **how):
@@ -123,13 +119,14 @@ def test_what_is_not_there_is_told_by_name(store, tmp_path, place, said):
     assert said in str(refused.value)
 
 
-def test_without_rights_or_a_server_the_way_out_is_told(s3, tmp_path, monkeypatch):
-    s3.tell("moto-api/reset-auth", "0")
+@in_s3_alone
+def test_without_rights_or_a_server_the_way_out_is_told(store, tmp_path, monkeypatch):
+    store.tell("moto-api/reset-auth", "0")
     try:
         with pytest.raises(DataError, match=r"access is denied; give credentials .* by AWS_ACCESS_KEY_ID"):
             local_copy(Location("s3://bucket/logs"), tmp_path)
     finally:
-        s3.tell("moto-api/reset-auth", "1000000")
+        store.tell("moto-api/reset-auth", "1000000")
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         place = f"s3://bucket/logs?endpoint_override=127.0.0.1:{nobody.getsockname()[1]}&scheme=http"
@@ -137,17 +134,19 @@ def test_without_rights_or_a_server_the_way_out_is_told(s3, tmp_path, monkeypatc
             local_copy(Location(place), tmp_path)
 
 
-def test_a_query_names_another_endpoint_and_public_buckets_need_no_keys(s3, tmp_path, monkeypatch):
-    for name in s3.environment:
+@in_s3_alone
+def test_a_query_names_another_endpoint_and_public_buckets_need_no_keys(store, tmp_path, monkeypatch):
+    for name in store.environment:
         monkeypatch.delenv(name)
-    settings = f"endpoint_override={s3.address}&region=us-east-1&anonymous=true"
+    settings = f"endpoint_override={store.address}&region=us-east-1&anonymous=true"
     assert set(mirror(f"s3://bucket/logs?{settings}", tmp_path, "*/notes.md")[1]) == {"logs/day=2/notes.md"}
 
 
-def test_the_inputs_of_a_run_become_their_mirrors_with_the_files_that_their_readers_need(s3, tmp_path):
-    s3.put("bucket/logs/train.txt", b"1 1:0.5\n")
-    s3.put("bucket/logs/train.txt.query", b"1\n")
-    s3.put("bucket/items.csv", b"item_id,tag_a\ni0,1\n")
+@in_s3_alone
+def test_the_inputs_of_a_run_become_their_mirrors_with_the_files_that_their_readers_need(store, tmp_path):
+    store.put("bucket/logs/train.txt", b"1 1:0.5\n")
+    store.put("bucket/logs/train.txt.query", b"1\n")
+    store.put("bucket/items.csv", b"item_id,tag_a\ni0,1\n")
     config = PipelineConfig(
         name="demo", run_root=tmp_path, labeller={},
         data={"path": "s3://bucket/logs/train.txt", "format": "lightgbm", "items": "s3://bucket/items.csv"},
@@ -161,9 +160,10 @@ def test_the_inputs_of_a_run_become_their_mirrors_with_the_files_that_their_read
     assert with_local_inputs(unused, lambda message: None).data.items == Location("s3://bucket/items.csv")
 
 
-def test_validate_reads_a_log_in_a_store(s3, tmp_path):
+@in_s3_alone
+def test_validate_reads_a_log_in_a_store(store, tmp_path):
     pa.parquet.write_table(small_log(), tmp_path / "log.parquet")
-    s3.put("bucket/log.parquet", (tmp_path / "log.parquet").read_bytes())
+    store.put("bucket/log.parquet", (tmp_path / "log.parquet").read_bytes())
     answer = CliRunner().invoke(validate, ["s3://bucket/log.parquet"])
     assert answer.exit_code == 0, answer.output
     assert "accepted: 12 of 12 rows" in answer.output
@@ -234,9 +234,10 @@ def test_a_damaged_bundle_in_the_store_is_refused(store, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_run_reads_a_log_in_a_store_and_another_machine_compares_with_what_it_pushed_there(s3, tmp_path):
+@in_s3_alone
+def test_a_run_reads_a_log_in_a_store_and_another_machine_compares_with_what_it_pushed_there(store, tmp_path):
     made = write_marketplace(SimulationSettings(requests=240, seed=1), tmp_path, "parquet")
-    s3.put("bucket/market/clicks.parquet", made.clicks.read_bytes())
+    store.put("bucket/market/clicks.parquet", made.clicks.read_bytes())
     config = PipelineConfig(
         name="small", run_root=tmp_path / "here", bundle_root="s3://bucket/models", gate=None, seq2slate=None,
         data={"path": "s3://bucket/market/clicks.parquet"}, base_ranker={"trees": 10, "folds": 2},
@@ -254,7 +255,7 @@ def test_a_run_reads_a_log_in_a_store_and_another_machine_compares_with_what_it_
     found = run(elsewhere, told_to(cached))
     assert found.metrics.blessing.against == "baseline"
     assert (found.folder / "bundles" / first.bundle.name / "manifest.json").exists()
-    pushed_there = s3.store.get_file_info(fs.FileSelector("bucket/models/small"))
+    pushed_there = store.store.get_file_info(fs.FileSelector("bucket/models/small"))
     assert {one.base_name for one in pushed_there} == {first.bundle.name, found.bundle.name}
 
 
