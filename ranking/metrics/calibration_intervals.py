@@ -142,7 +142,11 @@ def _binned(
     predicted = given.predicted.astype(np.float64)
     place = bins_of_mass(predicted, np.full(len(predicted), 1.0 / len(predicted)), bins)
     items = np.bincount(place)
-    means = np.bincount(place, predicted) / items
+    lowest, highest = np.full(len(items), np.inf), np.full(len(items), -np.inf)
+    np.minimum.at(lowest, place, predicted)
+    np.maximum.at(highest, place, predicted)
+    # Sums of equal scores are rounded: without this a bin could fall behind the one before it in the last digit.
+    means = np.clip(np.bincount(place, predicted) / items, lowest, highest)
     for number in range(len(items)):
         of_bin = place == number
         _add_mean(streams, number, given.outcome[of_bin], given.request[of_bin], given.requests)

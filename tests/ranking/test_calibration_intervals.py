@@ -80,3 +80,11 @@ def test_any_score_has_rates_and_only_probabilities_have_errors():
 def test_wrong_input_is_named(predicted, outcome, message):
     with pytest.raises(DataError, match=message):
         Predictions(np.array(predicted), np.array(outcome), np.zeros(len(predicted), int), 1)
+
+
+def test_bins_of_scores_that_hardly_differ_rise_all_the_same():
+    low, high = 0.1, np.nextafter(0.1, 1.0)
+    scores = np.r_[np.full(18, low), np.full(12, high)]
+    assert np.bincount(np.zeros(18, int), scores[:18])[0] / 18 > high, "a sum that is not rounded up tests nothing"
+    found = [one.predicted for one in rates_by_score(Predictions(scores, np.zeros(30), np.arange(30), 30), bins=2)]
+    assert found == [low, high]
