@@ -15,6 +15,7 @@ from pipelines.bucket_files import BucketFiles
 from pipelines.log_columns import WrongTypes
 from pipelines.piecewise_validation import PiecewiseValidation
 from pipelines.quarantine import (
+    DISCARDED_FILE,
     MALFORMED_FILE,
     MALFORMED_REASON,
     QUARANTINE_FILE,
@@ -22,7 +23,7 @@ from pipelines.quarantine import (
     with_files,
     write_pieces,
 )
-from pipelines.readers.read_logs import MALFORMED_SCHEMA, concatenate_tables
+from pipelines.readers.read_logs import DISCARDED_SCHEMA, MALFORMED_SCHEMA, concatenate_tables
 from pipelines.row_checks import REASON_COLUMN, ROW_COLUMN
 from pipelines.spooled_log import SpooledLog
 
@@ -49,6 +50,24 @@ def write_bad_rows(checked: Iterable[CheckedLog], folder: Path) -> dict[str, int
     lines = write_pieces(malformed, MALFORMED_SCHEMA, folder / MALFORMED_FILE)
     counts = total_by_name([dict(sorted(log.reasons.items())) for log in logs])
     return counts | ({MALFORMED_REASON: lines} if lines else {})
+
+
+def write_discarded(checked: Iterable[CheckedLog], folder: Path) -> dict[str, int]:
+    """Write the events that became no row and no click to `discarded.parquet` in `folder`; none: no file.
+
+    Returns:
+        Their number by reason.
+    """
+    counts: Counter[str] = Counter()
+
+    def counted() -> Iterator[pa.Table]:
+        for log in checked:
+            for events in log.discarded():
+                counts.update(events["reason"].to_pylist())
+                yield events
+
+    write_pieces(counted(), DISCARDED_SCHEMA, folder / DISCARDED_FILE)
+    return dict(sorted(counts.items()))
 
 
 class CheckedLog:
@@ -116,6 +135,10 @@ class CheckedLog:
     def malformed(self) -> Iterator[pa.Table]:
         """Malformed lines in the order of the files, piece by piece."""
         return self._log.malformed()
+
+    def discarded(self) -> Iterator[pa.Table]:
+        """Events that became no row and no click, in the order of the files, piece by piece."""
+        return self._log.discarded()
 
     def _set_aside(self, bad: list[pa.Table]) -> None:
         for table in bad:

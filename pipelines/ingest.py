@@ -25,7 +25,7 @@ from pipelines import (
     spooled_files,
     spooled_log,
 )
-from pipelines.checked_log import CheckedLog, write_bad_rows
+from pipelines.checked_log import CheckedLog, write_bad_rows, write_discarded
 from pipelines.click_log import LABEL_COLUMNS, FeatureColumns, feature_columns
 from pipelines.config import DataConfig
 from pipelines.hashed_split import column_hash
@@ -56,6 +56,7 @@ class PreparedLog:
         requests, rows, clicks: counts by split.
         quarantined: bad rows by reason, malformed lines included.
         defaulted: replaced null values by feature.
+        discarded: events of an event log that became no row and no click, by reason.
         spans: the days that were read; None for a log without days.
         passed_over: names beside the days' that are no days.
     """
@@ -69,6 +70,7 @@ class PreparedLog:
     clicks: dict[str, int]
     quarantined: dict[str, int]
     defaulted: dict[str, int]
+    discarded: dict[str, int]
     spans: SpansOfRun | None = None
     passed_over: tuple[str, ...] = ()
 
@@ -169,6 +171,7 @@ def _prepared(
         "clicks": {split: prepared.clicks for split, prepared in splits.items()},
         "quarantined": quarantined,
         "defaulted": total_by_name([dict(log.defaulted) for log in checked.values()]),
+        "discarded": write_discarded(checked.values(), partial),
     }
 
 

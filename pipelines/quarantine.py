@@ -16,6 +16,8 @@ from pipelines.readers.read_logs import Source, concatenate_tables
 FILE_COLUMN = f"{QUARANTINE_PREFIX}file"
 QUARANTINE_FILE = "quarantine.parquet"
 MALFORMED_FILE = "malformed.parquet"
+DISCARDED_FILE = "discarded.parquet"
+QUARANTINE_FILES = (QUARANTINE_FILE, MALFORMED_FILE, DISCARDED_FILE)
 MALFORMED_REASON = "the line is malformed"
 
 

@@ -169,6 +169,9 @@ def _describe(log: PreparedLog) -> Iterator[str]:
         yield f"passed over, for a date such as 2026-01-07 or a whole number as version should stand there: {named}"
     if log.spans is not None:
         yield f"days {log.spans.words}"
+    if log.discarded:
+        told = ", ".join(f"{count} {reason}" for reason, count in log.discarded.items())
+        yield f"events that are no rows and no clicks, kept in discarded.parquet: {told}"
     quarantined = sum(log.quarantined.values())
     yield (
         f"click log {log.fingerprint}: {log.requests['train']} training and {log.requests['eval']} evaluation "

@@ -42,6 +42,7 @@ class SpooledLog:
         self.buckets, self._ignored, self._most_waiting = buckets, ignored, waiting_bytes
         self._rows_on_disk = BucketFiles(folder / "rows")
         self._lines_on_disk = BucketFiles(folder / "lines")
+        self._events_on_disk = BucketFiles(folder / "events")
         self._void: list[tuple[int, int]] = []
         self._schemas: list[pa.Schema] = []
         self._waiting: list[pa.Table] = []
@@ -72,6 +73,8 @@ class SpooledLog:
             self._add(piece.table)
             if piece.malformed:
                 self._lines_on_disk.append(number, malformed_lines(path, piece.malformed))
+            if piece.discarded is not None and len(piece.discarded):
+                self._events_on_disk.append(number, piece.discarded)
         self.sources.append(Source(str(path), self._numbered - start))
         self.tables.append(ReadLog(concatenate_tables(seen), (self.sources[-1],)))
 
@@ -80,6 +83,7 @@ class SpooledLog:
         self._spread()
         self._rows_on_disk.close()
         self._lines_on_disk.close()
+        self._events_on_disk.close()
 
     @property
     def rows(self) -> int:
@@ -120,6 +124,11 @@ class SpooledLog:
         """Malformed lines in the order of the files, piece by piece."""
         for number in self._lines_on_disk.names():
             yield from self._lines_on_disk.pieces(number)
+
+    def discarded(self) -> Iterator[pa.Table]:
+        """Events that became no row and no click, in the order of the files, piece by piece."""
+        for number in self._events_on_disk.names():
+            yield from self._events_on_disk.pieces(number)
 
     def _add(self, table: pa.Table) -> None:
         if len(set(table.column_names)) < len(table.column_names):

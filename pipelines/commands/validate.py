@@ -49,7 +49,7 @@ def validate(
     is checked. Memory does not depend on the size of the log, whose rows lie in a temporary folder meanwhile
     (TMPDIR says where).
     """
-    from pipelines.checked_log import CheckedLog, write_bad_rows
+    from pipelines.checked_log import CheckedLog, write_bad_rows, write_discarded
     from pipelines.click_log import feature_columns
     from pipelines.locations.mirror import local_copy
     from pipelines.log_facts import LogFacts
@@ -72,9 +72,11 @@ def validate(
         written = folder / "quarantine"
         written.mkdir()
         reasons = write_bad_rows([checked], written)
+        discarded = write_discarded([checked], written)
         _print_verdict(log, facts, columns, checked, reasons)
+        _print_counts("events that are no rows and no clicks", discarded)
         bad = sum(reasons.values())
-        if quarantine is not None and bad:
+        if quarantine is not None and (bad or discarded):
             _copy(written, quarantine)
             click.echo(f"bad rows are in {quarantine}")
     total = bad + facts.rows
@@ -116,11 +118,11 @@ def _copy(written: Path, quarantine: Path) -> None:
     """The files of an earlier validation are replaced."""
     import shutil
 
-    from pipelines.quarantine import MALFORMED_FILE, QUARANTINE_FILE
+    from pipelines.quarantine import QUARANTINE_FILES
 
     try:
         quarantine.mkdir(parents=True, exist_ok=True)
-        for name in (QUARANTINE_FILE, MALFORMED_FILE):
+        for name in QUARANTINE_FILES:
             (quarantine / name).unlink(missing_ok=True)
             if (written / name).exists():
                 shutil.copyfile(written / name, quarantine / name)
@@ -152,8 +154,16 @@ def _print_verdict(
             shown = ["-" if number is None else f"{number:.4g}" for number in numbers]
             features.add_row(name, kind, *shown, str(checked.defaulted[name]))
     console.print(features)
-    if reasons:
-        bad = Table("bad rows", "reason", title_justify="left")
-        for reason, count in sorted(reasons.items(), key=lambda entry: -entry[1]):
-            bad.add_row(f"{count:,}", reason)
-        console.print(bad)
+    _print_counts("bad rows", reasons)
+
+
+def _print_counts(title: str, reasons: dict[str, int]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not reasons:
+        return
+    table = Table(title, "reason", title_justify="left")
+    for reason, count in sorted(reasons.items(), key=lambda entry: -entry[1]):
+        table.add_row(f"{count:,}", reason)
+    Console().print(table)

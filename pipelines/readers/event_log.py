@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import logging
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -16,14 +15,16 @@ import pandas as pd
 import pyarrow as pa
 
 from pipelines.click_log import CONTEXT_PREFIX
-from pipelines.readers.read_logs import ReadLog, read_from
+from pipelines.readers.read_logs import DISCARDED_SCHEMA, ReadLog, read_from
 from pipelines.readers.spans import day_at
 from seriatim_errors import DataError
 from serving.events import FeatureNames, ReadEvents, read_events
 from serving.events.records import unpacked
 
-logger = logging.getLogger(__name__)
 SAMPLED = ("temperature", "epsilon")
+UNSHOWN, TWICE = "a click on what no slate of its request shows", "an event that was there already"
+ANOTHER = "a slate of a request that has one"
+EARLY, LATE = "a click before its slate", "a click after data.click_window"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class EventJoin:
         window_seconds: a click counts from the moment the slate was shown until this long after.
         late: folders of which only the clicks are read.
         between: only slates from the first of these times on and before the second, microseconds since 1970; None: all.
-        windowed: whether these are some days of a longer log: then clicks on other days' slates are not told of.
+        windowed: whether these are some days of a longer log: then events of other days' slates are not told of.
     """
 
     click_action: str = "click"
@@ -50,9 +51,9 @@ def read_event_logs(folders: Sequence[Path], join: EventJoin) -> list[ReadLog]:
 
     Folders are parts of one log: the first slate of a request stands, and a click belongs to its slate whichever of
     them it lies in. A row's propensity is the logged probability of its place where the slate was sampled, and 1 where
-    the policy was deterministic; slates that callers logged themselves keep what they said. Clicks outside of the
-    window and those without a slate are counted in a warning and are no clicks. Lines that are not whole are malformed
-    lines.
+    the policy was deterministic; slates that callers logged themselves keep what they said. Events that were there
+    already, clicks outside of the window and clicks on what no slate shows are discarded with a reason. Lines that are
+    not whole are malformed lines.
 
     Raises:
         DataError: the folders hold no slates (of the times asked for), or one cannot be read.
@@ -65,15 +66,27 @@ def read_event_logs(folders: Sequence[Path], join: EventJoin) -> list[ReadLog]:
     if not parts:
         raise DataError(f"{place} holds no slates; give the folder that the service's events.folder names")
     frame = pd.concat(parts, ignore_index=True)
-    acted = [acted for events in read.values() for acted in events.acted]
-    frame["clicked"] = _clicked(frame, acted, join, place)
+    clicks = [
+        {"folder": str(folder), **acted}
+        for folder, events in read.items()
+        for acted in events.acted
+        if acted["action"] == join.click_action
+    ]
+    frame["clicked"], discarded = _clicked(frame, clicks, join)
+    wanted = set(frame["request_id"]) if join.windowed else None
+    standing: dict[str, dict[str, Any]] = {}
+    for folder in folders:
+        for event, why in _said_again(read[folder], standing):
+            if wanted is None or event["request_id"] in wanted:
+                discarded.append(_discarded(str(folder), event, why))
     absent = {"user_id": frame["user_id"] == "", "propensity": frame["propensity"].isna()}
     frame = frame.drop(columns=["shown_at", *(name for name, rows in absent.items() if rows.all())])
     logs = []
     for number, folder in enumerate(folders):
         rows = frame[frame["part"] == number].drop(columns="part")
         broken = [(line, text.decode(errors="replace").rstrip("\n")) for _, line, text in read[folder].broken]
-        logs.append(read_from(folder, pa.Table.from_pandas(rows, preserve_index=False), broken))
+        log = read_from(folder, pa.Table.from_pandas(rows, preserve_index=False), broken)
+        logs.append(replace(log, discarded=pa.Table.from_pylist(discarded if number == 0 else [], DISCARDED_SCHEMA)))
     return logs
 
 
@@ -151,11 +164,13 @@ def _context_name(name: str) -> str:
     return name if name.startswith(CONTEXT_PREFIX) else f"{CONTEXT_PREFIX}{name}"
 
 
-def _clicked(frame: pd.DataFrame, events: Sequence[dict[str, Any]], join: EventJoin, place: str) -> np.ndarray:
-    """0 or 1 a row of `frame`."""
-    clicks = [event for event in events if event["action"] == join.click_action]
+def _clicked(
+    frame: pd.DataFrame, clicks: Sequence[dict[str, Any]], join: EventJoin
+) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    """0 or 1 a row of `frame`, and the clicks that are none."""
     acted = pd.DataFrame(
         {
+            "click": np.arange(len(clicks)),
             "request_id": [click["request_id"] for click in clicks],
             "item_id": [click["item_id"] for click in clicks],
             "acted_at": np.array([click["time"] for click in clicks], np.int64),
@@ -165,18 +180,24 @@ def _clicked(frame: pd.DataFrame, events: Sequence[dict[str, Any]], join: EventJ
     joined = acted.merge(places, how="left", on=["request_id", "item_id"])
     if join.windowed:
         joined = joined[joined["request_id"].isin(frame["request_id"].unique())]
-    orphans = joined["row"].isna()
-    late = joined["acted_at"] - joined["shown_at"]
-    inside = ~orphans & (late >= 0) & (late <= 1e6 * join.window_seconds)
-    outside = int((~orphans & ~inside).sum())
-    if orphans.any() or outside:
-        logger.warning(
-            "%s: %d clicks without a slate and %d outside of the window of %g s are no clicks",
-            place,
-            int(orphans.sum()),
-            outside,
-            join.window_seconds,
-        )
+    orphan = joined["row"].isna().to_numpy()
+    late = (joined["acted_at"] - joined["shown_at"]).to_numpy(np.float64)
+    reason = np.select([orphan, late < 0, late > 1e6 * join.window_seconds], [UNSHOWN, EARLY, LATE], "")
     clicked = np.zeros(len(frame), np.int8)
-    clicked[joined.loc[inside, "row"].to_numpy(np.int64)] = 1
-    return clicked
+    clicked[joined.loc[reason == "", "row"].to_numpy(np.int64)] = 1
+    refused = joined.assign(reason=reason)[reason != ""].drop_duplicates("click")
+    told = zip(refused["click"].tolist(), refused["reason"].tolist(), strict=True)
+    return clicked, [_discarded(clicks[number]["folder"], clicks[number], why) for number, why in told]
+
+
+def _said_again(events: ReadEvents, standing: dict[str, dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str]]:
+    """Events that were there already, and slates of requests that have one in `standing`, which gets the others."""
+    yield from ((event, TWICE) for event in events.repeated)
+    for shown in events.shown:
+        if standing.setdefault(shown["request_id"], shown) is not shown:
+            yield shown, ANOTHER
+
+
+def _discarded(folder: str, event: dict[str, Any], reason: str) -> dict[str, Any]:
+    own = {name: event.get(name) for name in ("event_id", "time", "request_id", "item_id")}
+    return {"file": folder, **own, "reason": reason}

@@ -163,7 +163,7 @@ def _checked_format(paths: Sequence[Path], log_format: LogFormat) -> str:
 
 def _cut(log: ReadLog) -> Iterator[Piece]:
     lines = list(zip(log.malformed["line"].to_pylist(), log.malformed["text"].to_pylist(), strict=True))
-    yield Piece(log.table.slice(0, 0), lines)
+    yield Piece(log.table.slice(0, 0), lines, log.discarded)
     for start in range(0, len(log.table), ROWS_AT_ONCE):
         yield Piece(log.table.slice(start, ROWS_AT_ONCE), [])
 

@@ -32,10 +32,17 @@ ROWS_AT_ONCE, CSV_BYTES_AT_ONCE, JSON_BYTES_AT_ONCE = 1 << 16, 1 << 20, 1 << 24
 
 
 class Piece(NamedTuple):
-    """Some rows of one file, and the lines among or behind them that are no row, as `(line number, text)`."""
+    """Some rows of one file.
+
+    Attributes:
+        table: the rows.
+        malformed: lines among or behind them that are no row, as `(line number, text)`.
+        discarded: events that became no row and no click, of `DISCARDED_SCHEMA`; None: none.
+    """
 
     table: pa.Table
     malformed: list[tuple[int, str]]
+    discarded: pa.Table | None = None
 
 
 def parquet_pieces(path: Path) -> Iterator[Piece]:

@@ -16,6 +16,18 @@ from seriatim_errors import DataError
 
 MALFORMED_SCHEMA = pa.schema([("file", pa.string()), ("line", pa.int64()), ("text", pa.string())])
 
+# Events that became no row and no click, with the folder that they lie in.
+DISCARDED_SCHEMA = pa.schema(
+    [
+        ("file", pa.string()),
+        ("event_id", pa.string()),
+        ("time", pa.timestamp("us")),
+        ("request_id", pa.string()),
+        ("item_id", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+
 
 class Source(NamedTuple):
     """A file and the number of rows that were read from it."""
@@ -32,11 +44,13 @@ class ReadLog:
         table: parsed rows with the source's columns.
         sources: the files, in the order of their rows in `table`.
         malformed: lines that could not be parsed: `file`, 1-based `line` (0 where unknown), `text`.
+        discarded: events of an event log that are neither a row nor a click, of `DISCARDED_SCHEMA`.
     """
 
     table: pa.Table
     sources: tuple[Source, ...]
     malformed: pa.Table = field(default_factory=MALFORMED_SCHEMA.empty_table)
+    discarded: pa.Table = field(default_factory=DISCARDED_SCHEMA.empty_table)
 
 
 def read_from(path: Path, table: pa.Table, malformed: Sequence[tuple[int, str]] = ()) -> ReadLog:
@@ -65,6 +79,7 @@ def concatenate(logs: Sequence[ReadLog]) -> ReadLog:
         concatenate_tables([log.table for log in logs]),
         tuple(source for log in logs for source in log.sources),
         pa.concat_tables([log.malformed for log in logs]),
+        pa.concat_tables([log.discarded for log in logs]),
     )
 
 

@@ -31,14 +31,14 @@ class ReadEvents:
     Attributes:
         shown, acted: the lines of each kind, oldest file first, each event once.
         names: the feature names that the lines refer to.
-        duplicates: events that were there already.
+        repeated: lines of events that were there already.
         broken: file, line and bytes of each line that is not whole.
     """
 
     shown: list[dict[str, Any]] = field(default_factory=list)
     acted: list[dict[str, Any]] = field(default_factory=list)
     names: dict[str, FeatureNames] = field(default_factory=dict)
-    duplicates: int = 0
+    repeated: list[dict[str, Any]] = field(default_factory=list)
     broken: list[tuple[Path, int, bytes]] = field(default_factory=list)
 
 
@@ -61,7 +61,7 @@ def read_events(folder: Path) -> ReadEvents:
             if fields["kind"] == "names":
                 found.names[fields["names"]] = FeatureNames(tuple(fields["context"]), tuple(fields["item"]))
             elif fields["event_id"] in seen:
-                found.duplicates += 1
+                found.repeated.append(fields)
             else:
                 seen.add(fields["event_id"])
                 (found.shown if fields["kind"] == "shown" else found.acted).append(fields)

@@ -162,6 +162,45 @@ def test_events_sent_twice_late_or_torn_add_up(tmp_path):
     assert sum(prepared.clicks.values()) == 20
 
 
+def test_every_event_of_a_replayed_log_is_a_row_a_click_or_explained(tmp_path):
+    rng = np.random.default_rng(0)
+    events = [shown(number, items=3, propensities=(0.5, 0.5, 0.5)) for number in range(60)]
+    events += [acted(number, item_id=f"i{rng.integers(3)}") for number in range(0, 60, 2)]
+    start = events[0].time
+    faults = [
+        acted(100, item_id="elsewhere", request_id="r1"), acted(101, request_id="nobody"),
+        acted(102, request_id="r3", time=start - 1), acted(103, request_id="r5", time=start + 7200 * 10**6),
+        shown(7, event_id="another", items=2),
+    ]  # fmt: skip
+    replayed = [events[place] for place in rng.choice(len(events), 20, replace=False)]
+    # Each writer starts anew and knows nothing of what another has written.
+    for number, part in enumerate((events[::-1], [*replayed, *faults], replayed[:5])):
+        log = EventLog(tmp_path / f"events{number}")
+        log.append(part)
+        log.close()
+    folder = tmp_path / "events"
+    folder.mkdir()
+    for number in range(3):
+        for file in (tmp_path / f"events{number}").glob("*.jsonl"):
+            file.rename(folder / f"{number}-{file.name}")
+    prepared = prepare_log(DataConfig(path=folder, format="event_log"), 0, tmp_path / "input")
+    assert prepared.quarantined == {}
+    assert sum(prepared.requests.values()) == 60
+    assert sum(prepared.rows.values()) == 180
+    assert sum(prepared.clicks.values()) == 30
+    assert prepared.discarded == {
+        "a click after data.click_window": 1,
+        "a click before its slate": 1,
+        "a click on what no slate of its request shows": 2,
+        "a slate of a request that has one": 1,
+        "an event that was there already": 25,
+    }
+    assert 60 + 30 + sum(prepared.discarded.values()) == len(events) + len(replayed) + len(faults) + 5
+    kept = pq.read_table(prepared.folder / "discarded.parquet")
+    assert len(kept) == 30
+    assert kept["event_id"].null_count == kept["request_id"].null_count == kept["time"].null_count == 0
+
+
 @pytest.mark.parametrize(
     ("early", "late"),
     [("1", "2.5"), ("", "3"), ("", "2.5"), ("", "text"), ("1", "text"), ("true", "maybe"), ("0", "true"),

@@ -1,7 +1,5 @@
 """The service's event log is a click log."""
 
-import logging
-
 import numpy as np
 import pytest
 
@@ -63,18 +61,32 @@ def test_without_any_propensity_there_is_no_such_column(tmp_path, log):
 
 
 @pytest.mark.parametrize(("after", "clicked"), [(-1, 0), (0, 1), (60 * SECOND, 1), (60 * SECOND + 1, 0)])
-def test_a_click_counts_within_its_window(tmp_path, log, caplog, after, clicked):
+def test_a_click_counts_within_its_window(tmp_path, log, after, clicked):
     slate = shown(1)
     log.append([slate, acted(1, time=slate.time + after)])
-    with caplog.at_level(logging.WARNING):
-        assert read(tmp_path, window_seconds=60).table["clicked"].to_pylist() == [clicked, 0]
-    assert ("1 outside of the window of 60 s" in caplog.text) == (not clicked)
+    found = read(tmp_path, window_seconds=60)
+    assert found.table["clicked"].to_pylist() == [clicked, 0]
+    refused = [] if clicked else ["a click before its slate" if after < 0 else "a click after data.click_window"]
+    assert found.discarded["reason"].to_pylist() == refused
 
 
-def test_clicks_without_a_slate_are_counted(tmp_path, log, caplog):
+def test_clicks_without_a_slate_are_discarded_by_name(tmp_path, log):
     log.append([shown(1), acted(1, item_id="elsewhere"), acted(2)])
-    assert read(tmp_path).table["clicked"].to_pylist() == [0, 0]
-    assert "2 clicks without a slate" in caplog.text
+    found = read(tmp_path)
+    assert found.table["clicked"].to_pylist() == [0, 0]
+    assert [(row["event_id"], row["item_id"]) for row in found.discarded.to_pylist()] == [
+        ("click-1", "elsewhere"), ("click-2", "i0")
+    ]  # fmt: skip
+    assert set(found.discarded["reason"].to_pylist()) == {"a click on what no slate of its request shows"}
+    assert set(found.discarded["file"].to_pylist()) == {str(tmp_path)}
+
+
+def test_a_second_slate_of_a_request_is_discarded_by_name(tmp_path, log):
+    log.append([shown(1), shown(1, event_id="again", items=3), acted(1)])
+    found = read(tmp_path)
+    assert found.table["item_id"].to_pylist() == ["i0", "i1"]
+    [row] = found.discarded.to_pylist()
+    assert (row["event_id"], row["item_id"], row["reason"]) == ("again", None, "a slate of a request that has one")
 
 
 def test_another_action_may_be_the_click(tmp_path, log):
