@@ -117,7 +117,7 @@ def log(tmp_path):
     )
     pq.write_table(table, tmp_path / "eval.parquet")
     columns = FeatureColumns(("context_mobile",), ("price",))
-    return PreparedLog(tmp_path, "f00d", columns, ("clicked",), {}, {}, {}, {}, {})
+    return PreparedLog(tmp_path, "f00d", columns, ("clicked",), {}, {}, {}, {}, {}, {})
 
 
 def test_columns_are_refused_before_anything_is_trained(log):
