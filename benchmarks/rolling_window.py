@@ -22,7 +22,7 @@ from pipelines.spans_config import SpansConfig
 
 TITLES = {
     "_fingerprint": "fingerprint of the files",
-    "_spooled": "read and spread over buckets",
+    "spool_files": "read and spread over buckets",
     "_prepared": "check, split, sort and write",
 }
 FIRST = date(2026, 1, 1)
@@ -44,14 +44,14 @@ def main() -> None:
     for kind in ("parquet", "csv"):
         _write_days(source, kind, work / kind, window)
         data = DataConfig(path=work / kind / "{date}" / f"log.{kind}", spans=SpansConfig(window=window))
-        seconds = _seconds(data, work / "input")
+        seconds = step_seconds(data, work / "input")
         total = sum(seconds.values())
         for step, each in seconds.items():
             share = each / total
             table.append({"log": kind, "step": TITLES[step], "rows/s": rows * window / each, "share": share})
-            figures[f"{kind}{step}_share"] = share
+            figures[f"{kind}_{step.strip('_')}_share"] = share
         # A day kept in its buckets would leave finding it and checking it to be done.
-        figures[f"{kind}_most_saved_share"] = seconds["_spooled"] / total * (window - 1) / window
+        figures[f"{kind}_most_saved_share"] = seconds["spool_files"] / total * (window - 1) / window
     settings = {"rows_a_day": rows, "window": window}
     report(options, settings, figures, table)
 
@@ -73,7 +73,7 @@ def _write_days(source: Path, kind: str, folder: Path, days: int) -> None:
             partial.rename(path)
 
 
-def _seconds(data: DataConfig, root: Path) -> dict[str, float]:
+def step_seconds(data: DataConfig, root: Path) -> dict[str, float]:
     """Processor seconds of each step of preparing the window."""
     shutil.rmtree(root, ignore_errors=True)
     seconds: dict[str, float] = {}

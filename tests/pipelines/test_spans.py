@@ -7,6 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from benchmarks.rolling_window import TITLES, step_seconds
+from pipelines import ingest
 from pipelines.config import DataConfig, load_config
 from pipelines.ingest import prepare_log
 from pipelines.readers import resolve_files
@@ -194,3 +196,13 @@ def test_a_date_that_is_none_is_refused_with_its_line(tmp_path):
     path.write_text("name: daily\ndata:\n  path: logs/{date}.csv\n  spans:\n    last: soon\n")
     with pytest.raises(ConfigError, match=r"line 5: data\.spans\.last"):
         load_config(path)
+
+
+def test_the_steps_that_the_benchmark_of_windows_times_are_those_of_preparing_a_log(tmp_path):
+    for number in range(3):
+        write_day(tmp_path, number)
+    before = {name: getattr(ingest, name) for name in TITLES}
+    seconds = step_seconds(spans_config(tmp_path), tmp_path / "input")
+    assert seconds.keys() == TITLES.keys()
+    assert all(one > 0 for one in seconds.values())
+    assert {name: getattr(ingest, name) for name in TITLES} == before
