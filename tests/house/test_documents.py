@@ -102,8 +102,8 @@ def test_a_shown_command_that_does_not_exist_is_seen():
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_make_targets_that_are_named_exist(document):
-    targets = set(re.findall(r"^([a-z]+):", read(ROOT / "Makefile"), flags=re.MULTILINE))
-    named = re.findall(r"(?:^|`)make ([a-z]+)", read(document), flags=re.MULTILINE)
+    targets = set(re.findall(r"^([a-z-]+):", read(ROOT / "Makefile"), flags=re.MULTILINE))
+    named = re.findall(r"(?:^|`)make ([a-z-]+)", read(document), flags=re.MULTILINE)
     assert set(named) <= targets
 
 
