@@ -85,9 +85,8 @@ def csv_pieces(path: Path) -> Iterator[Piece | None]:
                 schema = blocks.schema
                 yield Piece(blocks.schema.empty_table(), [])
                 for batch in blocks:
-                    yield Piece(pa.Table.from_batches([batch]), malformed[:])
-                    malformed.clear()
-                yield Piece(blocks.schema.empty_table(), malformed)
+                    yield Piece(pa.Table.from_batches([batch]), _taken(malformed))
+                yield Piece(blocks.schema.empty_table(), _taken(malformed))
                 return
             except pa.ArrowInvalid as error:
                 found = MISFIT.search(str(error))
@@ -140,6 +139,14 @@ def _open_csv(path: Path, kinds: dict[str, pa.DataType]) -> tuple[pa.csv.CSVStre
         convert_options=pa.csv.ConvertOptions(null_values=NULL_SPELLINGS, column_types=kinds),
     )
     return blocks, malformed
+
+
+def _taken(malformed: list[tuple[int, str]]) -> list[tuple[int, str]]:
+    """What the list holds, which leaves it; Arrow reads ahead in a thread of its own and goes on adding to it."""
+    so_far = len(malformed)
+    taken = malformed[:so_far]
+    del malformed[:so_far]
+    return taken
 
 
 def _looser(kind: pa.DataType, value: str) -> pa.DataType:

@@ -1,5 +1,6 @@
 """Logs with a tenth of bad rows: every row of the input is prepared or explained, however it is spread over buckets."""
 
+import hashlib
 import json
 
 import numpy as np
@@ -102,6 +103,18 @@ def test_good_and_bad_rows_are_those_of_the_whole_log_at_once(tmp_path, monkeypa
         assert pq.read_table(prepared.folder / "malformed.parquet").equals(read.malformed)
     assert not list((tmp_path / "input").glob(".*"))
     assert not (prepared.folder / "spool").exists()
+
+
+def test_every_malformed_line_comes_with_a_piece_though_the_reader_is_ahead(tmp_path, monkeypatch):
+    path = tmp_path / "log.csv"
+    path.write_text("request_id,value\n" + "r,1\ntorn\n" * 3000)
+    monkeypatch.setattr(pieces, "CSV_BYTES_AT_ONCE", 1000)
+    found = []
+    for piece in pieces.csv_pieces(path):
+        # Long work that leaves Python's lock to the reader, which is ahead when the next piece is asked for.
+        hashlib.sha256(bytes(1 << 20))
+        found += piece.malformed
+    assert [number for number, _ in found] == list(range(3, 6003, 2))
 
 
 def test_each_bad_row_is_the_row_of_the_input_that_it_names(tmp_path):
