@@ -41,21 +41,26 @@ def _make_repeatable(graph: Any) -> None:
     width = len(str(len(numbers)))
     by_number = {str(number): f"{place:0{width}}" for place, number in enumerate(numbers)}
     _rewrite(graph, lambda text: COUNTED.sub(lambda found: by_number.get(found[0], found[0]), text))
-    functions = sorted(graph.graph_def.library.function, key=lambda function: function.signature.name)
-    del graph.graph_def.library.function[:]
-    graph.graph_def.library.function.extend(functions)
+    functions = _functions(graph)
+    in_order = sorted(functions, key=lambda function: function.signature.name)
+    del functions[:]
+    functions.extend(in_order)
     drawn: dict[str, str] = {}
     _rewrite(graph, lambda text: DRAWN.sub(lambda found: drawn.setdefault(found[0], f"lstm_{len(drawn)}"), text))
 
 
 def _counted_texts(graph: Any) -> Iterator[str]:
     """Names of functions, and the numbers of the resources that they take."""
-    for function in graph.graph_def.library.function:
+    for function in _functions(graph):
         yield function.signature.name
         for argument in function.arg_attr.values():
             for value in argument.attr.values():
                 if value.s.isdigit():
                     yield value.s.decode()
+
+
+def _functions(graph: Any) -> Any:
+    return graph.graph_def.library.function
 
 
 def _rewrite(message: Any, change: Callable[[str], str]) -> None:
