@@ -38,7 +38,7 @@ def baseline_bundle(
                 continue
             if named and trained.last_day is None:
                 continue
-            return open_bundle(bundles.folder(version))
+            return bundles.fetched(version)
         except BundleError:
             continue
     return None

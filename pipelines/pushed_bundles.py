@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable
 from functools import cached_property
@@ -17,7 +18,7 @@ from pipelines.locations.stores import no_bucket, plainly_told, store_of
 from pipelines.remote_inputs import MIRRORS
 from pipelines.stages.push import push_bundle
 from seriatim_errors import BundleError, DataError
-from serving.bundle import TrainingDataSummary, bundle_versions, open_bundle
+from serving.bundle import Bundle, TrainingDataSummary, bundle_versions, open_bundle
 from serving.bundle.manifest import MANIFEST_FILE, Manifest
 
 
@@ -38,6 +39,7 @@ class PushedBundles:
         self._folder, self._say = config.bundle_folder, say
         self._remote = config.bundle_root / config.name
         self._scratch = config.run_folder / MIRRORS / "bundle"
+        self._manifests: dict[str, Manifest] = {}
         self._in_store = [] if self._remote.is_local else self._listed()
 
     @property
@@ -52,15 +54,13 @@ class PushedBundles:
             BundleError: it is malformed.
             DataError: it cannot be read.
         """
-        path = self._folder / version / MANIFEST_FILE
-        content = path.read_bytes() if path.exists() else self._read(version)
-        try:
-            return Manifest.model_validate_json(content)
-        except ValidationError as error:
-            raise BundleError(f"the manifest of bundle {version} is malformed: {error}") from None
+        if version not in self._manifests:
+            path = self._folder / version / MANIFEST_FILE
+            self._manifests[version] = _parsed(version, path.read_bytes() if path.exists() else self._read(version))
+        return self._manifests[version]
 
-    def folder(self, version: str) -> Path:
-        """A version's folder on this machine, fetched when it is not there, and verified.
+    def fetched(self, version: str) -> Bundle:
+        """A version on this machine, fetched when it is not there, and verified.
 
         Raises:
             BundleError: it is not sound.
@@ -68,9 +68,11 @@ class PushedBundles:
         """
         if not (self._folder / version / MANIFEST_FILE).exists():
             self._folder.mkdir(parents=True, exist_ok=True)
-            push_bundle(local_copy(self._remote / version, self._scratch, say=self._say), self._folder)
-            shutil.rmtree(self._scratch)
-        return open_bundle(self._folder / version).folder
+            try:
+                push_bundle(local_copy(self._remote / version, self._scratch, say=self._say), self._folder)
+            finally:
+                shutil.rmtree(self._scratch, ignore_errors=True)
+        return open_bundle(self._folder / version)
 
     def later(self, last_day: str) -> str | None:
         """Version of a bundle whose days end after `last_day` (ISO 8601), on this machine when this returns; or None.
@@ -78,11 +80,10 @@ class PushedBundles:
         Raises:
             DataError: the store cannot be read.
         """
-        for version in self.versions if last_day else ():
+        for version in reversed(self.versions) if last_day else ():
             try:
                 if is_later(self.manifest(version).training_data, last_day):
-                    self.folder(version)
-                    return version
+                    return self.fetched(version).manifest.version
             except BundleError:
                 continue
         return None
@@ -146,6 +147,8 @@ def later_bundle(folder: Path, last_day: str) -> str | None:
 
     Such a bundle must not be replaced by one that ends with that day, which its time of making would put before it.
     """
+    if not last_day:
+        return None
     return next((one.version for _, one in manifests_in(folder) if is_later(one.training_data, last_day)), None)
 
 
@@ -155,9 +158,16 @@ def is_later(trained: TrainingDataSummary, last_day: str) -> bool:
 
 
 def manifests_in(root: Path) -> list[tuple[Path, Manifest]]:
-    """Folders and manifests of the bundles under a folder of this machine, the newest first."""
-    folders = [root / version for version in reversed(bundle_versions(root))]
-    return [
-        (folder, Manifest.model_validate_json((folder / MANIFEST_FILE).read_text(encoding="utf-8")))
-        for folder in folders
-    ]
+    """Folders and manifests of the bundles under a local folder, the newest first; malformed ones are left out."""
+    found = []
+    for version in reversed(bundle_versions(root)):
+        with contextlib.suppress(BundleError):
+            found.append((root / version, _parsed(version, (root / version / MANIFEST_FILE).read_bytes())))
+    return found
+
+
+def _parsed(version: str, content: bytes) -> Manifest:
+    try:
+        return Manifest.model_validate_json(content)
+    except ValidationError as error:
+        raise BundleError(f"the manifest of bundle {version} is malformed: {error}") from None

@@ -16,6 +16,7 @@ from pipelines.closed_loop.service import PATIENCE_SECONDS, running_service, ser
 from pipelines.closed_loop.settings import ArmName, WeekSettings, explores, retrains
 from pipelines.closed_loop.world import World
 from seriatim_errors import ServiceError
+from serving.bundle import bundle_versions
 from serving.client import AsyncRankingClient
 from serving.events.files import event_files
 from serving.models import Traffic
@@ -119,6 +120,7 @@ class Arm:
         record, settings = today[0], self.settings
         plan = NightPlan(self.config, self.overrides, self.folder / "nights" / f"{day:02d}", self.bundles.parent)
         shutil.rmtree(plan.folder, ignore_errors=True)
+        self._forget_unrecorded(day)
         events = [self.events / name for names in record.events[-settings.window_days :] for name in names]
         if day == settings.break_day:
             result = broken_night(plan, events, self.bundles / record.stable, settings.break_kind, doing)
@@ -161,6 +163,15 @@ class Arm:
         aside = self._aside / canary
         if canary and aside.exists():
             aside.rename(self.bundles / canary)
+
+    def _forget_unrecorded(self, day: int) -> None:
+        """Remove what a night after `day` that was cut off has pushed, with which no other is to be compared."""
+        days = [self.records.day(number) for number in range(1, day + 1)]
+        nights = [self.records.night(number) for number in range(1, day)]
+        known = {record.stable for record, _ in filter(None, days)} | {one.version for one in filter(None, nights)}
+        for version in bundle_versions(self.bundles):
+            if version not in known:
+                shutil.rmtree(self.bundles / version)
 
     def _set_aside(self, version: str) -> None:
         self._aside.mkdir(exist_ok=True)

@@ -9,18 +9,10 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import ArrayLike
 
-FEWEST_REQUESTS = 30
+from pipelines.closed_loop.settings import FEWEST_REQUESTS
+from ranking.metrics import MetricInterval
+
 CONFIDENCE = 0.95
-
-
-@dataclass(frozen=True)
-class MeanInterval:
-    """A mean with its interval, from `count` requests."""
-
-    value: float
-    low: float
-    high: float
-    count: int
 
 
 @dataclass(frozen=True)
@@ -29,7 +21,7 @@ class CanaryVerdict:
 
     promoted: bool
     reason: str
-    difference: MeanInterval | None = None
+    difference: MetricInterval | None = None
 
 
 def judge_canary(canary: ArrayLike, stable: ArrayLike, margin: float) -> CanaryVerdict:
@@ -48,7 +40,7 @@ def judge_canary(canary: ArrayLike, stable: ArrayLike, margin: float) -> CanaryV
         return CanaryVerdict(False, f"only {fewest} requests to judge by, {FEWEST_REQUESTS} are needed")
     value = float(ours.mean() - theirs.mean())
     reach = _quantile() * float(np.sqrt(ours.var(ddof=1) / len(ours) + theirs.var(ddof=1) / len(theirs)))
-    difference = MeanInterval(value, value - reach, value + reach, len(ours) + len(theirs))
+    difference = MetricInterval(value, value - reach, value + reach, len(ours) + len(theirs))
     promoted = difference.high >= -margin
     told = (
         f"{value:+.3f} [{difference.low:+.3f}, {difference.high:+.3f}] clicks a request against stable over "
@@ -58,7 +50,7 @@ def judge_canary(canary: ArrayLike, stable: ArrayLike, margin: float) -> CanaryV
     return CanaryVerdict(promoted, f"{told}: {verdict} by more than {margin:g}", difference)
 
 
-def mean_interval(values: ArrayLike | Sequence[float]) -> MeanInterval:
+def mean_interval(values: ArrayLike | Sequence[float]) -> MetricInterval:
     """The mean of independent values and its 95 % interval by the normal quantile; paired differences are such values.
 
     Args:
@@ -67,7 +59,7 @@ def mean_interval(values: ArrayLike | Sequence[float]) -> MeanInterval:
     given = np.asarray(values, np.float64)
     value = float(given.mean())
     reach = _quantile() * float(given.std(ddof=1) / np.sqrt(len(given))) if len(given) > 1 else 0.0
-    return MeanInterval(value, value - reach, value + reach, len(given))
+    return MetricInterval(value, value - reach, value + reach, len(given))
 
 
 def _quantile() -> float:

@@ -24,19 +24,20 @@ from serving.runtime import SlateRanker
 RANKER_FILE = "base_ranker/model.onnx"
 
 
-def inverted_log(events: Path, training_alone: bool, seed: int, evaluation_share: float) -> pa.Table:
+def inverted_log(events: Path, join: EventJoin, training_alone: bool, seed: int, evaluation_share: float) -> pa.Table:
     """The click log of an event log in which clicked and not clicked have changed places.
 
     Args:
         events: the event log's folder.
+        join: how its events become clicks.
         training_alone: spare the requests that the pipeline will hold out, so that it is judged on true clicks.
         seed, evaluation_share: of the pipeline, which say what is held out.
     """
-    [log] = read_event_logs([events], EventJoin())
+    [log] = read_event_logs([events], join)
     table = log.table
     wrong = np.ones(len(table), bool)
     if training_alone:
-        wrong = column_hash(pa.chunked_array(table["request_id"].chunks), seed) >= evaluation_share
+        wrong = column_hash(table["request_id"], seed) >= evaluation_share
     clicked = table["clicked"].to_numpy()
     place = table.column_names.index("clicked")
     return table.set_column(place, "clicked", pa.array(np.where(wrong, 1 - clicked, clicked).astype(np.int8)))

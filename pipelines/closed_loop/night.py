@@ -14,6 +14,7 @@ import pyarrow.parquet
 from pipelines.closed_loop.faults import inverted_log, push_bad_bundle, push_damaged_bundle
 from pipelines.closed_loop.settings import BreakKind
 from pipelines.config import PipelineConfig, load_config
+from pipelines.readers.event_log import EventJoin
 from pipelines.run import RunProgress, run
 from seriatim_errors import DataError, PipelineError, TrainingError
 
@@ -36,13 +37,17 @@ class NightPlan:
 
     def pipeline(self, log: Path, log_format: str) -> PipelineConfig:
         """The night's configuration for a log."""
-        own = {
+        own: dict[str, Any] = {
             "data.path": str(log),
             "data.format": log_format,
+            "data.train": [],
+            "data.evaluation": [],
+            "data.spans": None,
             "data.simulate": None,
             "data.items": None,
             "labeller": None,
             "images": None,
+            "evaluation.off_policy": False,
             "run_root": str(self.folder),
             "bundle_root": str(self.bundles),
         }
@@ -94,7 +99,8 @@ def broken_night(
         return NightResult(push_damaged_bundle(stable, stable.parent), "damaged after it was pushed", 0.0)
     log = plan.folder / "inverted.parquet"
     config = plan.pipeline(_laid_out(plan, events), "event_log")
-    table = inverted_log(config.data.path.local, kind == "training_labels", config.seed, config.data.evaluation_share)
+    data, join = config.data, EventJoin(config.data.click_action, config.data.click_window)
+    table = inverted_log(data.path.local, join, kind == "training_labels", config.seed, data.evaluation_share)
     pyarrow.parquet.write_table(table, log)
     return train_on(plan, log, "parquet", say)
 

@@ -48,10 +48,13 @@ def week_result(settings: WeekSettings, days: Sequence[ArmDay]) -> dict[str, Any
             for of, minus in PAIRS
             if {of, minus} <= set(settings.arms)
             for reward in REWARDS
-            for span in ((1, settings.days), last_days(settings))
+            for span in dict.fromkeys(((1, settings.days), last_days(settings)))
             for greedy_alone in ((False, True) if "exploring" in (of, minus) else (False,))
             # Of the requests: what other worlds or trainings would have given is not in the interval.
-            for interval in [mean_interval(paired_differences(days, of, minus, reward, span, greedy_alone))]
+            for found in [paired_differences(days, of, minus, reward, span, greedy_alone)]
+            # Where every request explores, none is left.
+            if len(found)
+            for interval in [mean_interval(found)]
         ],
     }
 

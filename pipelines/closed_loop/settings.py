@@ -15,6 +15,8 @@ ARMS: tuple[ArmName, ...] = get_args(ArmName)
 Reward = Literal["clicks", "wanted"]
 BREAK_KINDS: tuple[BreakKind, ...] = get_args(BreakKind)
 REWARDS: tuple[Reward, ...] = get_args(Reward)
+# Below so many requests nothing is judged; so many times as many are expected, for shares are drawn by chance.
+FEWEST_REQUESTS, SPARE = 30, 1.5
 
 
 @dataclass(frozen=True)
@@ -77,8 +79,14 @@ class WeekSettings:
             value = getattr(self, name)
             if not low <= value <= high:
                 raise ConfigError(f"{name} is {value}; give a value between {low:g} and {high:g}")
-        if not self.arms:
-            raise ConfigError(f"arms is empty; give some of {', '.join(ARMS)}")
+        if not self.arms or len(set(self.arms)) < len(self.arms):
+            raise ConfigError(f"arms is {', '.join(self.arms) or 'empty'}; give some of {', '.join(ARMS)}, each once")
+        judged = self.canary_part * self.requests_per_day * min(self.canary_share, 1 - self.canary_share)
+        if judged < SPARE * FEWEST_REQUESTS and self.days > 1 and set(self.arms) != {"static"}:
+            raise ConfigError(
+                f"requests_per_day is {self.requests_per_day}: a canary, or what it is compared with, would have about "
+                f"{judged:.0f} requests in the morning and needs {FEWEST_REQUESTS}; give more requests a day"
+            )
         if self.break_day is not None and not 1 <= self.break_day < self.days:
             raise ConfigError(
                 f"break_day is {self.break_day}; give a day from 1 to {self.days - 1}: a bundle takes traffic on the "

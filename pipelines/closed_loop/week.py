@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -20,6 +19,7 @@ from pipelines.closed_loop.settings import ArmName, WeekSettings
 from pipelines.closed_loop.world import World
 from pipelines.config import load_config
 from pipelines.run_lock import only_process_in
+from pipelines.stages.push import push_bundle
 from seriatim_errors import ConfigError, PipelineError
 from serving.bundle import bundle_versions
 
@@ -130,11 +130,6 @@ def _first_bundle(config: Path, settings: WeekSettings, world: World, folder: Pa
 def _arm(name: ArmName, config: Path, settings: WeekSettings, world: World, folder: Path, first: Path) -> Arm:
     own = folder / name
     bundles = own / "bundles" / load_config(config).name
-    arm = Arm(name, settings, world, config, own, bundles)
-    if not (bundles / first.name).exists() and arm.records.day(1) is None:
-        bundles.mkdir(parents=True, exist_ok=True)
-        partial = bundles / f".{first.name}.partial"
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.copytree(first, partial)
-        partial.rename(bundles / first.name)
-    return arm
+    bundles.mkdir(parents=True, exist_ok=True)
+    push_bundle(first, bundles)
+    return Arm(name, settings, world, config, own, bundles)

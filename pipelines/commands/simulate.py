@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from seriatim_commands import LazyGroup, Subcommand
 
@@ -26,6 +27,7 @@ SUBCOMMANDS = {
 def simulate(context: click.Context, out: Path, requests: int, seed: int, log_format: str) -> None:
     """Make a click log, an item catalogue and the truth behind them; the same seed gives the same files."""
     if context.invoked_subcommand is not None:
+        _refuse_options(context)
         return
     from pipelines.simulation import SimulationSettings, write_marketplace
 
@@ -34,3 +36,12 @@ def simulate(context: click.Context, out: Path, requests: int, seed: int, log_fo
     click.echo(f"{files.items}: the item catalogue with thumbnails and tags")
     click.echo(f"{files.truth}: utilities and relevance, which the log does not show")
     click.echo(f"{files.item_truth}: all tags and the thumbnails' classes")
+
+
+def _refuse_options(context: click.Context) -> None:
+    """Options before a subcommand would be of no effect."""
+    for parameter in context.command.params:
+        if context.get_parameter_source(parameter.name or "") == ParameterSource.COMMANDLINE:
+            raise click.UsageError(
+                f"{parameter.opts[0]} before {context.invoked_subcommand} has no effect; put it behind", context
+            )

@@ -1,6 +1,7 @@
 """A simulated week: world, users, the canary's rule, what is told; all without a service or a pipeline."""
 
 import itertools
+import json
 import xml.etree.ElementTree
 from dataclasses import replace
 
@@ -11,13 +12,13 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from pipelines.click_log import validate
-from pipelines.closed_loop.canary import FEWEST_REQUESTS, judge_canary, mean_interval
+from pipelines.closed_loop.canary import judge_canary, mean_interval
 from pipelines.closed_loop.chart import reward_chart, write_page
 from pipelines.closed_loop.day import Served
 from pipelines.closed_loop.night import NightResult
 from pipelines.closed_loop.records import DayRecord
 from pipelines.closed_loop.results import last_days, paired_differences, week_result
-from pipelines.closed_loop.settings import WeekSettings
+from pipelines.closed_loop.settings import FEWEST_REQUESTS, WeekSettings
 from pipelines.closed_loop.week import ArmDay
 from pipelines.closed_loop.world import FALLING, FASHION, RISING, World
 from ranking.click_models.similarity import similar_pairs
@@ -152,7 +153,9 @@ def test_the_first_log_is_a_click_log_with_true_propensities():
         ({"days": 0}, "days"),
         ({"drift": 1.5}, "drift"),
         ({"canary_part": 0.0}, "canary_part"),
-        ({"arms": ()}, "arms"),
+        ({"arms": ()}, "arms is empty"),
+        ({"arms": ("static", "static")}, "arms is static, static"),
+        ({"requests_per_day": 100}, "about 20 requests in the morning and needs 30"),
         ({"days": 2, "break_day": 2}, "break_day"),
         ({"exploration_share": float("nan")}, "exploration_share"),
     ],
@@ -219,6 +222,14 @@ def test_arms_that_did_not_run_have_no_differences(days):
     settings = WeekSettings(days=3, arms=("static", "retrained"))
     result = week_result(settings, [day for day in days if day.arm != "exploring"])
     assert {(one["of"], one["minus"]) for one in result["differences"]} == {("retrained", "static")}
+
+
+def test_where_every_request_explores_nothing_is_told_of_the_others_and_one_day_is_told_once(days):
+    all_random = [replace(one, served=replace(one.served, explored=np.ones(80, bool))) for one in days if one.day == 1]
+    result = week_result(WeekSettings(days=1, exploration_share=1), all_random)
+    json.dumps(result, allow_nan=False)
+    told = [(one["of"], one["minus"], one["reward"]) for one in result["differences"]]
+    assert len(told) == len(set(told)) == 6
 
 
 def test_the_chart_has_a_point_for_every_day_of_every_arm():

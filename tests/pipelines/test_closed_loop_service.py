@@ -3,15 +3,19 @@
 import asyncio
 import json
 import multiprocessing
+import shutil
 from pathlib import Path
 
 import lightgbm
 import numpy as np
+import pyarrow.parquet
 import pytest
 
+from pipelines.closed_loop import arm as arm_module
+from pipelines.closed_loop import night
 from pipelines.closed_loop.arm import Arm
 from pipelines.closed_loop.faults import inverted_log, push_bad_bundle, push_damaged_bundle
-from pipelines.closed_loop.night import NightResult
+from pipelines.closed_loop.night import NightPlan, NightResult, broken_night
 from pipelines.closed_loop.service import running_service, service_config
 from pipelines.closed_loop.settings import WeekSettings
 from pipelines.closed_loop.week import Watch, run_week
@@ -28,6 +32,7 @@ from serving.bundle import (
     GoldenRequests,
     Manifest,
     TrainingDataSummary,
+    bundle_versions,
     open_bundle,
     write_bundle,
 )
@@ -186,10 +191,47 @@ def test_a_service_that_cannot_start_says_why_and_leaves_no_process(tmp_path):
 def test_an_inverted_log_spares_what_is_held_out_where_it_should(arm, training_alone):
     serve(arm, 1)
     true = read_event_logs([arm.events], EventJoin())[0].table.to_pandas()
-    wrong = inverted_log(arm.events, training_alone, 7, 0.2).to_pandas()
+    wrong = inverted_log(arm.events, EventJoin(), training_alone, 7, 0.2).to_pandas()
     held_out = identifier_hash(true["request_id"].to_numpy(object), 7) < 0.2
     spared = held_out & training_alone
     assert (wrong["clicked"] != true["clicked"]).tolist() == (~spared).tolist()
+
+
+def test_nights_that_are_broken_after_the_training_push_what_they_say(arm, first):
+    plan = NightPlan(CONFIG, {}, arm.folder / "night", arm.bundles.parent)
+    bad = broken_night(plan, [], arm.bundles / VERSION, "bad_push", print)
+    assert open_bundle(arm.bundles / bad.version).manifest.version == bad.version
+    assert bad.decision == "pushed by hand, past the blessing"
+    shutil.rmtree(arm.bundles / bad.version)
+    damaged = broken_night(plan, [], arm.bundles / VERSION, "damaged", print)
+    with pytest.raises(BundleError):
+        load_model(arm.bundles / damaged.version)
+
+
+def test_a_night_of_wrong_labels_alone_is_trained_on_a_log_in_which_all_are_wrong(arm, monkeypatch):
+    serve(arm, 1)
+    trained = []
+    monkeypatch.setattr(night, "train_on", lambda plan, log, log_format, say: trained.append((log, log_format)))
+    plan = NightPlan(CONFIG, {}, arm.folder / "night", arm.bundles.parent)
+    broken_night(plan, sorted(arm.events.iterdir()), arm.bundles / VERSION, "all_labels", print)
+    [(log, log_format)] = trained
+    assert log_format == "parquet"
+    true = read_event_logs([arm.events], EventJoin())[0].table
+    assert pyarrow.parquet.read_table(log)["clicked"].to_pylist() == [
+        1 - value for value in true["clicked"].to_pylist()
+    ]
+
+
+def test_a_bundle_of_a_night_that_was_cut_off_is_gone_before_the_night_begins_anew(arm, first, monkeypatch):
+    serve(arm, 1)
+    orphan = push_bad_bundle(first, arm.bundles)
+    monkeypatch.setattr(arm_module, "night", lambda plan, events, say: NightResult("", str(list_of(arm)), 0.0))
+    assert orphan in list_of(arm)
+    assert arm.train_at_night(1, print).decision == str([VERSION])
+
+
+def list_of(arm):
+    return bundle_versions(arm.bundles)
 
 
 def test_a_folder_takes_one_kind_of_week(tmp_path):

@@ -20,6 +20,13 @@ serving: {item_features: false, golden_requests: 2}
 """
 
 
+def test_options_before_the_week_are_refused_instead_of_lost(tmp_path):
+    answer = CliRunner().invoke(simulate, ["--seed", "7", "week", "--out", str(tmp_path / "week")])
+    assert answer.exit_code == 2
+    assert "--seed before week has no effect; put it behind" in answer.output
+    assert not (tmp_path / "week").exists()
+
+
 @pytest.mark.slow
 def test_three_days_of_which_the_second_night_learns_from_wrong_labels(tmp_path):
     config, out = tmp_path / "nights.yaml", tmp_path / "week"
