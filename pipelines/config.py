@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,8 @@ from pipelines.spans_config import SpansConfig
 from seriatim_config import Section, read_config
 
 LogFormat = Literal["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit", "event_log"]
+# A year and a day.
+LONGEST_CLICK_SECONDS = 366.0 * 24 * 3600
 Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -43,7 +46,9 @@ class DataConfig(Section):
         10_000, ge=1, description="Rows kept of one request, the first by position; the others are bad rows."
     )
     click_action: str = Field("click", min_length=1, description="Action of an event log that counts as a click.")
-    click_window: float = Field(3600.0, gt=0, description="Seconds after a slate within which a click counts.")
+    click_window: float = Field(
+        3600.0, gt=0, le=LONGEST_CLICK_SECONDS, description="Seconds after a slate within which a click counts."
+    )
     items: Location | None = Field(None, description="Item catalogue: tags for the labeller, thumbnails for `images`.")
     simulate: SimulationConfig | None = Field(None, description="Make the log at `path` when it is absent.")
     spans: SpansConfig | None = Field(None, description="A window of days, where the log grows by daily folders.")
@@ -61,6 +66,11 @@ class DataConfig(Section):
                 raise ValueError(f"path {path} holds {mark} {path.count(mark)} times; keep one")
         if "{version}" in path and not self.dated:
             raise ValueError(f"path {path} holds {{version}} without {{date}}; versions are of a day")
+        if re.search(r"[*?].*\{version\}", path):
+            raise ValueError(
+                f"path {path} holds {{version}} behind * or ?, and the highest version is that of the whole day; "
+                "put them behind {version}"
+            )
         if self.spans is None:
             if self.dated:
                 raise ValueError(

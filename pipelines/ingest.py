@@ -203,7 +203,7 @@ def _refuse_bad_share(good: int, quarantined: dict[str, int], data: DataConfig, 
 def _fingerprint(files: LogFiles, data: DataConfig, seed: int) -> str:
     digest = hashlib.sha256()
     if files.window is not None:
-        digest.update("".join(span.content for span in files.window.spans).encode())
+        digest.update(files.window.content.encode())
     # A folder that is read by times grows by other days; the window's events stay what they are.
     for path in () if files.by_time else files.all + files.late:
         inside = [file for file in sorted(path.rglob("*")) if file.is_file()] if path.is_dir() else [path]

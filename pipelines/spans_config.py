@@ -8,11 +8,16 @@ from pydantic import Field, model_validator
 
 from seriatim_config import Section
 
+# Ten years.
+LONGEST_WINDOW = 3660
+
 
 class SpansConfig(Section):
     """A window of days that ends with the newest one, or with a named one."""
 
-    window: int = Field(7, ge=1, description="Days up to the last that a run reads, held-out ones among them.")
+    window: int = Field(
+        7, ge=1, le=LONGEST_WINDOW, description="Days up to the last that a run reads, held-out ones among them."
+    )
     evaluation: int = Field(
         0, ge=0, description="Days at the end of the window to evaluate on; 0: `evaluation_share` of the requests."
     )

@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from pipelines.click_log import CONTEXT_PREFIX
+from pipelines.readers.event_rows import rows_of_slates
 from pipelines.readers.read_logs import DISCARDED_SCHEMA, ReadLog, read_from
-from pipelines.readers.spans import day_at
 from seriatim_errors import DataError
-from serving.events import FeatureNames, ReadEvents, read_events
-from serving.events.records import unpacked
+from serving.events import ReadEvents, read_events
 
-SAMPLED = ("temperature", "epsilon")
 UNSHOWN, TWICE = "a click on what no slate of its request shows", "an event that was there already"
 ANOTHER = "a slate of a request that has one"
 EARLY, LATE = "a click before its slate", "a click after data.click_window"
+Event = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -45,159 +41,122 @@ class EventJoin:
     between: tuple[int, int] | None = None
     windowed: bool = False
 
+    def holds(self, time: int | None) -> bool:
+        """Whether a time (None: unknown) is in the window, if there is one of times."""
+        return self.between is None or (time is not None and self.between[0] <= time < self.between[1])
+
 
 def read_event_logs(folders: Sequence[Path], join: EventJoin) -> list[ReadLog]:
     """One row an item shown, exactly one for each request and item, however often its events were sent.
 
     Folders are parts of one log: the first slate of a request stands, and a click belongs to its slate whichever of
-    them it lies in. A row's propensity is the logged probability of its place where the slate was sampled, and 1 where
-    the policy was deterministic; slates that callers logged themselves keep what they said. Events that were there
-    already, clicks outside of the window and clicks on what no slate shows are discarded with a reason. Lines that are
-    not whole are malformed lines.
+    them it lies in. Events that were there already, clicks outside of the window and clicks on what no slate shows are
+    discarded with a reason. Lines that are not whole are malformed lines, in a window of times those beside its events.
 
     Raises:
         DataError: the folders hold no slates (of the times asked for), or one cannot be read.
     """
     read = {folder: read_events(folder) for folder in (*folders, *join.late)}
-    seen: set[str] = set()
-    place = ", ".join(map(str, folders))
-    found = (_impressions(read[folder], seen, join.between) for folder in folders)
-    parts = [frame.assign(part=number) for number, frame in enumerate(found) if frame is not None]
-    if not parts:
-        raise DataError(f"{place} holds no slates; give the folder that the service's events.folder names")
-    frame = pd.concat(parts, ignore_index=True)
-    clicks = [
-        {"folder": str(folder), **acted}
-        for folder, events in read.items()
-        for acted in events.acted
-        if acted["action"] == join.click_action
-    ]
-    frame["clicked"], discarded = _clicked(frame, clicks, join)
-    wanted = set(frame["request_id"]) if join.windowed else None
-    standing: dict[str, dict[str, Any]] = {}
+    standing = standing_slates([read[folder] for folder in folders])
+    frames = []
     for folder in folders:
-        for event, why in _said_again(read[folder], standing):
-            if wanted is None or event["request_id"] in wanted:
-                discarded.append(_discarded(str(folder), event, why))
-    absent = {"user_id": frame["user_id"] == "", "propensity": frame["propensity"].isna()}
-    frame = frame.drop(columns=["shown_at", *(name for name, rows in absent.items() if rows.all())])
-    logs = []
-    for number, folder in enumerate(folders):
-        rows = frame[frame["part"] == number].drop(columns="part")
-        broken = [(line, text.decode(errors="replace").rstrip("\n")) for _, line, text in read[folder].broken]
+        own = [one for one in read[folder].shown if standing[one["request_id"]] is one and join.holds(one["time"])]
+        frames.append(rows_of_slates(own, read[folder].names) if own else None)
+    whole = [frame for frame in frames if frame is not None]
+    if not whole:
+        place = ", ".join(map(str, folders))
+        raise DataError(f"{place} holds no slates; give the folder that the service's events.folder names")
+    places = pd.concat([frame[["request_id", "item_id", "timestamp"]] for frame in whole], ignore_index=True)
+    clicked, discarded = _clicked(places, list(_told_of(read, folders, standing, places, join)), join)
+    absent = [name for name, empty in (("user_id", _no_user), ("propensity", _no_propensity)) if all(map(empty, whole))]
+    logs, start = [], 0
+    for number, (folder, frame) in enumerate(zip(folders, frames, strict=True)):
+        rows = whole[0].iloc[:0] if frame is None else frame
+        rows = rows.assign(clicked=clicked[start : start + len(rows)]).drop(columns=absent)
+        start += len(rows)
+        broken = [
+            (line.number, line.content.decode(errors="replace").rstrip("\n"))
+            for line in read[folder].broken
+            if join.holds(line.near)
+        ]
         log = read_from(folder, pa.Table.from_pandas(rows, preserve_index=False), broken)
         logs.append(replace(log, discarded=pa.Table.from_pylist(discarded if number == 0 else [], DISCARDED_SCHEMA)))
     return logs
 
 
-def days_of_slates(folder: Path, click_action: str) -> dict[date, str]:
-    """The days in UTC on which slates of an event log were shown first, each with a fingerprint of what is read of it.
-
-    The fingerprint is of the day's slates and the clicks on them: it stays while the folder grows by other days.
-
-    Raises:
-        DataError: the folder cannot be read.
-    """
-    events = read_events(folder)
-    first = _first_slates(events)
-    clicks = [one for one in events.acted if one["action"] == click_action and one["request_id"] in first]
-    broken = json.dumps([line.decode(errors="replace") for _, _, line in events.broken])
-    digests: dict[date, Any] = {}
-    for event in (*first.values(), *clicks):
-        shown = first[event["request_id"]]
-        digest = digests.setdefault(day_at(shown["time"]), hashlib.sha256(broken.encode()))
-        part = [event, events.names[shown["names"]]]
-        digest.update(json.dumps(part, sort_keys=True, default=str).encode())
-    return {day: digest.hexdigest() for day, digest in digests.items()}
-
-
-def _impressions(events: ReadEvents, seen: set[str], between: tuple[int, int] | None) -> pd.DataFrame | None:
-    """A row an item shown, None without any; the first slate of a request stands, `seen` ones have theirs already."""
-    first = [shown for request, shown in _first_slates(events).items() if request not in seen]
-    seen.update(shown["request_id"] for shown in first)
-    if between is not None:
-        first = [shown for shown in first if between[0] <= shown["time"] < between[1]]
-    by_names: dict[str, list[dict[str, Any]]] = {}
-    for shown in first:
-        by_names.setdefault(shown["names"], []).append(shown)
-    frames = [_frame(slates, events.names[names]) for names, slates in by_names.items()]
-    return pd.concat(frames, ignore_index=True) if frames else None
-
-
-def _first_slates(events: ReadEvents) -> dict[str, dict[str, Any]]:
-    """The first slate of every request."""
-    first: dict[str, dict[str, Any]] = {}
-    for shown in events.shown:
-        first.setdefault(shown["request_id"], shown)
+def standing_slates(parts: Sequence[ReadEvents]) -> dict[str, Event]:
+    """The slate of every request: the first that was logged, in the order of the parts."""
+    first: dict[str, Event] = {}
+    for events in parts:
+        for shown in events.shown:
+            first.setdefault(shown["request_id"], shown)
     return first
 
 
-def _frame(slates: list[dict[str, Any]], names: FeatureNames) -> pd.DataFrame:
-    counts = [len(slate["item_ids"]) for slate in slates]
-    frame = pd.DataFrame(
-        {
-            "request_id": np.repeat([slate["request_id"] for slate in slates], counts),
-            "shown_at": np.repeat(np.array([slate["time"] for slate in slates], np.int64), counts),
-            "item_id": [item for slate in slates for item in slate["item_ids"]],
-            "position": [place for slate in slates for place in slate["positions"]],
-            "propensity": [value for slate in slates for value in _propensities(slate)],
-            "user_id": np.repeat([slate["user_id"] for slate in slates], counts),
-        }
-    )
-    frame.insert(1, "timestamp", frame["shown_at"].to_numpy().view("datetime64[us]"))
-    context = np.concatenate([unpacked(slate["context"], max(1, len(names.context))) for slate in slates])
-    columns = {_context_name(name): np.repeat(context[:, place], counts) for place, name in enumerate(names.context)}
-    if names.item:
-        features = np.concatenate([unpacked(slate["features"], len(names.item)) for slate in slates])
-        columns |= {name: features[:, place] for place, name in enumerate(names.item)}
-    return pd.concat([frame, pd.DataFrame(columns)], axis=1)
+def _told_of(
+    read: dict[Path, ReadEvents],
+    folders: Sequence[Path],
+    standing: dict[str, Event],
+    places: pd.DataFrame,
+    join: EventJoin,
+) -> Iterator[tuple[Path, Event, str]]:
+    """Clicks, and with a reason what is no click and no slate that stands; of some days of a log what is theirs.
 
+    Of a window of times it is known which clicks no slate has, so that those of its times are told of; where days are
+    folders, the slate may lie in one that is not read.
+    """
+    requests, seen = set(places["request_id"]), set()
 
-def _propensities(slate: dict[str, Any]) -> list[float | None]:
-    if not slate["policy"]:
-        return slate["propensities"]
-    sampled = slate["policy"] in SAMPLED
-    return [value if sampled and value is not None else 1.0 for value in slate["propensities"]]
+    def theirs(event: Event) -> bool:
+        if not join.windowed or event["request_id"] in requests:
+            return True
+        return join.between is not None and event["request_id"] not in standing and join.holds(event["time"])
 
-
-def _context_name(name: str) -> str:
-    return name if name.startswith(CONTEXT_PREFIX) else f"{CONTEXT_PREFIX}{name}"
+    for folder, events in read.items():
+        for acted in events.acted:
+            if acted["action"] == join.click_action and theirs(acted):
+                yield folder, acted, TWICE if acted["event_id"] in seen else ""
+                seen.add(acted["event_id"])
+    for folder in folders:
+        yield from ((folder, event, TWICE) for event in read[folder].repeated if theirs(event))
+        others = (one for one in read[folder].shown if standing[one["request_id"]] is not one)
+        yield from ((folder, event, ANOTHER) for event in others if theirs(event))
 
 
 def _clicked(
-    frame: pd.DataFrame, clicks: Sequence[dict[str, Any]], join: EventJoin
-) -> tuple[np.ndarray, list[dict[str, Any]]]:
-    """0 or 1 a row of `frame`, and the clicks that are none."""
+    places: pd.DataFrame, told: Sequence[tuple[Path, Event, str]], join: EventJoin
+) -> tuple[NDArray[np.int8], list[Event]]:
+    """0 or 1 a row of `places`, and the events that are no click and no slate, with their reasons."""
+    clicks = [(folder, event) for folder, event, why in told if not why]
     acted = pd.DataFrame(
         {
             "click": np.arange(len(clicks)),
-            "request_id": [click["request_id"] for click in clicks],
-            "item_id": [click["item_id"] for click in clicks],
-            "acted_at": np.array([click["time"] for click in clicks], np.int64),
+            "request_id": [event["request_id"] for _, event in clicks],
+            "item_id": [event["item_id"] for _, event in clicks],
+            "acted_at": np.array([event["time"] for _, event in clicks], np.int64),
         }
     )
-    places = frame[["request_id", "item_id", "shown_at"]].assign(row=np.arange(len(frame)))
-    joined = acted.merge(places, how="left", on=["request_id", "item_id"])
-    if join.windowed:
-        joined = joined[joined["request_id"].isin(frame["request_id"].unique())]
+    joined = acted.merge(places.assign(row=np.arange(len(places))), how="left", on=["request_id", "item_id"])
     orphan = joined["row"].isna().to_numpy()
-    late = (joined["acted_at"] - joined["shown_at"]).to_numpy(np.float64)
+    late = np.full(len(joined), np.nan)
+    late[~orphan] = joined["acted_at"][~orphan] - joined["timestamp"][~orphan].to_numpy("datetime64[us]").view(np.int64)
     reason = np.select([orphan, late < 0, late > 1e6 * join.window_seconds], [UNSHOWN, EARLY, LATE], "")
-    clicked = np.zeros(len(frame), np.int8)
+    clicked = np.zeros(len(places), np.int8)
     clicked[joined.loc[reason == "", "row"].to_numpy(np.int64)] = 1
     refused = joined.assign(reason=reason)[reason != ""].drop_duplicates("click")
-    told = zip(refused["click"].tolist(), refused["reason"].tolist(), strict=True)
-    return clicked, [_discarded(clicks[number]["folder"], clicks[number], why) for number, why in told]
+    why_not = zip(refused["click"].tolist(), refused["reason"].tolist(), strict=True)
+    reasons = [(*clicks[number], why) for number, why in why_not] + [one for one in told if one[2]]
+    return clicked, [_discarded(folder, event, why) for folder, event, why in reasons]
 
 
-def _said_again(events: ReadEvents, standing: dict[str, dict[str, Any]]) -> Iterator[tuple[dict[str, Any], str]]:
-    """Events that were there already, and slates of requests that have one in `standing`, which gets the others."""
-    yield from ((event, TWICE) for event in events.repeated)
-    for shown in events.shown:
-        if standing.setdefault(shown["request_id"], shown) is not shown:
-            yield shown, ANOTHER
-
-
-def _discarded(folder: str, event: dict[str, Any], reason: str) -> dict[str, Any]:
+def _discarded(folder: Path, event: Event, reason: str) -> Event:
     own = {name: event.get(name) for name in ("event_id", "time", "request_id", "item_id")}
-    return {"file": folder, **own, "reason": reason}
+    return {"file": str(folder), **own, "reason": reason}
+
+
+def _no_user(frame: pd.DataFrame) -> bool:
+    return bool((frame["user_id"] == "").all())
+
+
+def _no_propensity(frame: pd.DataFrame) -> bool:
+    return bool(frame["propensity"].isna().all())

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from pipelines.config import DataConfig, LogFormat
-from pipelines.readers.event_log import EventJoin, days_of_slates, read_event_logs
+from pipelines.readers.event_days import EventDays
+from pipelines.readers.event_log import EventJoin, read_event_logs
 from pipelines.readers.open_bandit import ITEM_CONTEXT, item_context_file, read_open_bandit
 from pipelines.readers.pieces import ROWS_AT_ONCE, Piece, csv_pieces, jsonl_pieces, parquet_pieces
 from pipelines.readers.read_logs import ReadLog
@@ -79,11 +80,12 @@ def resolve_files(data: DataConfig) -> LogFiles:
     if not data.train and not data.evaluation:
         window: SpanWindow | None = None
         if data.spans is not None:
-            found = days_of_slates(path, data.click_action)
-            days = {day: Span(day, content=content) for day, content in found.items()}
+            found = EventDays(path, data.click_action)
+            days = {day: Span(day) for day in found.days}
             # What is being written today is no whole day.
             newest = newest_over(days, datetime.now(timezone.utc).date())
             window = window_of(days, data.spans, f"event log {path}", newest)
+            window = replace(window, content=found.fingerprint(window.first, window.last))
         return LogFiles((path,), (), (), window)
     if not data.train:
         raise DataError("data.evaluation holds patterns but data.train holds none; name the files to train on")

@@ -13,7 +13,9 @@ from seriatim_errors import DataError
 
 DATE, VERSION = "{date}", "{version}"
 MARKS = re.compile(r"(\{date\}|\{version\}|\*|\?)")
-PATTERNS = {DATE: "(?P<date>.+)", VERSION: "(?P<version>.+)", "*": ".*", "?": "."}
+PATTERNS = {DATE: "(?P<date>[0-9]{4}-[0-9]{2}-[0-9]{2})", VERSION: "(?P<version>[0-9]+)", "*": ".*", "?": "."}
+# Names in which something stands for a date or a version that is none.
+ALIKE = {**PATTERNS, DATE: ".+", VERSION: ".+"}
 ONE_DAY = timedelta(days=1)
 
 
@@ -25,13 +27,11 @@ class Span:
         day: the date.
         version: the highest one; None where the layout has none.
         files: of that version, sorted; none where the day is told by the times of an event log.
-        content: fingerprint of the day's events there; empty where there are files.
     """
 
     day: date
     version: int | None = None
     files: tuple[Path, ...] = ()
-    content: str = ""
 
 
 @dataclass
@@ -56,6 +56,7 @@ class SpanWindow:
         held_out_from: first of the days to evaluate on; None where requests are held out by their hash.
         spans: the days that are there, oldest first.
         missing: the days between `first` and `last` that are not.
+        content: fingerprint of the events of these days; empty where there are files.
     """
 
     first: date
@@ -63,6 +64,7 @@ class SpanWindow:
     held_out_from: date | None
     spans: tuple[Span, ...]
     missing: tuple[date, ...]
+    content: str = ""
 
     @property
     def trained(self) -> tuple[Span, ...]:
@@ -179,15 +181,17 @@ def _below(
     if not MARKS.search(part):
         yield from _below(folder / part, rest, names, found)
         return
-    pattern = re.compile("".join(PATTERNS.get(token, re.escape(token)) for token in MARKS.split(part)))
+    pattern, alike = (
+        re.compile("".join(patterns.get(token, re.escape(token)) for token in MARKS.split(part)))
+        for patterns in (PATTERNS, ALIKE)
+    )
     for entry in _entries(folder):
-        matched = pattern.fullmatch(entry.name)
-        if matched is None or entry.name.startswith("."):
+        if entry.name.startswith("."):
             continue
-        here = matched.groupdict()
-        if _is_date(here.get("date")) and _is_version(here.get("version")):
-            yield from _below(entry, rest, {**names, **here}, found)
-        else:
+        matched = pattern.fullmatch(entry.name)
+        if matched is not None and _is_date(matched.groupdict().get("date")):
+            yield from _below(entry, rest, {**names, **matched.groupdict()}, found)
+        elif alike.fullmatch(entry.name):
             found.passed_over.append(str(entry))
 
 
@@ -206,7 +210,3 @@ def _is_date(text: str | None) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _is_version(text: str | None) -> bool:
-    return text is None or re.fullmatch("[0-9]+", text) is not None

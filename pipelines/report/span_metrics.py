@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pipelines.report.metrics_parts import Part
 
+MOST_NAMED = 7
+
 
 class SpanOfRun(Part):
     """One day: ISO date, highest version (null where the log has none), and whether it is evaluated on."""
@@ -37,7 +39,9 @@ class SpansOfRun(Part):
         if repaired:
             parts.append(f"later versions: {', '.join(repaired)}")
         if self.missing:
-            parts.append(f"not there: {', '.join(self.missing)}")
+            more = len(self.missing) - MOST_NAMED
+            named = ", ".join(self.missing[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+            parts.append(f"not there: {named}")
         return f"{self.first} to {self.last} ({'; '.join(parts)})"
 
 

@@ -43,6 +43,15 @@ def test_every_item_shown_is_one_row_with_its_click_and_exact_features(tmp_path,
     assert rows["timestamp"].iloc[0].value // 1000 == slates[0].time
 
 
+def test_features_may_be_called_like_anything(tmp_path, log):
+    names = FeatureNames(("hour",), ("part", "shown_at", "row"))
+    log.append([shown(1, names=names), acted(1)])
+    table = read(tmp_path).table
+    assert {"part", "shown_at", "row", "context_hour"} <= set(table.column_names)
+    np.testing.assert_array_equal(np.column_stack([table[name] for name in names.item]), shown(1).features)
+    assert table["clicked"].to_pylist() == [1, 0]
+
+
 def test_a_deterministic_slate_has_propensity_1_whatever_its_model_thought(tmp_path, log):
     log.append([shown(1, policy="greedy", propensities=(0.3, None))])
     assert read(tmp_path).table["propensity"].to_pylist() == [1.0, 1.0]

@@ -1,5 +1,6 @@
 """Windows of event logs: by the slates' times in one folder, or a folder a day with clicks that come late."""
 
+import numpy as np
 import pyarrow.parquet
 import pytest
 
@@ -8,7 +9,7 @@ from pipelines.ingest import prepare_log
 from pipelines.readers import resolve_files
 from pipelines.readers.spans import midnight
 from seriatim_errors import DataError
-from serving.events import EventLog
+from serving.events import EventLog, FeatureNames
 from tests.event_samples import acted, shown
 from tests.pipelines.daily_logs import day, requests_of
 
@@ -89,6 +90,55 @@ def test_a_request_that_was_first_shown_before_the_window_is_not_of_it(tmp_path)
     append(events, slate(0, 0), slate(1, 1), slate(2, 2), slate(0, 2, event_id="again"))
     log = prepare_log(by_time(events), 0, tmp_path / "input")
     assert requests_of(log) == {"train": {"r1"}, "eval": {"r2"}}
+
+
+def test_torn_lines_count_in_the_window_of_the_events_beside_them(tmp_path):
+    events = tmp_path / "events"
+    for number in range(4):
+        append(events, *(slate(10 * number + one, number) for one in range(10)))
+    oldest = min(events.glob("*.jsonl"))
+    oldest.write_bytes(oldest.read_bytes() + b'{"torn\n' * 30)
+    log = prepare_log(by_time(events), 0, tmp_path / "input")
+    assert (sum(log.requests.values()), log.quarantined) == (20, {})
+    with pytest.raises(DataError, match="30 of 90 rows are bad"):
+        prepare_log(by_time(events, last="2026-01-02"), 0, tmp_path / "input")
+    assert prepare_log(by_time(events), 0, tmp_path / "input").fingerprint == log.fingerprint
+
+
+def test_a_window_is_prepared_anew_when_an_event_of_it_comes_again_and_not_when_one_of_another_day_does(tmp_path):
+    events = tmp_path / "events"
+    append(events, *(slate(number, number // 5) for number in range(20)))
+    log = prepare_log(by_time(events), 0, tmp_path / "input")
+    append(events, slate(3, 0, event_id="second"), click(4, 0, event_id="x"))
+    same = prepare_log(by_time(events), 0, tmp_path / "input")
+    assert (same.fingerprint, same.discarded) == (log.fingerprint, {})
+    # Another writer, who knows nothing of the first.
+    append(tmp_path / "other", slate(17, 3), slate(18, 3, event_id="another"), acted(99, time=midnight(day(3)) + HOUR))
+    for file in (tmp_path / "other").glob("*.jsonl"):
+        file.rename(events / f"9{file.name}")
+    anew = prepare_log(by_time(events), 0, tmp_path / "input")
+    assert anew.fingerprint != log.fingerprint
+    assert anew.discarded == {
+        "a click on what no slate of its request shows": 1,
+        "a slate of a request that has one": 1,
+        "an event that was there already": 1,
+    }
+
+
+def test_days_of_other_features_are_refused_by_folder(tmp_path):
+    append(tmp_path / "2026-01-01", slate(0, 0))
+    more = FeatureNames(("context_hour",), ("price", "quality", "age", "fresh"))
+    append(tmp_path / "2026-01-02", slate(1, 1, names=more, features=np.zeros((3, 4), np.float32)))
+    with pytest.raises(DataError, match=r"column 'fresh' is in .*2026-01-02 but not in .*2026-01-01"):
+        prepare_log(by_folder(tmp_path), 0, tmp_path / "input")
+
+
+def test_a_click_that_is_sent_to_two_days_folders_is_one(tmp_path):
+    append(tmp_path / "2026-01-01", slate(0, 0), click(0, 0))
+    append(tmp_path / "2026-01-02", slate(1, 1), click(0, 0))
+    log = prepare_log(by_folder(tmp_path), 0, tmp_path / "input")
+    assert clicks_of(log) == {("r0", "i0")}
+    assert log.discarded == {"an event that was there already": 1}
 
 
 def test_clicks_in_the_next_days_folder_are_joined_within_their_window_and_its_slates_are_not_read(tmp_path):

@@ -83,6 +83,27 @@ def test_a_day_may_have_several_files_and_the_date_may_stand_in_a_longer_name(tm
     assert sum(log.requests.values()) == 20
 
 
+@pytest.mark.parametrize(
+    ("layout", "names"),
+    [
+        ("*-{date}.csv", ["shop-2026-01-02.csv", "shop-of-shops-2026-01-02.csv"]),
+        ("{date}-*.csv", ["2026-01-02-a.csv", "2026-01-02-a-b.csv"]),
+        ("{date}*.csv", ["2026-01-02.csv", "2026-01-02b.csv"]),
+        ("{date}/v{version}-*.csv", ["2026-01-02/v2-a.csv", "2026-01-02/v2-a-b.csv"]),
+        ("{date}.v{version}.*", ["2026-01-02.v10.csv.gz"]),
+    ],
+)
+def test_anything_else_in_a_name_may_stand_on_either_side_of_the_date_and_look_like_its_surroundings(
+    tmp_path, layout, names
+):
+    for name in [*names, *(["2026-01-02.v2.csv"] if "v10" in names[0] else [])]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    files = resolve_files(DataConfig(path=tmp_path / layout, spans={"window": 1}))
+    assert {str(file.relative_to(tmp_path)) for file in files.train} == set(names)
+    assert files.passed_over == ()
+
+
 def test_a_request_over_midnight_is_whole_and_an_item_that_is_sent_again_is_quarantined(tmp_path):
     evening, morning = day_log(0), day_log(1)
     # The last request of the first day has its third item in the second, where its second item stands once more.
@@ -182,6 +203,9 @@ def test_a_window_needs_a_day_to_train_on(tmp_path):
         ({"path": "log.csv", "spans": {}}, r"spans needs \{date\} in path"),
         ({"path": "logs/v{version}.csv", "spans": {}}, r"without \{date\}"),
         ({"path": "{date}/{date}.csv", "spans": {}}, "2 times; keep one"),
+        ({"path": "*/{date}/v{version}.csv", "spans": {}}, r"put them behind \{version\}"),
+        ({"path": "logs/{date}", "spans": {"window": 99999}}, "less than or equal to 3660"),
+        ({"path": "logs/{date}", "spans": {}, "click_window": float("inf")}, "less than or equal to"),
         ({"path": "logs/{date}", "spans": {}, "train": ["a"]}, "leave train and evaluation out"),
         ({"path": "logs/{date}", "spans": {}, "simulate": {}}, "simulate makes a log of one file"),
     ],

@@ -158,7 +158,7 @@ def test_a_broken_line_in_the_middle_is_named_and_the_rest_is_read(tmp_path, log
     path.write_bytes(b"".join(lines))
     read = read_events(tmp_path / "log")
     assert [fields["event_id"] for fields in read.acted] == ["click-0", "click-2"]
-    assert [(file, number) for file, number, _ in read.broken] == [(path, 2)]
+    assert [(one.file, one.number) for one in read.broken] == [(path, 2)]
 
 
 @given(
