@@ -86,7 +86,7 @@ def backfill(
     """Run the pipeline for each of `days` in order, and leave each day's metrics and report in a folder of its own.
 
     What was finished before comes from the cache, so an interrupted backfill is continued by calling it again. With
-    `push` a bundle goes into service unless one of later days is there already.
+    `push` a bundle goes into service unless one of later days is there already; without it each day has its own.
 
     Args:
         config: of the pipeline; its `data.spans.last` is not looked at.
@@ -105,7 +105,7 @@ def backfill(
         of_day = backfill_config(config, day, push)
         progress.say(f"day {day}")
         try:
-            finished = run(of_day, progress)
+            finished = run(of_day, progress, replacing_later=not push)
         except SeriatimError as error:
             yield BackfilledDay(day, None, False, str(error))
             if not keep_going:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from pipelines.config import PipelineConfig
 from pipelines.fingerprints import code_fingerprint, fingerprint, settings_of
-from pipelines.pushed_bundles import PushedBundles, is_later, manifests_in
+from pipelines.pushed_bundles import PushedBundles, is_later
 from pipelines.report.span_metrics import SpansOfRun
 from seriatim_errors import BundleError
-from serving.bundle import Bundle, open_bundle
+from serving.bundle import Bundle, Manifest
 
 
 def baseline_bundle(
@@ -28,29 +28,27 @@ def baseline_bundle(
         data: fingerprint of this run's data.
         spans: this run's days; None for a log without days.
     """
-    own, last_day = _own(config, data), "" if spans is None else spans.last
+    own = fingerprint([settings_of(config), code_fingerprint()]), data
+    last_day = "" if spans is None else spans.last
     named = config.data.spans is not None and config.data.spans.last is not None
-    for version in reversed(bundles.versions):
+    unsound: set[str] = set()
+
+    def comparable(manifest: Manifest) -> bool:
+        trained = manifest.training_data
+        if (manifest.config_fingerprint, trained.fingerprint) == own or is_later(trained, last_day):
+            return False
+        return not (named and trained.last_day is None) and manifest.version not in unsound
+
+    while (manifest := bundles.newest(comparable)) is not None:
         try:
-            manifest = bundles.manifest(version)
-            trained = manifest.training_data
-            if (manifest.config_fingerprint, trained.fingerprint) == own or is_later(trained, last_day):
-                continue
-            if named and trained.last_day is None:
-                continue
-            return bundles.fetched(version)
+            return bundles.fetched(manifest.version)
         except BundleError:
-            continue
+            unsound.add(manifest.version)
     return None
 
 
-def own_bundle(config: PipelineConfig, settings: str, data: str) -> Path | None:
+def own_bundle(bundles: PushedBundles, settings: str, data: str) -> Path | None:
     """The newest pushed bundle of a configuration's fingerprint `settings` and a data fingerprint; None of none."""
-    for folder, manifest in manifests_in(config.bundle_folder):
-        if (manifest.config_fingerprint, manifest.training_data.fingerprint) == (settings, data):
-            return open_bundle(folder).folder
-    return None
-
-
-def _own(config: PipelineConfig, data: str) -> tuple[str, str]:
-    return fingerprint([settings_of(config), code_fingerprint()]), data
+    own = (settings, data)
+    found = bundles.newest(lambda one: (one.config_fingerprint, one.training_data.fingerprint) == own)
+    return None if found is None else bundles.fetched(found.version).folder

@@ -51,6 +51,7 @@ class PipelineInputs:
         images: the items' thumbnails; None where none are read.
         baseline: folder of the bundle that the new one must not fall behind; None for the first.
         warm_start: what stages start from that are told to.
+        later: version of a pushed bundle of later days, which the new one must not replace; empty for none.
     """
 
     config: PipelineConfig
@@ -59,6 +60,7 @@ class PipelineInputs:
     images: RunImages | None
     baseline: Path | None
     warm_start: WarmStart
+    later: str = ""
 
 
 def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
@@ -178,7 +180,7 @@ def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
         model_blessing=evaluator.outputs["blessing"],
         infra_blessing=serving_validator.outputs["blessing"],
         bundle_folder=str(config.bundle_folder.resolve()),
-        last_day="" if log.spans is None else log.spans.last,
+        later=inputs.later,
         code=shared["code"],
     )
     return [*components, evaluator, *analysis, builder, serving_validator, pusher]

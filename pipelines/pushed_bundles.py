@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import shutil
 from collections.abc import Callable
 from functools import cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 import pyarrow as pa
 from pyarrow import fs
@@ -75,17 +74,29 @@ class PushedBundles:
         return open_bundle(self._folder / version)
 
     def later(self, last_day: str) -> str | None:
-        """Version of a bundle whose days end after `last_day` (ISO 8601), on this machine when this returns; or None.
+        """Version of a bundle whose days end after `last_day` (ISO 8601; empty: none has); None of none.
+
+        Such a bundle must not be replaced by one that ends with that day, which its time of making would put before it.
 
         Raises:
             DataError: the store cannot be read.
         """
-        for version in reversed(self.versions) if last_day else ():
+        found = self.newest(lambda manifest: is_later(manifest.training_data, last_day)) if last_day else None
+        return None if found is None else found.version
+
+    def newest(self, wanted: Callable[[Manifest], bool]) -> Manifest | None:
+        """The manifest of the newest version that is wanted, malformed ones passed over; None of none.
+
+        Raises:
+            DataError: the store cannot be read.
+        """
+        for version in reversed(self.versions):
             try:
-                if is_later(self.manifest(version).training_data, last_day):
-                    return self.fetched(version).manifest.version
+                manifest = self.manifest(version)
             except BundleError:
                 continue
+            if wanted(manifest):
+                return manifest
         return None
 
     def send(self, version: str) -> None:
@@ -142,28 +153,9 @@ class PushedBundles:
         return content
 
 
-def later_bundle(folder: Path, last_day: str) -> str | None:
-    """Version of a pushed bundle under `folder` whose days end after `last_day` (ISO 8601); None of none.
-
-    Such a bundle must not be replaced by one that ends with that day, which its time of making would put before it.
-    """
-    if not last_day:
-        return None
-    return next((one.version for _, one in manifests_in(folder) if is_later(one.training_data, last_day)), None)
-
-
 def is_later(trained: TrainingDataSummary, last_day: str) -> bool:
     """Whether a bundle's days end after `last_day` (ISO 8601; empty where the log has no days)."""
     return bool(last_day) and trained.last_day is not None and trained.last_day > last_day
-
-
-def manifests_in(root: Path) -> list[tuple[Path, Manifest]]:
-    """Folders and manifests of the bundles under a local folder, the newest first; malformed ones are left out."""
-    found = []
-    for version in reversed(bundle_versions(root)):
-        with contextlib.suppress(BundleError):
-            found.append((root / version, _parsed(version, (root / version / MANIFEST_FILE).read_bytes())))
-    return found
 
 
 def _parsed(version: str, content: bytes) -> Manifest:

@@ -52,13 +52,16 @@ class FinishedRun:
     bundle: Path | None
 
 
-def run(config: PipelineConfig, progress: RunProgress, last: Phase = PHASES[-1]) -> FinishedRun | None:
+def run(
+    config: PipelineConfig, progress: RunProgress, last: Phase = PHASES[-1], replacing_later: bool = False
+) -> FinishedRun | None:
     """Run the pipeline that `config` describes.
 
     Args:
         config: the configuration.
         progress: is told how it goes.
         last: phase to end after; later runs go on from there.
+        replacing_later: whether a blessed bundle is pushed though one of later days is there, as nothing serves it.
 
     Returns:
         What the run left; None when it ended before the last phase.
@@ -68,10 +71,10 @@ def run(config: PipelineConfig, progress: RunProgress, last: Phase = PHASES[-1])
         PipelineError: a component failed, run again to continue; or another process runs in the same folder.
     """
     with only_process_in(config.run_folder, "run folder"):
-        return _run_alone(config, progress, last)
+        return _run_alone(config, progress, last, replacing_later)
 
 
-def _run_alone(config: PipelineConfig, progress: RunProgress, last: Phase) -> FinishedRun | None:
+def _run_alone(config: PipelineConfig, progress: RunProgress, last: Phase, replacing_later: bool) -> FinishedRun | None:
     simulate, path = config.data.simulate, config.data.path
     if simulate is not None and not path.local.exists():
         log_format = simulated_format(path.local)
@@ -102,9 +105,7 @@ def _run_alone(config: PipelineConfig, progress: RunProgress, last: Phase) -> Fi
 
     connection = metadata_connection(config.metadata, folder)
     require_store(connection, config.metadata)
-    last_day = "" if log.spans is None else log.spans.last
-    # One of later days, where the pusher looks for it.
-    later = bundles.later(last_day)
+    later = None if log.spans is None or replacing_later else bundles.later(log.spans.last)
     earlier = baseline_bundle(config, bundles, data_fingerprint(log, catalogue, images), log.spans)
     inputs = PipelineInputs(
         config=config,
@@ -113,6 +114,7 @@ def _run_alone(config: PipelineConfig, progress: RunProgress, last: Phase) -> Fi
         images=images,
         baseline=None if earlier is None else earlier.folder,
         warm_start=warm_start_of(config, log.spans, earlier),
+        later=later or "",
     )
     whole = build_pipeline(inputs)
     components = until(last, whole, [component.id for component in whole])
@@ -152,7 +154,7 @@ def _conclude(
     """Copy the evaluation's metrics into the run folder with what only the whole run knows; send the bundle."""
     bundle = None
     if metrics.blessing.blessed:
-        bundle = own_bundle(config, metrics.run.config_fingerprint, metrics.run.data_fingerprint)
+        bundle = own_bundle(bundles, metrics.run.config_fingerprint, metrics.run.data_fingerprint)
     run_summary = metrics.run.model_copy(update={"bundle_version": bundle.name if bundle else None})
     metrics = metrics.model_copy(update={"components": times, "drift": drift, "run": run_summary})
     metrics.save(config.run_folder / METRICS_FILE)

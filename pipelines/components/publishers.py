@@ -25,7 +25,6 @@ from pipelines.evaluation.evaluate import EvaluationInput, evaluate, flat_metric
 from pipelines.evaluation.images import image_metrics
 from pipelines.evaluation.judged_items import JUDGED_FILE
 from pipelines.fingerprints import fingerprint
-from pipelines.pushed_bundles import later_bundle
 from pipelines.report.image_metrics import ImageMetrics
 from pipelines.report.metrics_file import METRICS_FILE, DataSummary, RunSummary, read_metrics
 from pipelines.stages.bundle import Provenance, TrainedStages, build_bundle, draft_bundle
@@ -169,17 +168,17 @@ def BundlePusher(  # noqa: N802
     infra_blessing: InputArtifact[InfraBlessing],
     pushed: OutputArtifact[PushedModel],
     bundle_folder: Parameter[str],
-    last_day: Parameter[str],
+    later: Parameter[str],
     code: Parameter[str],
 ) -> None:
     """Publish a blessed bundle to `bundle_folder`; one that is not blessed stays where it is.
 
-    So does one of earlier days than those of a bundle there: what serves takes the bundle that was made last.
+    So does one where `later` names a bundle of later days: what serves takes the bundle that was made last.
     """
     blessed = all(
         artifact.get_int_custom_property("blessed") == BLESSED for artifact in (model_blessing, infra_blessing)
     )
-    push = blessed and later_bundle(Path(bundle_folder), last_day) is None
+    push = blessed and not later
     pushed.set_int_custom_property("pushed", BLESSED if push else NOT_BLESSED)
     made(pushed.uri)
     if push:

@@ -9,8 +9,8 @@ import pytest
 from pipelines.backfill import backfill, backfill_config, days_between
 from pipelines.components.publishers import BLESSED, BundlePusher
 from pipelines.config import load_config
-from pipelines.earlier_bundles import baseline_bundle
-from pipelines.pushed_bundles import PushedBundles, later_bundle
+from pipelines.earlier_bundles import baseline_bundle, own_bundle
+from pipelines.pushed_bundles import PushedBundles
 from pipelines.report.metrics_file import read_metrics
 from pipelines.report.page import render
 from pipelines.report.span_metrics import SpanOfRun, SpansOfRun
@@ -56,7 +56,7 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def outcomes(root):
-    """Days 2 and 3, of which the second is not there, then 3 anew; the two full runs of these tests."""
+    """Two days, and a third that is not there."""
     for number in (0, 1, 2):
         write_day(root, number, clicked_day(number))
     return list(backfill(config_of(root), [day(1), day(2), day(3)], told_to({}), push=False, keep_going=True))
@@ -133,16 +133,13 @@ def test_a_bundle_of_later_days_is_no_baseline_and_is_not_replaced(root, outcome
     assert baseline_bundle(config, bundles, "other", spans(2)).manifest.version == second
     assert baseline_bundle(config, bundles, "other", spans(1)).manifest.version == first
     assert baseline_bundle(config, bundles, "other", spans(0)) is None
-    assert later_bundle(config.bundle_folder, str(day(1))) == second
-    assert later_bundle(config.bundle_folder, str(day(2))) is None
-    assert later_bundle(config.bundle_folder, "") is None
-    assert [bundles.later(str(day(last))) for last in (0, 1, 2)] == [first, second, None]
+    assert [bundles.later(str(day(last))) for last in (0, 1, 2)] == [second, second, None]
     assert bundles.later("") is None
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("last_day", "pushed"), [("2026-01-02", False), ("2026-01-03", True), ("", True)])
-def test_a_blessed_bundle_is_pushed_unless_one_of_later_days_is_there(tmp_path, root, outcomes, last_day, pushed):
+@pytest.mark.parametrize(("later", "pushed"), [("20260103T000000Z-00000000", False), ("", True)])
+def test_a_blessed_bundle_is_pushed_unless_one_of_later_days_is_there(tmp_path, root, outcomes, later, pushed):
     served = backfill_config(config_of(root), day(2), push=False).bundle_folder
     shutil.copytree(served, tmp_path / "served")
     new = write_another(served / bundle_versions(served)[0], tmp_path / "new")
@@ -159,10 +156,32 @@ def test_a_blessed_bundle_is_pushed_unless_one_of_later_days_is_there(tmp_path, 
         infra_blessing=blessing,
         pushed=artifact,
         bundle_folder=str(tmp_path / "served"),
-        last_day=last_day,
+        later=later,
         code="",
     )
     assert (new in bundle_versions(tmp_path / "served")) == bool(told["pushed"]) == pushed
+
+
+@pytest.mark.slow
+def test_an_earlier_day_that_is_run_again_with_other_settings_has_its_bundle_where_nothing_serves(root, outcomes):
+    again = config_of(root, base_ranker__trees=5)
+    [first] = backfill(again, [day(1)], told_to({}), push=False, keep_going=False)
+    config = backfill_config(again, day(1), push=False)
+    version = first.metrics.run.bundle_version
+    assert version == bundle_versions(config.bundle_folder)[-1]
+    bundles = PushedBundles(config, lambda message: None)
+    assert baseline_bundle(config, bundles, "other", spans(2)).manifest.version == version
+    shutil.rmtree(config.bundle_folder / version)
+
+
+def test_a_bundle_whose_manifest_is_malformed_is_passed_over(tmp_path):
+    config = config_of(tmp_path)
+    (config.bundle_folder / "20260101T000000Z-00000000").mkdir(parents=True)
+    (config.bundle_folder / "20260101T000000Z-00000000" / "manifest.json").write_text("{}")
+    bundles = PushedBundles(config, lambda message: None)
+    assert bundles.later("2020-01-01") is None
+    assert baseline_bundle(config, bundles, "other", None) is None
+    assert own_bundle(bundles, "settings", "data") is None
 
 
 def write_another(bundle, folder):
