@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 # TensorFlow numbers functions through the life of a process, and Keras draws a name for the versions of an LSTM.
-COUNTED = re.compile(r"(?<![0-9])[0-9]{3,}(?![0-9])")
+COUNTED = re.compile(r"(?<=_)[0-9]+(?=_|$)")
 DRAWN = re.compile(r"lstm_[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 # Speaks of the file as TensorFlow wrote it; loading does without.
 FINGERPRINT = "fingerprint.pb"
@@ -37,11 +37,15 @@ def save_repeatably(served: tf.Module, signature: Any, folder: Path) -> None:
 
 
 def _make_repeatable(graph: Any) -> None:
-    numbers = sorted({int(number) for text in _counted_texts(graph) for number in COUNTED.findall(text)})
-    width = len(str(len(numbers)))
-    by_number = {str(number): f"{place:0{width}}" for place, number in enumerate(numbers)}
-    _rewrite(graph, lambda text: COUNTED.sub(lambda found: by_number.get(found[0], found[0]), text))
     functions = _functions(graph)
+    names = [function.signature.name for function in functions]
+    places = _places(number for name in names for number in COUNTED.findall(name))
+    renamed = {name: COUNTED.sub(lambda found: places[found[0]], name) for name in names}
+    # Longest first: a name may be a part of another. One stands in the names of its placeholders, too.
+    named = re.compile("|".join(f"{re.escape(name)}(?![0-9])" for name in sorted(renamed, key=len, reverse=True)))
+    if renamed:
+        _rewrite(graph, lambda text: named.sub(lambda found: renamed[found[0]], text))
+    _renumber_resources(functions)
     in_order = sorted(functions, key=lambda function: function.signature.name)
     del functions[:]
     functions.extend(in_order)
@@ -49,14 +53,24 @@ def _make_repeatable(graph: Any) -> None:
     _rewrite(graph, lambda text: DRAWN.sub(lambda found: drawn.setdefault(found[0], f"lstm_{len(drawn)}"), text))
 
 
-def _counted_texts(graph: Any) -> Iterator[str]:
-    """Names of functions, and the numbers of the resources that they take."""
-    for function in _functions(graph):
-        yield function.signature.name
-        for argument in function.arg_attr.values():
-            for value in argument.attr.values():
-                if value.s.isdigit():
-                    yield value.s.decode()
+def _places(numbers: Iterable[str]) -> dict[str, str]:
+    """The place of each number in their order, from 0, all as long as the last one."""
+    order = sorted(set(numbers), key=int)
+    return {number: f"{place:0{len(str(len(order)))}}" for place, number in enumerate(order)}
+
+
+def _renumber_resources(functions: Any) -> None:
+    """What functions take from outside has a number, which is told in the attributes of their arguments."""
+    attributes = [
+        value
+        for function in functions
+        for argument in function.arg_attr.values()
+        for value in argument.attr.values()
+        if value.s.isdigit()
+    ]
+    places = _places(value.s.decode() for value in attributes)
+    for value in attributes:
+        value.s = places[value.s.decode()].encode()
 
 
 def _functions(graph: Any) -> Any:
