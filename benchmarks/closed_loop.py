@@ -15,22 +15,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from benchmarks.harness import parse_options, report
+from benchmarks.paired_interval import paired_interval
 from pipelines.closed_loop.canary import mean_interval
-from pipelines.closed_loop.results import PAIRS, last_days, paired_differences
+from pipelines.closed_loop.results import COMPARED, last_days, paired_differences
 from pipelines.closed_loop.settings import ARMS, REWARDS, ArmName, WeekSettings
 from pipelines.closed_loop.week import ArmDay, Watch, run_week
 
 CONFIG = Path("configs/closed_loop.yaml")
 DRIFTS = (1.0, 0.0)
-CONFIDENCE = 0.95
-COMPARED = tuple(
-    (of, minus, greedy_alone)
-    for of, minus in PAIRS
-    for greedy_alone in ((False, True) if "exploring" in (of, minus) else (False,))
-)
 Weeks = dict[float, list[list[ArmDay]]]
 
 
@@ -73,11 +67,9 @@ def headline(weeks: Weeks, span: tuple[int, int]) -> dict[str, float]:
     for (drift, found), minus, reward in product(weeks.items(), ("static", "retrained"), REWARDS):
         means = np.array([paired_differences(week, "exploring", minus, reward, span).mean() for week in found])  # type: ignore[arg-type]
         name = f"exploring minus {minus}, {reward}, drift {drift:g}"
-        figures[name] = float(means.mean())
-        if len(means) > 1 and means.std() > 0:
-            spread = means.std(ddof=1) / np.sqrt(len(means))
-            low, high = stats.t.interval(CONFIDENCE, len(means) - 1, means.mean(), spread)
-            figures |= {f"{name}, low over weeks": float(low), f"{name}, high over weeks": float(high)}
+        figures[name], low, high = paired_interval(means)
+        if len(means) > 1:
+            figures |= {f"{name}, low over weeks": low, f"{name}, high over weeks": high}
     return figures
 
 

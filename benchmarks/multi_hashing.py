@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
-from scipy import stats
 
 from benchmarks.cifar10 import Cifar10, Images, read_cifar10
 from benchmarks.harness import parse_options, report
 from benchmarks.image_training import PRECISION, accuracy, epoch_seconds, precision, trained
 from benchmarks.network_plan import PLAN, network_plan, require_trained, trained_on, write_plan
+from benchmarks.paired_interval import paired_interval
 from benchmarks.step_times import step_time_ratio
 from vision_components.backbones import resnet
 from vision_components.multi_hashing import hash_model, sizes_of
@@ -40,7 +40,7 @@ STRUCTURED_RATES = [{"pool_rate": 4.0}, {"pool_rate": 8.0}]
 RATES = {STRUCTURED: STRUCTURED_RATES, PLAIN: [{"pool_rate": 16.0}], NARROWER: USUAL, DENSE: USUAL}
 RESULTS = "results.jsonl"
 RATE_NAMES = ("peak_rate", "pool_rate")
-CLASSES, WIDTH, SPARE, CONFIDENCE = 10, 16, 0.85, 0.95
+CLASSES, WIDTH, SPARE = 10, 16, 0.85
 
 
 @dataclass(frozen=True)
@@ -172,15 +172,6 @@ def summary(results: dict[Trial, dict[str, float]]) -> tuple[list[dict[str, Any]
             figures[f"structured_minus_{method.split()[0]}_at_{share:g}_low"] = low
         rows.append(row)
     return rows, figures
-
-
-def paired_interval(differences: np.ndarray) -> tuple[float, float, float]:
-    """Mean of the differences and its 95 % interval by Student's t; the interval is not a number for one seed."""
-    value, count = float(differences.mean()), len(differences)
-    if count < 2:
-        return value, float("nan"), float("nan")
-    half = stats.t.ppf((1 + CONFIDENCE) / 2, count - 1) * differences.std(ddof=1) / np.sqrt(count)
-    return value, value - float(half), value + float(half)
 
 
 def _epochs(work: Path, trials: list[Trial], train: Images, depth: int, minutes: float, policy: str) -> int:

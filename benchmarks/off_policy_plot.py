@@ -6,6 +6,7 @@ from html import escape
 from typing import Any
 
 from benchmarks.log_axes import LogAxes
+from pipelines.report.plots.line_labels import label_heights
 
 AXES = LogAxes(640, 340, 56, 200, 30, 44, across=(500, 1000, 2000, 5000, 10_000), up=(0.01, 0.02, 0.05, 0.1, 0.2))
 COLOURS = {
@@ -16,7 +17,7 @@ COLOURS = {
     "SN-RIPS": "#2f855a",
     "SN-cascade-DR": "#2b6cb0",
 }
-DASHED, LABEL_HEIGHT = ("fixed clicks", "fixed clicks by examination", "SN-RIPS"), 15
+DASHED = ("fixed clicks", "fixed clicks by examination", "SN-RIPS")
 
 
 def off_policy_plot(rows: list[dict[str, Any]]) -> str:
@@ -50,11 +51,9 @@ def off_policy_plot(rows: list[dict[str, Any]]) -> str:
             f"<title>{escape(name)}, {size:,} slates: {error:.1%}</title></circle>"
             for size, error in points
         )
-    lowest = 0.0
-    for name in sorted(lines, key=lambda each: AXES.y(lines[each][-1][1])):
-        # Labels of lines that end close to each other move down.
-        lowest = max(AXES.y(lines[name][-1][1]) + 4, lowest + LABEL_HEIGHT)
-        parts.append(
-            f'<text x="{AXES.width - AXES.right + 10}" y="{lowest:.1f}" fill="{COLOURS[name]}">{escape(name)}</text>'
-        )
+    heights = label_heights({name: AXES.y(points[-1][1]) for name, points in lines.items()})
+    parts += [
+        f'<text x="{AXES.width - AXES.right + 10}" y="{height:.1f}" fill="{COLOURS[name]}">{escape(name)}</text>'
+        for name, height in heights.items()
+    ]
     return "\n".join([*parts, "</svg>", ""])

@@ -42,8 +42,9 @@ def main() -> None:
     figures: dict[str, float] = {}
     source = write_logs(rows, work)["parquet"]
     for kind in ("parquet", "csv"):
-        _write_days(source, kind, work / kind, window)
-        data = DataConfig(path=work / kind / "{date}" / f"log.{kind}", spans=SpansConfig(window=window))
+        logs = work / f"{kind}-{rows}"
+        _write_days(source, kind, logs, window)
+        data = DataConfig(path=logs / "{date}" / f"log.{kind}", spans=SpansConfig(window=window))
         seconds = step_seconds(data, work / "input")
         total = sum(seconds.values())
         for step, each in seconds.items():

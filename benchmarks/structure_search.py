@@ -25,8 +25,8 @@ from benchmarks.cifar10 import SIDE, Images, read_cifar10
 from benchmarks.exported_members import member_graph
 from benchmarks.harness import parse_options, report
 from benchmarks.image_training import BATCH, PEAK_RATE, accuracy, batches, epoch_seconds, trained
-from benchmarks.multi_hashing import paired_interval
 from benchmarks.network_plan import PLAN, network_plan, require_trained, trained_on, weights_by_name, write_plan
+from benchmarks.paired_interval import paired_interval
 from vision_components.backbones.parts import convolution, layers, pixels
 from vision_components.backbones.resnet import residual_block
 from vision_components.structure import Architecture, ChannelGraph, FLOPs, expand

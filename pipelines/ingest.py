@@ -11,6 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute
+import pyarrow.parquet
 
 from pipelines import (
     checked_log,
@@ -73,6 +74,11 @@ class PreparedLog:
     discarded: dict[str, int]
     spans: SpansOfRun | None = None
     passed_over: tuple[str, ...] = ()
+
+    def column_names(self) -> list[str]:
+        """All columns of the prepared rows."""
+        names: list[str] = pa.parquet.read_schema(self.folder / f"{TRAIN}.parquet").names
+        return names
 
 
 def prepare_log(data: DataConfig, seed: int, root: Path, bucket_bytes: int = BUCKET_BYTES) -> PreparedLog:

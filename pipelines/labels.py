@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from pipelines.config import PipelineConfig
 from seriatim_errors import DataError
 
@@ -34,6 +36,24 @@ def require_labels(config: PipelineConfig, labels: tuple[str, ...]) -> None:
         raise DataError(
             "seq2slate learns from clicks but the click log has no column 'clicked'; "
             "set clicks.source to 'simulate', or seq2slate to null"
+        )
+
+
+def require_propensities(config: PipelineConfig, columns: Sequence[str]) -> None:
+    """Refuse to weigh by propensities that the log does not have.
+
+    Args:
+        config: the pipeline.
+        columns: of the prepared log.
+
+    Raises:
+        DataError: there is no column `propensity`.
+    """
+    ranker = config.base_ranker
+    if ranker is not None and ranker.weighting == "inverse_propensity" and "propensity" not in columns:
+        raise DataError(
+            "base_ranker.weighting is 'inverse_propensity' but the click log has no column 'propensity'; "
+            "log it, or set base_ranker.weighting to 'log'"
         )
 
 

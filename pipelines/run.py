@@ -16,7 +16,7 @@ from pipelines.evaluated_columns import require_evaluated_columns
 from pipelines.fingerprints import data_fingerprint
 from pipelines.images_of_run import images_of_run
 from pipelines.ingest import PreparedLog, prepare_log
-from pipelines.labels import require_labels
+from pipelines.labels import require_labels, require_propensities
 from pipelines.phases import PHASES, Phase, until
 from pipelines.pushed_bundles import PushedBundles
 from pipelines.quiet import errors_to
@@ -27,10 +27,10 @@ from pipelines.report.metrics_parquet import write_tables
 from pipelines.report.run_folders import CONFIG_FILE
 from pipelines.run_lock import only_process_in
 from pipelines.simulation import SimulationSettings, simulated_format, write_marketplace
+from pipelines.span_split import told_of_days
 from pipelines.warm_start import warm_start_of
 
 LOG_FILE = "log.txt"
-MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ def _run_alone(config: PipelineConfig, progress: RunProgress, last: Phase, repla
     for sentence in _describe(log):
         progress.say(sentence)
     require_labels(config, log.labels)
+    require_propensities(config, log.column_names())
     require_evaluated_columns(config.evaluation, log)
     catalogue = catalogue_of_run(config, log, progress.say)
     images = images_of_run(config, log, progress.say)
@@ -165,12 +166,7 @@ def _conclude(
 
 
 def _describe(log: PreparedLog) -> Iterator[str]:
-    if log.passed_over:
-        more = len(log.passed_over) - MOST_NAMED
-        named = ", ".join(log.passed_over[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-        yield f"passed over, for a date such as 2026-01-07 or a whole number as version should stand there: {named}"
-    if log.spans is not None:
-        yield f"days {log.spans.words}"
+    yield from told_of_days(log.spans, log.passed_over)
     if log.discarded:
         told = ", ".join(f"{count} {reason}" for reason, count in log.discarded.items())
         yield f"events that are no rows and no clicks, kept in discarded.parquet: {told}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,8 @@ from pipelines.readers.read_logs import Source
 from pipelines.readers.spans import SpanWindow, midnight
 from pipelines.report.span_metrics import SpanOfRun, SpansOfRun
 from pipelines.row_checks import ROW_COLUMN
+
+MOST_NAMED = 3
 
 
 @dataclass(frozen=True)
@@ -72,3 +74,13 @@ def spans_of_run(window: SpanWindow | None) -> SpansOfRun | None:
         ),
         missing=tuple(day.isoformat() for day in window.missing),
     )
+
+
+def told_of_days(spans: SpansOfRun | None, passed_over: Sequence[str]) -> Iterator[str]:
+    """Sentences on the days that are read and on the names that are none; none for a log without days."""
+    if passed_over:
+        more = len(passed_over) - MOST_NAMED
+        named = ", ".join(passed_over[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        yield f"passed over, for a date such as 2026-01-07 or a whole number as version should stand there: {named}"
+    if spans is not None:
+        yield f"days {spans.words}"

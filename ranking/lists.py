@@ -141,7 +141,11 @@ class RankingLists:
 
     def reordered(self, scores: NDArray[np.floating]) -> RankingLists:
         """Every list sorted by descending `scores` (float `[items]`); ties keep their present order."""
-        return self._take(self.descending_order(scores), self.request_ids, self.offsets)
+        return self.in_order(self.descending_order(scores))
+
+    def in_order(self, order: NDArray[np.int64]) -> RankingLists:
+        """Every list with its rows in another order: `order` is as `descending_order` gives it."""
+        return self._take(order, self.request_ids, self.offsets)
 
     def descending_order(self, scores: NDArray[np.floating]) -> NDArray[np.int64]:
         """Row indices that sort each list by descending `scores`, int64 `[items]`; ties keep their order.

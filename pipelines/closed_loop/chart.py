@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.closed_loop.settings import REWARDS
+from pipelines.report.plots.line_labels import label_heights
 from pipelines.report.plots.scale import scale_for
 
-WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM, LABEL_HEIGHT = 640, 300, 56, 110, 30, 40, 15
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 640, 300, 56, 110, 30, 40
 COLOURS = {"static": "#718096", "retrained": "#c05621", "exploring": "#2b6cb0"}
 TITLES = {"clicks": "clicks a request", "wanted": "wanted items in a slate"}
 PAGE_FILE = "week.html"
@@ -55,11 +56,11 @@ def reward_chart(series: Mapping[str, Sequence[Point]], title: str) -> str:
             f"<title>{escape(arm)}, day {day:g}: {value:.3f} [{low:.3f}, {high:.3f}]</title></circle>"
             for day, value, low, high in line
         )
-    lowest = 0.0
-    for arm in sorted(series, key=lambda name: up(series[name][-1][1])):
-        # Labels of lines that end close to each other move down.
-        lowest = max(up(series[arm][-1][1]) + 4, lowest + LABEL_HEIGHT)
-        parts.append(f'<text x="{WIDTH - RIGHT + 10}" y="{lowest:.1f}" fill="{COLOURS[arm]}">{escape(arm)}</text>')
+    ends = {arm: up(line[-1][1]) for arm, line in series.items()}
+    parts += [
+        f'<text x="{WIDTH - RIGHT + 10}" y="{height:.1f}" fill="{COLOURS[arm]}">{escape(arm)}</text>'
+        for arm, height in label_heights(ends).items()
+    ]
     return "\n".join([*parts, "</svg>", ""])
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import platform
 from collections.abc import Sequence
@@ -14,14 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.closed_loop.canary import mean_interval
+from pipelines.closed_loop.records import write_values
 from pipelines.closed_loop.settings import REWARDS, ArmName, Reward, WeekSettings
 from pipelines.closed_loop.week import ArmDay
 
 RESULT_FILE = "week.json"
-PAIRS: tuple[tuple[ArmName, ArmName], ...] = (
-    ("retrained", "static"),
-    ("exploring", "static"),
-    ("exploring", "retrained"),
+# Which arm minus which, and whether without the requests that explored.
+COMPARED: tuple[tuple[ArmName, ArmName, bool], ...] = (
+    ("retrained", "static", False),
+    ("exploring", "static", False),
+    ("exploring", "static", True),
+    ("exploring", "retrained", False),
+    ("exploring", "retrained", True),
 )
 
 
@@ -45,11 +48,10 @@ def week_result(settings: WeekSettings, days: Sequence[ArmDay]) -> dict[str, Any
                 "requests": "greedy" if greedy_alone else "all",
                 **asdict(interval),
             }
-            for of, minus in PAIRS
+            for of, minus, greedy_alone in COMPARED
             if {of, minus} <= set(settings.arms)
             for reward in REWARDS
             for span in dict.fromkeys(((1, settings.days), last_days(settings)))
-            for greedy_alone in ((False, True) if "exploring" in (of, minus) else (False,))
             # Of the requests: what other worlds or trainings would have given is not in the interval.
             for found in [paired_differences(days, of, minus, reward, span, greedy_alone)]
             # Where every request explores, none is left.
@@ -90,7 +92,7 @@ def paired_differences(
 def write_result(result: dict[str, Any], folder: Path) -> Path:
     """Write `week.json`; returns where."""
     path = folder / RESULT_FILE
-    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+    write_values(path, result)
     return path
 
 

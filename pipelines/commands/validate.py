@@ -102,15 +102,13 @@ def _asked_for(
 
 def _files(data: DataConfig) -> LogFiles:
     from pipelines.readers import LogFiles, resolve_files
-    from pipelines.span_split import spans_of_run
+    from pipelines.span_split import spans_of_run, told_of_days
 
     if data.spans is None:
         return LogFiles((data.path.local,))
     files = resolve_files(data)
-    spans = spans_of_run(files.window)
-    click.echo(f"days {spans.words}" if spans else "")
-    for name in files.passed_over:
-        click.echo(f"passed over, for it is no date or no version: {name}")
+    for sentence in told_of_days(spans_of_run(files.window), files.passed_over):
+        click.echo(sentence)
     return files
 
 

@@ -94,6 +94,8 @@ class Location:
         if self.is_local:
             if urlsplit(self.text).netloc not in ("", "localhost"):
                 raise ValueError("file:// names another machine; write file:/// and the whole path")
+            if "?" in self.text or "#" in self.text:
+                raise ValueError("? and # end the path of a file:// URL; write them as %3F and %23")
             return
         if not self.bucket:
             raise ValueError(f"names no bucket; write {self.scheme}://BUCKET/KEY")

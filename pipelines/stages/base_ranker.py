@@ -33,10 +33,10 @@ def train_base_ranker(data: TrainingData, config: BaseRankerConfig, seed: int, f
         DataError: items are to be weighed by propensities, and the data hold none.
     """
     train, evaluation = weighed(data.lists(TRAIN), config), data.lists(EVALUATION)
-    chance = np.random.default_rng(seed).random(len(train.item_ids))
-    trained = train_isolated(train.reordered(chance), evaluation, config, seed)
+    shuffled = train.descending_order(np.random.default_rng(seed).random(len(train.item_ids)))
+    trained = train_isolated(train.in_order(shuffled), evaluation, config, seed)
     out_of_fold = np.empty_like(trained.out_of_fold_scores)
-    out_of_fold[train.descending_order(chance)] = trained.out_of_fold_scores
+    out_of_fold[shuffled] = trained.out_of_fold_scores
     (folder / MODEL_FILE).write_text(trained.model_text)
     export_trees_onnx(trained.model_text, folder / GRAPH_FILE)
     (folder / CURVE_FILE).write_text(json.dumps(trained.curve))

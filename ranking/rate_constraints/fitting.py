@@ -110,7 +110,7 @@ class ScorerFitter:
             for variable, value in zip(self.scorer.weights, start, strict=True):
                 variable.assign(value)
         try:
-            history = self._descend(examples, on_epoch, 0.0 if start is not None else self.settings.warm_start)
+            history = self._descend(examples, on_epoch, 0.0 if start is not None else self.settings.cross_entropy_share)
         except tf.errors.InvalidArgumentError as error:
             for message in (EMPTY_SUBSET, NOT_A_NUMBER):
                 if message in str(error):

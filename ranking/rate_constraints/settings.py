@@ -21,7 +21,7 @@ class FitSettings:
         method: `quantile`, `implicit`, `lagrangian` or `cross_entropy`.
         hidden: hidden layer widths; empty for a linear scorer.
         epochs: passes over the negatives.
-        warm_start: share of the epochs that descend on cross-entropy first, because the constrained
+        cross_entropy_share: share of the epochs that descend on cross-entropy first, because the constrained
             objectives are not convex.
         batch_size: examples in a batch, about.
         learning_rate: of Adam, at first; it falls to `final_rate` times that along a half cosine.
@@ -40,7 +40,7 @@ class FitSettings:
     method: MethodName = "quantile"
     hidden: tuple[int, ...] = ()
     epochs: int = 20
-    warm_start: float = 0.3
+    cross_entropy_share: float = 0.3
     batch_size: int = 4096
     learning_rate: float = 0.01
     final_rate: float = 1.0
@@ -66,7 +66,7 @@ def check_settings(settings: Any, smallest: dict[str, int]) -> None:
         value = getattr(settings, field.name)
         if field.name in smallest and value < smallest[field.name]:
             raise TrainingError(f"{field.name} is {value}; give {smallest[field.name]} or more")
-        if field.name in ("warm_start", "final_rate") and not 0 <= value <= 1:
+        if field.name in ("cross_entropy_share", "final_rate") and not 0 <= value <= 1:
             raise TrainingError(f"{field.name} is {value}; give a share in [0, 1]")
         if field.name in ("learning_rate", "sharpness") and not 0 < value < math.inf:
             raise TrainingError(f"{field.name} is {value}; give a finite number above 0")

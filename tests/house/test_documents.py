@@ -80,16 +80,18 @@ def test_commands_that_are_shown_can_be_given(document):
 
 def unknown_words(line):
     """Subcommands and options of a shown command that do not exist."""
-    command, unknown = seriatim.cli, []
+    command, unknown, before = seriatim.cli, [], ""
     for word in shlex.split(line.replace("[", " ").replace("]", " ")):
         options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
         found = command.get_command(click.Context(command), word) if isinstance(command, click.Group) else None
-        # A group that works without a subcommand takes options and values of its own.
-        needs_one = isinstance(command, click.Group) and not command.invoke_without_command
+        # A group that works without a subcommand takes options and their values, which look like any other word.
+        valued = {one for parameter in command.params if not getattr(parameter, "is_flag", True) for one in parameter.opts}
+        lost = isinstance(command, click.Group) and not (command.invoke_without_command and before in valued)
         if found:
             command = found
-        elif needs_one or (word.startswith("-") and word.split("=")[0] not in options):
+        elif word.split("=")[0] not in options and (word.startswith("-") or lost):
             unknown.append(word)
+        before = word
     return unknown
 
 
@@ -97,7 +99,10 @@ def test_a_shown_command_that_does_not_exist_is_seen():
     assert unknown_words("run --config x.yaml [--name NAME]") == []
     assert unknown_words("run --confg x.yaml") == ["--confg"]
     assert unknown_words("report shw") == ["shw"]
-    assert unknown_words("simulate --ot FOLDER") == ["--ot"]
+    assert unknown_words("simulate --ot FOLDER") == ["--ot", "FOLDER"]
+    assert unknown_words("simulate --out FOLDER") == []
+    assert unknown_words("simulate wek --out FOLDER") == ["wek"]
+    assert unknown_words("simulate week --out=FOLDER") == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)

@@ -3,12 +3,13 @@
 import contextlib
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 from pathlib import Path
 
 import pytest
+
+from tests.free_port import free_port
 
 USER = "seriatim"
 
@@ -33,9 +34,7 @@ def postgresql():
         data = Path(folder) / "data"
         make = [*as_other, programs / "initdb", "-D", data, "-U", USER, "-A", "trust", "--no-sync"]
         subprocess.run(make, check=True, cwd=folder, stdout=subprocess.DEVNULL, timeout=120)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
+        port = free_port()
         serve = [*as_other, programs / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port), "-k", folder, "-F"]
         with _running(serve, folder):
             yield port

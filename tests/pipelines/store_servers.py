@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -12,6 +11,8 @@ from urllib.parse import quote
 
 import pytest
 from pyarrow import fs
+
+from tests.free_port import free_port
 
 # Another interpreter may have the servers where this one has not.
 PYTHON = os.environ.get("SERIATIM_STORES_PYTHON", sys.executable)
@@ -74,9 +75,7 @@ def store_server(scheme):
     package, module = ("moto", "moto.server") if scheme == "s3" else ("gcp-storage-emulator", "gcp_storage_emulator")
     if subprocess.run([PYTHON, "-c", f"import {module}"], capture_output=True, check=False).returncode:
         pytest.skip(f"{package} is not here (Python package)")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     if scheme == "s3":
         command, ready = [PYTHON, "-m", module, "-H", "127.0.0.1", "-p", port], "Running on"
     else:

@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 from collections import Counter
@@ -22,6 +21,7 @@ from pipelines.evaluation.model_analysis import analyse
 from pipelines.examples import read_serialised, read_standardisation
 from pipelines.image_features import FEATURES_FILE, IMAGE_PREFIX
 from serving.images.manifest import CASCADE_FILE
+from tests.free_port import free_port
 from tests.pipelines.small_pipeline import artifact, run_small
 
 pytestmark = pytest.mark.slow
@@ -34,37 +34,38 @@ PROCESSES = (
 
 
 @pytest.fixture(scope="module")
-def job_server(tmp_path_factory):
+def job_server():
     """The address of Beam's own job server, which speaks the protocol that those of Flink and Spark speak."""
-    folder = tmp_path_factory.mktemp("job_server")
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = free.getsockname()[1]
-    served = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main"]
-    served += ["--pid_file", str(folder / "pid")]
-    started = ["--background", "--port", str(port), "--stdout_file", str(folder / "log")]
-    subprocess.run([*served, *started], check=True, capture_output=True)
-    yield f"localhost:{port}"
-    subprocess.run([*served, "--stop"], check=True, capture_output=True)
+    port = free_port()
+    command = [sys.executable, "-m", "apache_beam.runners.portability.local_job_service_main", f"--port={port}"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            wait_for(port)
+            yield f"localhost:{port}"
+        finally:
+            server.terminate()
 
 
 @pytest.fixture(scope="module")
 def worker_pool():
     """The port of a pool, a process that starts workers for those who ask, as it stands beside a cluster's machines."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        port = str(free.getsockname()[1])
+    port = free_port()
     command = [sys.executable, "-m", "apache_beam.runners.worker.worker_pool_main", f"--service_port={port}"]
     # It starts whatever `python` is first on the path.
     path = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     with subprocess.Popen(command, env=path, stderr=subprocess.DEVNULL, start_new_session=True) as pool:
         try:
-            with grpc.insecure_channel(f"localhost:{port}") as channel:
-                grpc.channel_ready_future(channel).result(timeout=120)
+            wait_for(port)
             yield port
         finally:
             # Its workers end some time after their work; they are the pool's, and go with it.
             os.killpg(pool.pid, signal.SIGKILL)
+
+
+def wait_for(port):
+    """Until a server answers there."""
+    with grpc.insecure_channel(f"localhost:{port}") as channel:
+        grpc.channel_ready_future(channel).result(timeout=120)
 
 
 @pytest.fixture

@@ -53,7 +53,9 @@ def test_validate_checks_the_newest_day_or_a_window(there):
 
 def test_validate_passes_over_names_that_are_no_days_and_tells_of_them(there):
     write_day(there, 3, name="yesterday")
-    assert "passed over, for it is no date or no version: logs/yesterday" in told(validate, "logs/{date}/log.parquet")
+    answer = told(validate, "logs/{date}/log.parquet")
+    assert "passed over, for a date such as 2026-01-07" in answer
+    assert "should stand there: logs/yesterday\n" in answer
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,11 @@
 import contextlib
 import shutil
 import signal
-import socket
 import subprocess
 
 import pytest
+
+from tests.free_port import free_port
 
 PROGRAM = shutil.which("redis-server")
 ATTEMPTS = 5
@@ -48,12 +49,6 @@ class RedisServer:
             self._process.kill()
             self._process.communicate()
             self._process = None
-
-
-def free_port():
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 @contextlib.contextmanager

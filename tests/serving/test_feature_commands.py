@@ -18,8 +18,9 @@ from serving.features import LmdbStore
 from serving.features.item_keys import item_key
 from serving.features.redis_loading import BATCH, LOCK_KEY, Loaded, load_redis
 from serving.features.redis_store import RedisStore
+from tests.free_port import free_port
 from tests.serving.feature_files import FEATURES, IDS, MATRIX, NAMES, look_up, write_small
-from tests.serving.redis_servers import free_port, running_redis
+from tests.serving.redis_servers import running_redis
 
 PATIENT_MS = 5000
 LONG = "x" * 700

@@ -14,8 +14,9 @@ from serving.features.item_keys import item_key
 from serving.features.redis_address import RedisAddress
 from serving.features.redis_store import RedisStore
 from serving.features.schema import StoreSchema
+from tests.free_port import free_port
 from tests.serving.feature_files import DEFAULTS, FEATURES, IDS, MATRIX, NAMES, Clock
-from tests.serving.redis_servers import free_port, running_redis
+from tests.serving.redis_servers import running_redis
 
 PREFIX = "shop"
 PAUSE = 10.0
