@@ -14,8 +14,8 @@ from ranking.standardisation import Standardisation
 class MovedInputs:
     """How the old standardised features follow from the new ones: `z_old = ratio * z_new + shift`, column by column.
 
-    A column that was constant (its scale was set to 1) has taught its weights nothing about its unit: there the weights
-    read the new standardised column as they are.
+    A column that was constant has taught its weights nothing about its unit: there the weights read the new
+    standardised column as they are.
 
     Attributes:
         ratio: float64 `[features]`, > 0, the new scale in units of the old one.
@@ -26,10 +26,12 @@ class MovedInputs:
     shift: NDArray[np.float64]
 
     @classmethod
-    def between(cls, before: Standardisation, now: Standardisation) -> MovedInputs:
-        """From the constants of `before` to those of `now`, which have the same columns and the same `log1p`."""
+    def between(cls, before: Standardisation, now: Standardisation, was_constant: NDArray[np.bool_]) -> MovedInputs:
+        """From the constants of `before` to those of `now`, which have the same columns and the same `log1p`.
+
+        `was_constant`, bool `[features]`, says of which columns the earlier data had one value alone.
+        """
         unit = before.scale.astype(np.float64)
-        was_constant = before.scale == 1
         ratio = np.where(was_constant, 1.0, now.scale / unit)
         shift = np.where(was_constant, 0.0, (now.mean.astype(np.float64) - before.mean) / unit)
         return cls(ratio, shift)

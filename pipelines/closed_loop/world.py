@@ -10,20 +10,21 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.closed_loop.settings import WeekSettings
-from pipelines.simulation.catalogue import CATEGORIES, STYLES, Catalogue, make_catalogue
+from pipelines.simulation.catalogue import CATEGORIES, Catalogue, make_catalogue
 from pipelines.simulation.marketplace import (
     CONTEXT_FEATURES,
     ITEM_FEATURES,
     START,
     SimulationSettings,
+    clicks_of_users,
     contexts,
     features_of,
-    plackett_luce,
+    item_id,
+    lists_by_style,
+    logged_order,
     row_quantile,
     utility_of,
 )
-from ranking.click_models import Cascade, DiverseClicks
-from ranking.lists import RankingLists
 
 ITEMS = 720
 FALLING, RISING = 0, 5
@@ -66,7 +67,7 @@ class Requests:
 
     def item_ids(self, row: int) -> list[str]:
         """Names of the candidates of one request."""
-        return [item_name(item) for item in self.candidates[row, self.mask[row]]]
+        return [item_id(item) for item in self.candidates[row, self.mask[row]]]
 
 
 class World:
@@ -149,27 +150,19 @@ class World:
         rows = np.take_along_axis(requests.candidates, order, axis=1)[requests.mask]
         wanted = np.take_along_axis(requests.wanted, order, axis=1)[requests.mask]
         sizes = requests.mask.sum(axis=1)
-        lists = RankingLists(
-            request_ids=requests.ids,
-            offsets=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-            item_ids=np.array([item_name(row) for row in rows], dtype=object),
-            features=self.catalogue.style[rows].astype(np.float32),
-            feature_names=tuple(f"item_style_{index}" for index in range(STYLES)),
-        )
-        user = DiverseClicks(Cascade(self.market.eta), self.market.similarity_quantile)
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        lists = lists_by_style(requests.ids, offsets, self.catalogue, rows)
         chance = np.random.default_rng([self.settings.seed, day, CLICKS, part])
         clicked = np.zeros(requests.mask.shape, np.float32)
-        clicked[requests.mask] = user.clicks(lists, wanted.astype(np.float32), chance)
+        clicked[requests.mask] = clicks_of_users(self.market, lists, wanted, chance)
         return clicked[:, : slates.shape[1]]
 
     def first_log(self) -> pa.Table:
         """The click log of day 0: slates of the marketplace's logging ranker, which explores."""
-        settings, catalogue, market = self.settings, self.catalogue, self.market
+        settings = self.settings
         requests = self.requests(0, settings.first_requests)
         rng = np.random.default_rng([settings.seed, 0, LOGGER])
-        score = catalogue.quality[requests.candidates] - 0.3 * catalogue.price[requests.candidates]
-        score = score + rng.normal(scale=market.noise, size=score.shape)
-        order, propensity = plackett_luce(score / market.temperature, requests.mask, rng)
+        order, propensity = logged_order(self.market, self.catalogue, requests.candidates, requests.mask, rng)
         slates = order[:, : settings.slate_size]
         clicks = self.clicks(0, 0, requests, slates)
         shown = np.repeat(np.arange(len(requests)), settings.slate_size)
@@ -177,7 +170,7 @@ class World:
         columns: dict[str, pa.Array] = {
             "request_id": pa.array(requests.ids[shown], pa.string()),
             "timestamp": pa.array(START + shown.astype("timedelta64[s]")),
-            "item_id": pa.array([item_name(item) for item in items]),
+            "item_id": pa.array([item_id(item) for item in items]),
             "position": pa.array(np.tile(np.arange(1, settings.slate_size + 1, dtype=np.int32), len(requests))),
             "clicked": pa.array(clicks.ravel().astype(np.int8)),
             "propensity": pa.array(propensity[:, : settings.slate_size].ravel()),
@@ -186,8 +179,3 @@ class World:
         columns |= {name: pa.array(requests.context[shown, place]) for place, name in enumerate(CONTEXT_FEATURES)}
         columns |= {name: pa.array(of_items[:, place]) for place, name in enumerate(ITEM_FEATURES)}
         return pa.table(columns)
-
-
-def item_name(row: int) -> str:
-    """The `item_id` of a row of the catalogue."""
-    return f"i{row:04d}"

@@ -118,23 +118,15 @@ def simulate_marketplace(settings: SimulationSettings) -> Marketplace:
     utility = utility_of(catalogue, candidates, context, rng)
     cut = row_quantile(utility, mask, 1 - settings.relevant_share)
     relevant = mask & (utility >= cut[:, None])
-    logging = catalogue.quality[candidates] - 0.3 * catalogue.price[candidates]
-    logging = logging + rng.normal(scale=settings.noise, size=logging.shape)
-    order, propensity = plackett_luce(logging / settings.temperature, mask, rng)
+    order, propensity = logged_order(settings, catalogue, candidates, mask, rng)
     shown = np.take_along_axis(candidates, order, axis=1)
     relevant_shown = np.take_along_axis(relevant, order, axis=1)[mask]
     item_rows = shown[mask]
     request_rows = np.repeat(np.arange(settings.requests), sizes)
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-    lists = RankingLists(
-        request_ids=np.array([f"r{index:06d}" for index in range(settings.requests)], dtype=object),
-        offsets=offsets,
-        item_ids=np.array([f"i{index:04d}" for index in item_rows], dtype=object),
-        features=catalogue.style[item_rows].astype(np.float32),
-        feature_names=tuple(f"item_style_{index}" for index in range(STYLES)),
-    )
-    user = DiverseClicks(Cascade(settings.eta), settings.similarity_quantile)
-    clicks = user.clicks(lists, relevant_shown.astype(np.float32), rng)
+    request_ids = np.array([f"r{index:06d}" for index in range(settings.requests)], dtype=object)
+    lists = lists_by_style(request_ids, offsets, catalogue, item_rows)
+    clicks = clicks_of_users(settings, lists, relevant_shown, rng)
     times = np.sort(rng.integers(WEEK_MICROSECONDS, size=settings.requests))
     columns: dict[str, pa.Array] = {
         "request_id": pa.array(lists.request_ids[request_rows], pa.string()),
@@ -157,6 +149,48 @@ def simulate_marketplace(settings: SimulationSettings) -> Marketplace:
         }
     )
     return Marketplace(catalogue, pa.table(columns), truth)
+
+
+def logged_order(
+    settings: SimulationSettings,
+    catalogue: Catalogue,
+    candidates: NDArray[np.int64],
+    mask: NDArray[np.bool_],
+    rng: np.random.Generator,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """What the logging ranker shows: it knows quality and price, nothing of the request, and explores.
+
+    Arguments and result as in `plackett_luce`; `candidates` are rows of the catalogue, int64 `[requests, width]`.
+    """
+    scores = catalogue.quality[candidates] - 0.3 * catalogue.price[candidates]
+    scores = scores + rng.normal(scale=settings.noise, size=scores.shape)
+    return plackett_luce(scores / settings.temperature, mask, rng)
+
+
+def lists_by_style(
+    request_ids: NDArray[np.object_], offsets: NDArray[np.int64], catalogue: Catalogue, item_rows: NDArray[np.int64]
+) -> RankingLists:
+    """Items in shown order with what makes two of them alike; `item_rows` are rows of the catalogue."""
+    return RankingLists(
+        request_ids=request_ids,
+        offsets=offsets,
+        item_ids=np.array([item_id(row) for row in item_rows], dtype=object),
+        features=catalogue.style[item_rows].astype(np.float32),
+        feature_names=tuple(f"item_style_{index}" for index in range(STYLES)),
+    )
+
+
+def clicks_of_users(
+    settings: SimulationSettings, lists: RankingLists, wanted: NDArray[np.bool_], rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Who clicks what of `lists`: wanted items that are looked at and unlike those clicked before; 0 or 1 an item."""
+    user = DiverseClicks(Cascade(settings.eta), settings.similarity_quantile)
+    return user.clicks(lists, wanted.astype(np.float32), rng)
+
+
+def item_id(row: int) -> str:
+    """The `item_id` of a row of the catalogue."""
+    return f"i{row:04d}"
 
 
 def plackett_luce(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.config import GateConfig
-from pipelines.stages.kept_weights import WEIGHTS_FILE, KeptWeights, write_weights
+from pipelines.stages.kept_weights import WEIGHTS_FILE, KeptWeights, constant_columns, write_weights
 from pipelines.stages.training_data import TRAIN, TrainingData
 from pipelines.stages.warm_start import START_FILE, WarmStart, started_weights
 from ranking.lists import RankingLists
@@ -65,7 +65,8 @@ def train_rate_constrained_gate(
     (folder / PROMISE_FILE).write_text(json.dumps(promise))
     (folder / HISTORY_FILE).write_text(json.dumps(gate.history))
     weights = [weight.numpy() for weight in gate.scorer.weights]
-    write_weights(KeptWeights(KIND, names, standardisation, weights), folder / WEIGHTS_FILE)
+    kept = KeptWeights(KIND, names, standardisation, constant_columns(lists.features), weights)
+    write_weights(kept, folder / WEIGHTS_FILE)
 
 
 def gate_labels(lists: RankingLists, config: GateConfig) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from ranking.standardisation import Standardisation
 from seriatim_errors import DataError
 
 WEIGHTS_FILE = "weights.npz"
+LEAST_SPREAD = 1e-3
 
 
 @dataclass(frozen=True)
@@ -25,12 +26,14 @@ class KeptWeights:
         kind: what they are of, such as `seq2slate lstm`.
         features: names of the columns that they read, in order.
         standardisation: of those columns.
+        constant: bool `[features]`, of which the training data had one value alone.
         weights: float32 arrays in the stage's own order.
     """
 
     kind: str
     features: tuple[str, ...]
     standardisation: Standardisation
+    constant: NDArray[np.bool_]
     weights: Sequence[NDArray[np.float32]]
 
     def moved_to(self, kind: str, features: tuple[str, ...], now: Standardisation) -> MovedInputs | str:
@@ -43,7 +46,13 @@ class KeptWeights:
             return f"it reads other features ({', '.join(differing) if differing else 'in another order'})"
         if self.standardisation.log1p != now.log1p:
             return "its transform.kind is another"
-        return MovedInputs.between(self.standardisation, now)
+        return MovedInputs.between(self.standardisation, now, self.constant)
+
+
+def constant_columns(standardised: NDArray[np.floating]) -> NDArray[np.bool_]:
+    """Columns of one value alone, bool `[features]`, of standardised features `[items, features]`."""
+    # A column that varies has a standard deviation of 1.
+    return np.ptp(standardised, axis=0) < LEAST_SPREAD
 
 
 def write_weights(kept: KeptWeights, path: Path) -> None:
@@ -56,6 +65,7 @@ def write_weights(kept: KeptWeights, path: Path) -> None:
         mean=kept.standardisation.mean,
         scale=kept.standardisation.scale,
         log1p=kept.standardisation.log1p,
+        constant=kept.constant,
         **weights,
     )
 
@@ -70,7 +80,8 @@ def read_weights(path: Path) -> KeptWeights:
         with np.load(path, allow_pickle=False) as file:
             weights = [file[f"weight_{number}"] for number in range(sum(name.startswith("weight_") for name in file))]
             standardisation = Standardisation(file["mean"], file["scale"], bool(file["log1p"]))
-            return KeptWeights(str(file["kind"]), tuple(map(str, file["features"])), standardisation, weights)
+            names = tuple(map(str, file["features"]))
+            return KeptWeights(str(file["kind"]), names, standardisation, file["constant"], weights)
     except FileNotFoundError:
         raise DataError(f"{path} is missing; only bundles made by this release or a later one keep weights") from None
     except (OSError, KeyError, ValueError, zipfile.BadZipFile) as error:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pipelines.config import Seq2SlateConfig
 from pipelines.hashed_split import identifier_hash
 from pipelines.stages.base_ranker import read_scores
-from pipelines.stages.kept_weights import WEIGHTS_FILE, KeptWeights, write_weights
+from pipelines.stages.kept_weights import WEIGHTS_FILE, KeptWeights, constant_columns, write_weights
 from pipelines.stages.training_data import TRAIN, TrainingData
 from pipelines.stages.warm_start import START_FILE, WarmStart, started_weights
 from ranking.lists import RankingLists
@@ -73,7 +73,9 @@ def train_reranker(
     export_first_step(folder / MODEL_FILE, folder / FIRST_STEP_FILE)
     export_saved_model(trained.model, standardisation, steps, folder / SAVED_MODEL)
     (folder / HISTORY_FILE).write_text(json.dumps(trained.history))
-    write_weights(KeptWeights(kind, names, standardisation, trained.model.get_weights()), folder / WEIGHTS_FILE)
+    constant = constant_columns(lists.features)
+    kept = KeptWeights(kind, names, standardisation, constant, trained.model.get_weights())
+    write_weights(kept, folder / WEIGHTS_FILE)
 
 
 def validation_requests(lists: RankingLists, seed: int) -> NDArray[np.bool_]:

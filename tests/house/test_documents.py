@@ -85,7 +85,7 @@ def unknown_words(line):
         options = {option for parameter in command.params for option in parameter.opts} | {"--help"}
         found = command.get_command(click.Context(command), word) if isinstance(command, click.Group) else None
         # A group that works without a subcommand takes options and their values, which look like any other word.
-        valued = {one for parameter in command.params if not getattr(parameter, "is_flag", True) for one in parameter.opts}
+        valued = {one for each in command.params if not getattr(each, "is_flag", True) for one in each.opts}
         lost = isinstance(command, click.Group) and not (command.invoke_without_command and before in valued)
         if found:
             command = found

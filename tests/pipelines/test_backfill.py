@@ -115,6 +115,7 @@ def test_a_bundle_tells_its_days_and_keeps_its_weights(root, outcomes):
     kept = read_weights(bundle.folder / "seq2slate" / "weights.npz")
     assert kept.features == bundle.manifest.features.names
     assert kept.kind == "seq2slate lstm"
+    assert not kept.constant.any()
     with pytest.raises(DataError, match="is missing; only bundles made by this release"):
         read_weights(bundle.folder / "elsewhere.npz")
 

@@ -3,7 +3,7 @@
 import pytest
 
 from pipelines.config import PipelineConfig
-from pipelines.labels import require_labels
+from pipelines.labels import require_labels, require_propensities
 from seriatim_errors import DataError
 
 SIMULATE = {"clicks": {"source": "simulate"}}
@@ -48,3 +48,13 @@ def test_a_log_with_what_is_learnt_from_is_accepted(sections, labels):
 def test_a_missing_label_is_named_with_the_key_that_asks_for_it(sections, labels, message):
     with pytest.raises(DataError, match=message):
         require_labels(config(**sections), labels)
+
+
+def test_propensities_that_are_weighed_by_must_be_in_the_log():
+    weighing = config(base_ranker={"weighting": "inverse_propensity"})
+    require_propensities(weighing, ["clicked", "propensity"])
+    require_propensities(config(), ["clicked"])
+    with pytest.raises(
+        DataError, match=r"base_ranker\.weighting is 'inverse_propensity' but .* no column 'propensity'"
+    ):
+        require_propensities(weighing, ["clicked"])

@@ -56,6 +56,7 @@ def test_local_ones_are_paths():
         ("s3://key:secret@b/logs", "b", "r", "line 3: data.path: .*holds credentials"),
         ("s3://b/logs?timeout=3", "b", "r", "line 3: data.path: .*setting 'timeout' is not known"),
         ("file://other/logs", "b", "r", "line 3: data.path: .*names another machine"),
+        ("file:///logs/day#1.csv", "b", "r", "line 3: data.path: .*write them as %3F and %23"),
         ("3", "b", "r", "line 3: data.path: .*give a path, or a URL"),
         ("logs", "ftp://b", "r", "line 5: bundle_root: .*ftp:// is not read"),
         ("logs", "b", "s3://b/runs", "line 6: run_root: .*this must lie on this machine; give a local path"),

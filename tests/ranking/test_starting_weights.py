@@ -21,6 +21,8 @@ from tests.ranking.tiny_seq2slate import ARCHITECTURES, FEATURES, clicked_lists,
 
 SETTINGS = Seq2SlateSettings(hidden_size=8, steps=2, epochs=1, batch_size=16, learning_rate=1e-2, dropout=0.0)
 
+VARYING = np.zeros(FEATURES, bool)
+
 
 def standardisation(seed, features=FEATURES):
     rng = np.random.default_rng(seed)
@@ -33,7 +35,7 @@ def test_a_moved_seq2slate_gives_every_slate_the_logits_it_had(architecture):
     before, now = standardisation(1), standardisation(2)
     settings = Seq2SlateSettings(hidden_size=4, attention_heads=2, **architecture._asdict())
     old = tiny_model(seed=3, dtype="float32", **architecture._asdict())
-    weights = slate_weights(old.get_weights(), MovedInputs.between(before, now), settings)
+    weights = slate_weights(old.get_weights(), MovedInputs.between(before, now, VARYING), settings)
     new = Seq2Slate.from_settings(FEATURES, settings)
     new.set_weights(weights)
     raw = np.random.default_rng(4).normal(size=(5, 7, FEATURES)).astype(np.float32)
@@ -56,7 +58,7 @@ def test_a_moved_gate_orders_items_as_it_did(seed, hidden):
     old, new = (Scorer(FEATURES, hidden, 0) for _ in range(2))
     for weight in old.weights:
         weight.assign(rng.normal(size=weight.shape))
-    moved = gate_weights([one.numpy() for one in old.weights], MovedInputs.between(before, now), hidden)
+    moved = gate_weights([one.numpy() for one in old.weights], MovedInputs.between(before, now, VARYING), hidden)
     for weight, value in zip(new.weights, moved, strict=True):
         weight.assign(value)
     raw = rng.normal(size=(30, FEATURES)).astype(np.float32)
@@ -68,13 +70,20 @@ def test_a_moved_gate_orders_items_as_it_did(seed, hidden):
 def test_a_column_that_was_constant_keeps_its_weights_as_they_are():
     before = Standardisation(np.array([5.0, 0.0], np.float32), np.array([1.0, 2.0], np.float32))
     now = Standardisation(np.array([900.0, 1.0], np.float32), np.array([1000.0, 4.0], np.float32))
-    moved = MovedInputs.between(before, now)
+    moved = MovedInputs.between(before, now, np.array([True, False]))
     assert moved.ratio.tolist() == [1.0, 2.0]
     assert moved.shift.tolist() == [0.0, 0.5]
 
 
+def test_a_column_whose_deviation_is_1_is_moved_like_any_other():
+    before = Standardisation(np.zeros(1, np.float32), np.ones(1, np.float32))
+    now = Standardisation(np.ones(1, np.float32), np.full(1, 3.0, np.float32))
+    moved = MovedInputs.between(before, now, np.array([False]))
+    assert (moved.ratio.tolist(), moved.shift.tolist()) == ([3.0], [1.0])
+
+
 def test_weights_of_other_shapes_are_not_started_from():
-    moved = MovedInputs.between(standardisation(0), standardisation(1))
+    moved = MovedInputs.between(standardisation(0), standardisation(1), VARYING)
     model = Seq2Slate.from_settings(FEATURES, SETTINGS)
     assert slate_weights(model.get_weights(), moved, dataclasses.replace(SETTINGS, hidden_size=4)) is None
     scorer = [weight.numpy() for weight in Scorer(FEATURES, (4,), 0).weights]
