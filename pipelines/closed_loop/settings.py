@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args
 
+from pipelines.ranges import require_in_range
 from seriatim_errors import ConfigError
 
 ArmName = Literal["static", "retrained", "exploring"]
@@ -63,7 +64,8 @@ class WeekSettings:
     def __post_init__(self) -> None:
         if not 0 < self.canary_part <= 1:
             raise ConfigError(f"canary_part is {self.canary_part}; give a share above 0, so that a canary has requests")
-        for name, low, high in (
+        require_in_range(
+            self,
             ("days", 1, math.inf),
             ("requests_per_day", 20, math.inf),
             ("first_requests", 20, math.inf),
@@ -75,10 +77,7 @@ class WeekSettings:
             ("canary_margin", 0, math.inf),
             ("largest_weight", 1, math.inf),
             ("seed", 0, math.inf),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ConfigError(f"{name} is {value}; give a value between {low:g} and {high:g}")
+        )
         if not self.arms or len(set(self.arms)) < len(self.arms):
             raise ConfigError(f"arms is {', '.join(self.arms) or 'empty'}; give some of {', '.join(ARMS)}, each once")
         judged = self.canary_part * self.requests_per_day * min(self.canary_share, 1 - self.canary_share)

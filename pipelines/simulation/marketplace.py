@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from pipelines.ranges import require_in_range
 from pipelines.simulation.catalogue import CATEGORIES, DIGIT_APPEAL, STYLES, Catalogue, make_catalogue
 from ranking.click_models import Cascade, DiverseClicks
 from ranking.lists import RankingLists
@@ -72,7 +73,8 @@ class SimulationSettings:
                 f"min_candidates {self.min_candidates}, max_candidates {self.max_candidates} and items {self.items} "
                 "must be at least 1 and ascend; a request draws its candidates without repetition"
             )
-        for name, low, high in (
+        require_in_range(
+            self,
             ("requests", 1, math.inf),
             ("relevant_share", 0, 1),
             ("similarity_quantile", 0, 1),
@@ -80,10 +82,7 @@ class SimulationSettings:
             ("temperature", sys.float_info.min, math.inf),
             ("noise", 0, math.inf),
             ("seed", 0, math.inf),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise ConfigError(f"{name} is {value}; give a value between {low:g} and {high:g}")
+        )
 
     def as_dict(self) -> dict[str, float]:
         """Plain values, for `simulation.json`."""
