@@ -190,7 +190,7 @@ def test_a_bundle_reaches_another_machine_whole(store, tmp_path):
     assert there.versions == [VERSION]
     assert there.manifest(VERSION) == open_bundle(folder / VERSION).manifest
     assert not other.exists()
-    assert there.folder(VERSION) == other / VERSION
+    assert there.fetched(VERSION).folder == other / VERSION
     assert open_bundle(other / VERSION).manifest == open_bundle(folder / VERSION).manifest
     there.send(VERSION)
     manifest = other / VERSION / "manifest.json"
@@ -219,7 +219,7 @@ def test_half_a_bundle_is_none_and_is_completed_later(store, tmp_path, monkeypat
     assert pushed(store, tmp_path / "there")[0].versions == []
     pushed(store, tmp_path / "here")[0].send(VERSION)
     there, other = pushed(store, tmp_path / "there")
-    assert there.folder(VERSION) == other / VERSION
+    assert there.fetched(VERSION).folder == other / VERSION
 
 
 def test_a_damaged_bundle_in_the_store_is_refused(store, tmp_path):
@@ -229,7 +229,7 @@ def test_a_damaged_bundle_in_the_store_is_refused(store, tmp_path):
     store.put(f"bucket/models/planted/{VERSION}/base_ranker/model.txt", b"altered")
     there, other = pushed(store, tmp_path / "there")
     with pytest.raises(BundleError, match="does not match its checksum"):
-        there.folder(VERSION)
+        there.fetched(VERSION)
     assert not (other / VERSION).exists()
 
 
