@@ -34,8 +34,8 @@ run: setup ## the whole way on simulated data: pipeline, bundle, one served slat
 serve: setup ## answer slate requests from the bundle that `make run` made
 	@.venv/bin/seriatim serve --bundles bundles/marketplace
 
-test: setup ## all tests
-	@.venv/bin/python -m pytest -q
+test: setup ## all tests, one process a core up to four
+	@.venv/bin/python -m pytest -q --numprocesses auto --maxprocesses 4 --no-loadscope-reorder
 
 # What Debian's Bazel would download comes from its packages and from small stand-ins for rules_python and rules_cc.
 BAZEL := bazel --batch
