@@ -186,7 +186,7 @@ def _searched(
     """What is found for each budget."""
     import tensorflow as tf
 
-    from vision_components.structure.figs import SearchSettings, figs
+    from vision_components.structure.figs import FigsSettings, figs
     from vision_components.structure.morphnet import MorphNetSettings, morphnet
 
     told: dict[str, Any] = {
@@ -203,7 +203,7 @@ def _searched(
         last = result.rounds[-1]
         return [_Cut(names[0], result.small(), last.shrunk, result.widths, last.widened.cost)]
     cost = cost_of(whole.model)
-    settings = SearchSettings(epochs=choices.epochs, rate=choices.rate, seed=choices.seed)
+    settings = FigsSettings(epochs=choices.epochs, rate=choices.rate, seed=choices.seed)
     found = figs(cost, batches, choices.budgets, settings, **told)
     inputs = [pixels for pixels, _ in batches]
     fresh = choices.finish == "scratch"

@@ -106,6 +106,7 @@ def test_every_way_to_import_is_seen(tmp_path, source, name):
 def test_modules_named_in_strings_are_seen_and_prose_is_not(tmp_path):
     path = tmp_path / "module.py"
     path.write_text(
-        "RUN = ['-m', 'pipelines.config', 'pipelines.commands.run:run', 'pipelines', 'see pipelines.config', 'a.b']"
+        "RUN = ['-m', 'pipelines.config', 'pipelines.commands.run:run', 'pipelines.run.f']\n"
+        "PROSE = ['pipelines', 'see pipelines.config', 'a.b']"
     )
-    assert named_modules(path) == {"pipelines.config", "pipelines.commands.run"}
+    assert named_modules(path) == {"pipelines.config", "pipelines.commands.run", "pipelines.run"}

@@ -14,7 +14,7 @@ from structured.crank.cccp import tree_directions
 from structured.graphs import circuit_rank, complete_edges, maximum_spanning_forest
 from structured.inference import best_by_enumeration, enumerate_states
 from structured.learning.frank_wolfe import FrankWolfe
-from structured.learning.objective import crank_objective, crank_penalty, structured_hinge
+from structured.learning.objective import crank_penalty, structured_hinge
 from structured.learning.oracle import Oracle
 from structured.learning.proximal_subgradient import proximal_subgradient
 from structured.learning.regulariser import Regulariser
@@ -24,6 +24,12 @@ from structured.learning.weights import Weights
 from tests.structured.random_problems import labels_over_a_tree, problem_of, random_problem, random_weights
 
 SEEDS = st.integers(0, 2**32 - 1)
+
+
+def crank_objective(oracle, weights, ridge, rank_weight):
+    """`J(w) = H(w) + (lambda / 2) ||w||^2 + beta R(w)`."""
+    penalty = crank_penalty(weights, oracle.problem.labels.shape[1], oracle.problem.edges)
+    return structured_hinge(oracle, weights) + 0.5 * ridge * weights.squared_norm() + rank_weight * penalty
 
 
 @given(SEEDS, st.floats(0.01, 2), st.floats(0.01, 2), st.integers(1, 4))

@@ -18,7 +18,7 @@ from vision_components.codec.networks import synthesis
 from vision_components.codec.patches import Patches
 from vision_components.codec.training import TrainingPlan, squared_error
 from vision_components.structure.channel_graph import ChannelGraph
-from vision_components.structure.figs import SearchSettings, figs
+from vision_components.structure.figs import FigsSettings, figs
 from vision_components.structure.resources import FLOPs
 
 EPOCHS = 20
@@ -74,7 +74,7 @@ def search_decoder(
         FLOPs(ChannelGraph(network)),
         data,
         budgets,
-        SearchSettings(epochs=EPOCHS, weight=weight, rate=plan.learning_rate, seed=plan.seed),
+        FigsSettings(epochs=EPOCHS, weight=weight, rate=plan.learning_rate, seed=plan.seed),
         loss=lambda shown, drawn: plan.distortion_weight * squared_error(shown, drawn),
         optimizer=tf.keras.optimizers.Adam(plan.learning_rate, global_clipnorm=1.0),
     )

@@ -25,7 +25,7 @@ from vision_components.structure.strengths import GateStrength
 
 
 @dataclass(frozen=True)
-class SearchSettings:
+class FigsSettings:
     """How a search trains.
 
     Attributes:
@@ -88,7 +88,7 @@ def figs(
     cost: Cost,
     data: tf.data.Dataset,
     budgets: Sequence[float],
-    settings: SearchSettings | None = None,
+    settings: FigsSettings | None = None,
     *,
     loss: Any = None,
     optimizer: Any = None,
@@ -117,7 +117,7 @@ def figs(
     Raises:
         DataError: budgets are none, out of range or do not rise, or cannot be met.
     """
-    settings = settings or SearchSettings()
+    settings = settings or FigsSettings()
     if not budgets:
         raise DataError("budgets: none is given; give one share of the whole cost or more")
     graph = cost.graph
