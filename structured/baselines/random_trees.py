@@ -26,8 +26,8 @@ class RandomTreeEnsemble(ClassifierMixin, BaseEstimator):
     """Structural SVMs over random spanning trees; each label takes the state of the highest mean max-marginal.
 
     Args:
-        ridge, pair_features, passes, tolerance: as in `PairwiseClassifier`.
-        trees: how many.
+        ridge, pair_features, max_iter, tol: as in `PairwiseClassifier`.
+        n_estimators: how many.
         random_state: fixes the trees and the fits.
     """
 
@@ -35,17 +35,17 @@ class RandomTreeEnsemble(ClassifierMixin, BaseEstimator):
         self,
         ridge: float = 1e-3,
         pair_features: Sequence[int] | Literal["all"] | None = None,
-        passes: int = 100,
-        tolerance: float = 0.01,
+        max_iter: int = 100,
+        tol: float = 0.01,
         random_state: int = 0,
-        trees: int = 10,
+        n_estimators: int = 10,
     ) -> None:
         self.ridge = ridge
         self.pair_features = pair_features
-        self.passes = passes
-        self.tolerance = tolerance
+        self.max_iter = max_iter
+        self.tol = tol
         self.random_state = random_state
-        self.trees = trees
+        self.n_estimators = n_estimators
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -62,15 +62,15 @@ class RandomTreeEnsemble(ClassifierMixin, BaseEstimator):
             ValueError: X or Y is not as described.
             TrainingError: a setting is out of range.
         """
-        if self.trees < 1:
-            raise TrainingError(f"trees is {self.trees}; give at least 1")
+        if self.n_estimators < 1:
+            raise TrainingError(f"n_estimators is {self.n_estimators}; give at least 1")
         labels = checked_labels(Y, X.shape[0] if hasattr(X, "shape") else len(X))
         rng, edges = np.random.default_rng(self.random_state), complete_edges(labels.shape[1])
         self.members_: list[GivenGraph] = []
-        for index in range(self.trees):
+        for index in range(self.n_estimators):
             tree = maximum_spanning_forest(edges, rng.random(len(edges)), labels.shape[1])
             member = GivenGraph(
-                edges[tree], self.ridge, self.pair_features, self.passes, self.tolerance, self.random_state + index, 0
+                edges[tree], self.ridge, self.pair_features, self.max_iter, self.tol, self.random_state + index, 0
             )
             member.fit(X, labels)
             self.members_.append(member)

@@ -30,14 +30,14 @@ class Settings:
     trees: int = 20
     leaves: int = 7
     learning_rate: float = 0.1
-    early_stopping: int = 5
+    patience: int = 5
     folds: int = 3
 
 
 def test_a_child_process_gives_what_the_same_task_gives_here() -> None:
     train, evaluation = learnable_lists(80, seed=0), learnable_lists(30, seed=1)
     outcome = train_isolated(train, evaluation, Settings(), seed=3)
-    ranker = LambdaMART(label="grade", trees=20, leaves=7, learning_rate=0.1, early_stopping=5, seed=3)
+    ranker = LambdaMART(label="grade", trees=20, leaves=7, learning_rate=0.1, patience=5, seed=3)
     here = run_task(TrainingTask(ranker, train, evaluation, folds=3))
     assert outcome.out_of_fold_scores.tolist() == here.out_of_fold_scores.tolist()
     assert outcome.evaluation_scores.tolist() == here.evaluation_scores.tolist()
@@ -105,7 +105,7 @@ def test_a_process_that_dies_is_reported_with_its_last_words(monkeypatch: pytest
 @pytest.mark.skipif(not MQ2008.is_dir(), reason="LETOR MQ2008 is not beside the checkout")
 def test_mq2008_graded_labels_reach_an_ndcg_at_10_of_071_without_a_look_at_s4() -> None:
     train, evaluation = (letor(*parts) for parts in (("S1", "S2", "S3"), ("S4",)))
-    settings = Settings(trees=400, leaves=15, learning_rate=0.05, early_stopping=50, folds=10)
+    settings = Settings(trees=400, leaves=15, learning_rate=0.05, patience=50, folds=10)
     outcome = train_isolated(train, evaluation, settings, seed=0)
     assert evaluation.grades is not None
     values = evaluate_lists(evaluation, outcome.evaluation_scores, evaluation.grades)["ndcg_at_10"]

@@ -155,13 +155,13 @@ def test_a_compression_that_is_not_served_is_said_to_be_so(channel):
 
 
 @given(st.binary(max_size=2000), st.integers(0, 2000))
-def test_inflating_gives_back_the_message_or_says_that_it_is_too_large(content, most_bytes):
+def test_inflating_gives_back_the_message_or_says_that_it_is_too_large(content, max_bytes):
     stream = gzip.compress(content)
-    if len(content) <= most_bytes:
-        assert inflated(stream, most_bytes) == content
+    if len(content) <= max_bytes:
+        assert inflated(stream, max_bytes) == content
     else:
-        with pytest.raises(MessageTooLargeError, match=f"more than {most_bytes} bytes"):
-            inflated(stream, most_bytes)
+        with pytest.raises(MessageTooLargeError, match=f"more than {max_bytes} bytes"):
+            inflated(stream, max_bytes)
 
 
 @given(st.binary(max_size=200), st.data())
