@@ -6,20 +6,18 @@ a chain can say, so several random orders vote.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import ClassifierChain
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seriatim_errors import TrainingError
+from structured.baselines.multi_label import MultiLabelEnsemble
 from structured.learning.label_coding import checked_labels
 
 
-class ClassifierChainEnsemble(ClassifierMixin, BaseEstimator):
+class ClassifierChainEnsemble(MultiLabelEnsemble):
     """The mean of several chains in random orders; a tag is on where the mean probability is above one half.
 
     Args:
@@ -32,14 +30,6 @@ class ClassifierChainEnsemble(ClassifierMixin, BaseEstimator):
         self.C = C
         self.n_estimators = n_estimators
         self.random_state = random_state
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.target_tags.multi_output = True
-        tags.target_tags.single_output = False
-        tags.classifier_tags.multi_label = True
-        return tags
 
     def fit(self, X: ArrayLike, Y: ArrayLike) -> ClassifierChainEnsemble:
         """Learn from features `[N, d]` and tags `[N, n]` of 0 and 1; tags that never vary are kept as they are.

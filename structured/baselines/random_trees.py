@@ -12,17 +12,17 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from seriatim_errors import TrainingError
 from structured.baselines.fixed_graphs import GivenGraph
+from structured.baselines.multi_label import MultiLabelEnsemble
 from structured.graphs import complete_edges, maximum_spanning_forest
 from structured.inference import max_marginals
 from structured.learning.label_coding import checked_labels
 
 
-class RandomTreeEnsemble(ClassifierMixin, BaseEstimator):
+class RandomTreeEnsemble(MultiLabelEnsemble):
     """Structural SVMs over random spanning trees; each label takes the state of the highest mean max-marginal.
 
     Args:
@@ -46,14 +46,6 @@ class RandomTreeEnsemble(ClassifierMixin, BaseEstimator):
         self.tol = tol
         self.random_state = random_state
         self.n_estimators = n_estimators
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.target_tags.multi_output = True
-        tags.target_tags.single_output = False
-        tags.classifier_tags.multi_label = True
-        return tags
 
     def fit(self, X: Any, Y: ArrayLike) -> RandomTreeEnsemble:
         """Learn from features `[N, d]` and labels `[N, n]`, as `PairwiseClassifier.fit`.

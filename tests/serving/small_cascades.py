@@ -17,6 +17,10 @@ CLASSES, WIDTH = ("cat", "dog", "owl"), 2
 SIZES = ((8, 6), (12, 12), (12, 12))
 HALF = np.float32(0.5)
 SHARPNESS = (6.0, 12.0, 24.0)
+# Thresholds that no confidence reaches, and that every one does.
+NEVER, ALWAYS = 1.5, 0.0
+# ONNX Runtime adds up in another order in batches of another size, and the stages multiply that by up to 24.
+TOLERANCE = 5e-6
 
 
 def write_stage(path: Path, stage: int, size=None, embedding=WIDTH, image_type=TensorProto.UINT8, batch="batch"):

@@ -14,7 +14,7 @@ from selenium.webdriver.support.ui import Select, WebDriverWait
 from serving.config import ServiceConfig
 from serving.models.traffic import Traffic
 from serving.security.tokens import new_token
-from tests.chromium import complaints
+from tests.chromium import complaints, fits_a_narrow_window
 from tests.serving.running import RunningService
 from tests.serving.small_bundles import CONTEXT, ITEM, make_bundle, make_query
 from tests.serving.test_security import entry, written
@@ -247,9 +247,4 @@ def test_what_strangers_wrote_is_shown_as_text(page):
 
 def test_it_fits_a_narrow_window(page):
     answers(page)
-    page.set_window_size(500, 900)
-    try:
-        overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        assert page.execute_script(overflow) <= 0
-    finally:
-        page.set_window_size(1400, 1000)
+    assert fits_a_narrow_window(page)
