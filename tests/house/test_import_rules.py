@@ -7,6 +7,7 @@ import pytest
 
 from tests.house.modules import (
     FIRST_PARTY,
+    MAY_IMPORT,
     PACKAGES,
     ROOT,
     imported_modules,
@@ -15,19 +16,6 @@ from tests.house.modules import (
     named_modules,
     python_files,
 )
-
-MAY_IMPORT = {
-    "ranking": {"ranking", "seriatim_errors"},
-    "structured": {"structured", "seriatim_errors"},
-    "vision_components": {"vision_components", "seriatim_errors"},
-    "serving": {"serving", "seriatim_config", "seriatim_errors"},
-    "pipelines": {*PACKAGES, "seriatim_commands", "seriatim_config", "seriatim_errors"},
-    "benchmarks": {*PACKAGES, "benchmarks", "seriatim_errors"},
-    "seriatim": {"seriatim_commands", "seriatim_errors"},
-    "seriatim_commands": set(),
-    "seriatim_config": {"seriatim_config", "seriatim_errors"},
-    "seriatim_errors": set(),
-}
 
 TENSORFLOW = {
     "apache_beam",

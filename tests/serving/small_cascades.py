@@ -1,9 +1,11 @@
 """Small real cascades: a stage takes the mean colour of an image and reads it with a linear layer."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 from onnx import TensorProto
+from PIL import Image
 
 from ranking.onnx_builder import OnnxBuilder
 from serving.images import CascadeManifest, CascadeStage, InputSize, open_cascade, write_cascade
@@ -75,6 +77,12 @@ def make_image(seed, size=(12, 12)):
     rng = np.random.default_rng(seed)
     colour = rng.uniform(20, 235, size=3)
     return np.clip(rng.normal(colour, 20, size=(*size, 3)), 0, 255).astype(np.uint8)
+
+
+def file_of(pixels, kind="PNG", **options):
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, kind, **options)
+    return stream.getvalue()
 
 
 def with_thresholds(manifest, thresholds, **changes):

@@ -21,10 +21,10 @@ from serving.runtime import SlateRanker
 from serving.security.tokens import new_token
 from tests.chromium import complaints, fits_a_narrow_window
 from tests.planted_bundles import VERSION, planted_bundle, planted_query
+from tests.serving.credentials import entry, written
+from tests.serving.explorer_page import HOSTILE, address, answers, ask, refused, request_of, type_request, wait
 from tests.serving.running import RunningService
 from tests.serving.small_bundles import make_query
-from tests.serving.test_explorer import HOSTILE, address, answers, ask, refused, request_of, type_request, wait
-from tests.serving.test_security import entry, written
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from serving.config import LimitsConfig
 from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
 from serving.rpc.message_reader import MessageTooLargeError, inflated
+from tests.serving.ranking_messages import message_of
 from tests.serving.running import RunningServer
 from tests.serving.small_bundles import make_query
-from tests.serving.test_ranking_service import message_of
 
 METHODS = {
     "RankSlate": (ranking_pb2.RankSlateRequest, ranking_pb2.RankSlateResponse),
