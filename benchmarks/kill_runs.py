@@ -42,7 +42,7 @@ data:
   path: {root}/market/clicks.parquet
   simulate: {{requests: {requests}, seed: 1}}
 base_ranker: {{trees: 40, folds: 2}}
-gate: {{hidden: [], epochs: 4, folds: 3}}
+gate: {{hidden_sizes: [], epochs: 4, folds: 3}}
 seq2slate: {seq2slate}
 evaluation: {{bootstrap_samples: 100, model_analysis: false, blessing_margin: 1.0}}
 serving: {{slate_size: 4, golden_requests: 3}}

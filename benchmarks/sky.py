@@ -95,7 +95,9 @@ def train_network(folder: Path, photos: Path, minutes: float, steps: int | None)
     losses = train(model, examples, settings, say)
     training = {"network": f"U-Net {WIDTHS}", "side": SIDE, "training_photos": len(examples), "steps": steps}
     last = float(np.mean(losses[-50:]))
-    export_network(model, folder, examples.photos[:4], training | {"batch": settings.batch, "last_losses": last})
+    export_network(
+        model, folder, examples.photos[:4], training | {"batch_size": settings.batch_size, "last_losses": last}
+    )
 
 
 def street_masks(photos: Iterable[LabelledPhoto], network: SkyNetwork) -> Iterator[Masked]:

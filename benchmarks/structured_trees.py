@@ -112,7 +112,7 @@ def trained(
     """CRANK, the full graph pruned at once, and the full graph, each with its objective."""
     from structured import CRANKClassifier, FullGraph, PrunedTree
 
-    settings = {"ridge": ridge, "tolerance": tolerance, "calibration_folds": 0}
+    settings = {"ridge": ridge, "tol": tolerance, "calibration_folds": 0}
     models = {
         "CRANK": CRANKClassifier(**settings, growth=1.3),
         "pruned full graph": PrunedTree(**settings),
@@ -125,7 +125,7 @@ def chow_liu(features: Any, labels: NDArray[np.int64], ridge: float) -> tuple[An
     """The tree of greatest mutual information, with its objective."""
     from structured import ChowLiuTree
 
-    return fitted(ChowLiuTree(ridge=ridge, tolerance=TOLERANCE, calibration_folds=0), features, labels)
+    return fitted(ChowLiuTree(ridge=ridge, tol=TOLERANCE, calibration_folds=0), features, labels)
 
 
 def given_tree(
@@ -134,7 +134,7 @@ def given_tree(
     """A tree that is told, with its objective."""
     from structured import GivenGraph
 
-    return fitted(GivenGraph(tree, ridge=ridge, tolerance=tolerance, calibration_folds=0), features, labels)
+    return fitted(GivenGraph(tree, ridge=ridge, tol=tolerance, calibration_folds=0), features, labels)
 
 
 def fitted(model: Any, features: Any, labels: NDArray[np.int64]) -> tuple[Any, float]:

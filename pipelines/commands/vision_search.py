@@ -40,8 +40,8 @@ if TYPE_CHECKING:
     help="Training of the small model; its weights are kept, or made anew.  [default: fine-tune; scratch for morphnet]",
 )
 @click.option("--finish-epochs", type=click.IntRange(min=1), help="Of that training.  [default: as of the search]")
-@click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True)
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=1e-3, show_default=True)
+@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True)
+@click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=1e-3, show_default=True)
 @click.option(
     "--pixels",
     type=click.Choice(["0..255", "0..1", "-1..1"]),
