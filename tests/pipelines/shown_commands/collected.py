@@ -8,7 +8,7 @@ from tests.house.modules import ROOT
 
 # A line of an unlabelled fence, or code in running text, is a command where it begins with one of these.
 PROGRAMS = (
-    "seriatim", "make", "python", "python3", "pip", "pipx", "uv", "uvx", "docker", "docker-compose", "podman", "kubectl",
+    "seriatim", "make", "python", "python3", "pip", "pipx", "uv", "uvx", "docker", "podman", "kubectl",
     "helm", "curl", "wget", "grpcurl", "grpc_health_probe", "aws", "gsutil", "gcloud", "git", "mv", "cp", "mkdir", "ls",
     "cat", "rm", "tar", "export", "source", "systemctl", "redis-cli", "redis-server", "airflow", "kfp", "bazel",
     "mkdocs", "mutmut", "pytest", "ruff", "mypy", "apt", "sudo", "openssl", "jupyter", "psql", "protoc", "buf",

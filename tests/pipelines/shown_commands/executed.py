@@ -10,8 +10,8 @@ import sys
 from click.testing import CliRunner
 
 import seriatim
-from serving.config import ServiceConfig
 from seriatim_config import read_config
+from serving.config import ServiceConfig
 from tests.house.modules import ROOT
 from tests.pipelines.shown_commands import filled
 from tests.pipelines.shown_commands.not_run import why_not_run
@@ -29,7 +29,6 @@ MADE_BY = {
     "sky_network": "vision train-sky photos.tar --out sky_network",
     "runs/shop/backfill/shop/days": "backfill --config shop.yaml --from 2026-01-01 --to 2026-01-31",
 }
-SCHEDULES = "schedules"
 
 
 class Executor:
@@ -96,7 +95,8 @@ class Executor:
         try:
             runpy.run_module(name, run_name="__main__", alter_sys=True)
         except SystemExit as end:
-            assert not end.code, f"{where}: ended with status {end.code}"
+            if end.code:
+                raise AssertionError(f"{where}: ended with status {end.code}") from None
         finally:
             sys.argv = before
 

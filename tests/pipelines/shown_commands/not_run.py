@@ -20,10 +20,8 @@ NOT_RUN = [
     NotRun(r"python -m benchmarks\..*", "measures for minutes to hours, or draws what was measured", IN_SOURCE),
     NotRun(r"make (?!run$|serve$)[a-z-]+", "sets up, tests, measures or asks a package index", PLANNED),
     NotRun(r"pip install .*", "asks a package index", "tests/serving/test_fuzz.py"),
-    NotRun(r"docker build .*", "needs a container engine and a registry", f"{CLUSTER}::test_the_container_s_file_is_clean"),
-    NotRun(
-        r"kubectl apply .*", "needs a cluster", f"{CLUSTER}::test_the_kustomization_has_all_of_them"
-    ),
+    NotRun(r"docker build .*", "needs a container engine", f"{CLUSTER}::test_the_container_s_file_is_clean"),
+    NotRun(r"kubectl apply .*", "needs a cluster", f"{CLUSTER}::test_the_kustomization_has_all_of_them"),
     NotRun(
         r"aws s3 sync .*",
         "needs the AWS command line, which is no dependency",
@@ -34,7 +32,7 @@ NOT_RUN = [
         "is Beam's own and stays until it is stopped; the tests of Beam start both on free ports",
         "tests/pipelines/test_multi_processing.py::test_the_data_phase_makes_elsewhere_what_it_makes_in_one_process",
     ),
-]  # fmt: skip
+]
 
 
 def why_not_run(text):

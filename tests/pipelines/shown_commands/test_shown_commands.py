@@ -2,29 +2,17 @@
 
 import contextlib
 import re
-import sys
 
 import pytest
 
 from tests.house.modules import ROOT
 from tests.pipelines.shown_commands import filled
 from tests.pipelines.shown_commands.collected import Shown, commands, pages
-from tests.pipelines.shown_commands.executed import Executor, environment, recipe
+from tests.pipelines.shown_commands.executed import Executor, recipe
 from tests.pipelines.shown_commands.not_run import NOT_RUN, why_not_run
-from tests.pipelines.shown_commands.workspace import build_workspace
 
 ALL = [shown for page in pages() for shown in commands(page)]
 BENCHMARK = re.compile(r"python -m benchmarks\.(\w+)(.*)")
-
-
-@pytest.fixture(scope="module")
-def executor(tmp_path_factory):
-    with contextlib.ExitStack() as closing, pytest.MonkeyPatch.context() as patch:
-        folder = build_workspace(tmp_path_factory.mktemp("shown"))
-        patch.chdir(folder)
-        for name, value in environment().items():
-            patch.setenv(name, value)
-        yield Executor(folder, closing)
 
 
 @pytest.mark.slow
@@ -121,7 +109,6 @@ def test_a_command_that_fails_is_named_with_its_page(tmp_path, monkeypatch):
         pytest.raises(AssertionError, match=r"x\.md shows .* no finished run under runs"),
     ):
         Executor(tmp_path, closing).execute(Shown("x.md", "seriatim report show", True))
-    assert str(tmp_path) not in sys.path
 
 
 def test_a_make_target_stands_for_the_commands_of_its_recipe():
