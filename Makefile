@@ -9,7 +9,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONWARNINGS := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test bazel-test orchestrators check format bench proto clean
+.PHONY: help setup run serve test coverage mutants bazel-test orchestrators check format bench proto clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -36,6 +36,13 @@ serve: setup ## answer slate requests from the bundle that `make run` made
 
 test: setup ## all tests, one process a core up to four
 	@.venv/bin/python -m pytest -q --numprocesses auto --maxprocesses 4 --no-loadscope-reorder
+
+coverage: setup ## all tests, with the lines that they execute; fails under 90 percent
+	@.venv/bin/python -m pytest -q --cov --cov-report=term
+
+mutants: setup ## small changes of the mathematical cores against their quick tests; half an hour, and rebuilds docs/testing.md
+	@.venv/bin/python -m benchmarks.mutants
+	@.venv/bin/python -m benchmarks.render
 
 # What Debian's Bazel would download comes from its packages and from small stand-ins for rules_python and rules_cc.
 BAZEL := bazel --batch
@@ -75,4 +82,4 @@ proto: setup ## generate the protocol code from serving/proto/
 	.venv/bin/python -m grpc_tools.protoc -I. -I.venv/lib/python3.10/site-packages --python_out=. --grpc_python_out=. serving/proto/seriatim/v1/*.proto
 
 clean: ## remove the environment and caches; runs/, bundles/, data/ and image_cache/ stay
-	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .mutants .coverage

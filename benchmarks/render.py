@@ -17,7 +17,8 @@ from benchmarks.structure_plot import structure_plot
 
 PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 SCALE_PAGE = PAGE.with_name("scale.md")
-MEASURED = "<!-- measured by benchmarks/ingest.py -->\n"
+MEASURED = "<!-- measured by benchmarks/{}.py -->\n"
+TESTING_PAGE = PAGE.with_name("testing.md")
 PICTURES = Path(__file__).parents[1] / "docs" / "images"
 # Result, its picture, and what draws it from the rows.
 DRAWN = (
@@ -43,17 +44,27 @@ to `python -m benchmarks.torch_training`, which takes minutes on a GPU; `cascade
 
 def main() -> None:
     """Render every result file into the page."""
-    sections = [_section(path) for path in sorted(RESULTS.glob("*.json"))]
+    sections = [_section(path) for path in sorted(RESULTS.glob("*.json")) if path.stem != "mutants"]
     PAGE.write_text("\n".join([INTRODUCTION, *sections]), encoding="utf-8")
-    ingested = json.loads((RESULTS / "ingest.json").read_text(encoding="utf-8"))
-    before, _, rest = SCALE_PAGE.read_text(encoding="utf-8").partition(MEASURED)
-    _, _, after = rest.partition(MEASURED)
-    SCALE_PAGE.write_text(MEASURED.join([before, "\n" + ingest_plan(ingested["figures"]), after]), encoding="utf-8")
+    _replace_measured(SCALE_PAGE, "ingest", ingest_plan(_result("ingest")["figures"]))
+    _replace_measured(TESTING_PAGE, "mutants", _table(_result("mutants")["rows"]) + "\n\n")
     for name, picture, draw in DRAWN:
         path = RESULTS / f"{name}.json"
         if path.exists():
             rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
             (PICTURES / picture).write_text(draw(rows), encoding="utf-8")
+
+
+def _replace_measured(page: Path, name: str, text: str) -> None:
+    """Put the text between the page's two marks of this name."""
+    mark = MEASURED.format(name)
+    before, _, rest = page.read_text(encoding="utf-8").partition(mark)
+    _, _, after = rest.partition(mark)
+    page.write_text(mark.join([before, "\n" + text, after]), encoding="utf-8")
+
+
+def _result(name: str) -> dict[str, Any]:
+    return dict(json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")))
 
 
 def _section(path: Path) -> str:
