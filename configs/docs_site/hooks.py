@@ -11,7 +11,7 @@ from configs.docs_site.command_pages import command_page
 from configs.docs_site.highlighting import let_highlighter_start
 from configs.docs_site.links import PAGES_OF_FILES, linked_sources, page_of_source, source_page, within_site
 from configs.docs_site.protocol_pages import protocol_page
-from configs.docs_site.python_pages import public_modules, python_page
+from configs.docs_site.python_pages import navigation, public_modules, python_page
 from configs.docs_site.settings_pages import settings_page
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
     let_highlighter_start()
     reference = next(entry["Reference"] for entry in config.nav or [] if "Reference" in entry)
     section = next(entry for entry in reference if PYTHON_SECTION in entry)
-    section[PYTHON_SECTION] = [{module.name: module.page} for module in public_modules(ROOT)]
+    section[PYTHON_SECTION] = navigation(public_modules(ROOT))
     return config
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -48,6 +50,15 @@ def python_page(module: PublicModule) -> str:
     options = yaml.safe_dump({"options": {"members": list(module.names)}}, indent=2)
     indented = "\n".join(f"    {line}" for line in options.splitlines())
     return f"# {module.name}\n\n::: {module.name}\n{indented}\n"
+
+
+def navigation(modules: Iterable[PublicModule]) -> list[dict[str, Any]]:
+    """Entries of the navigation: a section a package, titles without what the section says already."""
+    sections: dict[str, list[dict[str, str]]] = {}
+    for module in modules:
+        package, _, rest = module.name.partition(".")
+        sections.setdefault(package, []).append({rest or package: module.page})
+    return [{package: pages} if len(pages) > 1 else pages[0] for package, pages in sections.items()]
 
 
 def _listed(module: ast.Module) -> tuple[str, ...]:

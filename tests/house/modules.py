@@ -7,7 +7,8 @@ from pathlib import Path
 # Resolved, so that a build tool's tree of links still leads to the checkout itself.
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("pipelines", "ranking", "serving", "structured", "vision_components")
-FIRST_PARTY = (*PACKAGES, "benchmarks", "tests", "seriatim", "seriatim_commands", "seriatim_config", "seriatim_errors")
+COMMAND_LINE = ("seriatim", "seriatim_commands", "seriatim_config", "seriatim_errors")
+FIRST_PARTY = (*PACKAGES, "benchmarks", "configs", "tests", *COMMAND_LINE)
 
 MODULE_NAME = re.compile(r"([a-z_0-9]+(?:\.[a-z_0-9]+)+)(?::[a-z_0-9]+)?")
 

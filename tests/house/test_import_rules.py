@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "serving": {"serving", "seriatim_config", "seriatim_errors"},
     "pipelines": {*PACKAGES, "seriatim_commands", "seriatim_config", "seriatim_errors"},
     "benchmarks": {*PACKAGES, "benchmarks", "seriatim_errors"},
+    "configs": {"configs", "pipelines", "seriatim", "seriatim_config", "serving"},
     "seriatim": {"seriatim_commands", "seriatim_errors"},
     "seriatim_commands": set(),
     "seriatim_config": {"seriatim_config", "seriatim_errors"},
