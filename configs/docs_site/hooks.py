@@ -25,7 +25,7 @@ PYTHON_SECTION = "Python"
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
-    """List the pages of the Python interface in the navigation, where its empty section stands; mend the highlighter."""
+    """List the pages of the Python interface in the navigation, where its empty section stands."""
     let_highlighter_start()
     reference = next(entry["Reference"] for entry in config.nav or [] if "Reference" in entry)
     section = next(entry for entry in reference if PYTHON_SECTION in entry)
@@ -43,7 +43,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         "reference/pipeline_settings.md": settings_page("pipeline"),
         "reference/service_settings.md": settings_page("service"),
         "reference/protocol.md": protocol_page(ROOT),
-        **{module.page: python_page(module) for module in public_modules(ROOT)},
+        **{module.page: python_page(ROOT, module) for module in public_modules(ROOT)},
         **{page_of_source(source): source_page(ROOT, source) for source in sorted(sources)},
     }
     for name, text in {**written, **made}.items():

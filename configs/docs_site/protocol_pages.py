@@ -11,7 +11,9 @@ from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto
 from configs.docs_site.tables import code, table
 
 PROTOCOL = "serving/proto/seriatim/v1"
-TITLE = "# gRPC interface\n\nGenerated from `{folder}/*.proto`. How to call it: [serving](../serving.md) and, from Python, "
+TITLE = (
+    "# gRPC interface\n\nGenerated from `{folder}/*.proto`. How to call it: [serving](../serving.md) and, from Python, "
+)
 TITLE += "the [client](../client.md). A field marked optional tells absent from zero.\n"
 # Numbers of fields in descriptor.proto, of which the paths to comments are made.
 MESSAGES, ENUMS, SERVICES = 4, 5, 6
@@ -98,7 +100,9 @@ class _Commented:
         return f"{'#' * level} {name} {{#{anchor}}}\n\n" + "\n".join(lines) + "\n"
 
     def _field(self, message: DescriptorProto, path: Sequence[int], field: FieldDescriptorProto) -> tuple[str, ...]:
-        entry = next((one for one in message.nested_type if field.type_name.endswith(f".{message.name}.{one.name}")), None)
+        entry = next(
+            (one for one in message.nested_type if field.type_name.endswith(f".{message.name}.{one.name}")), None
+        )
         if entry is not None and entry.options.map_entry:
             words = f"map of {' to '.join(map(self._field_type, entry.field))}"
         else:

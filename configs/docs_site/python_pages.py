@@ -1,9 +1,9 @@
-"""The reference of the Python interface: one page a module with public names, read from the source, nothing imported."""
+"""The reference of the Python interface: one page a module with public names, read from the source, none imported."""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,11 +21,11 @@ class PublicModule:
 
     Attributes:
         name: dotted.
-        names: what it gives, sorted.
+        origins: what it gives, by name: each with the module in front that defines it.
     """
 
     name: str
-    names: tuple[str, ...]
+    origins: Mapping[str, str]
 
     @property
     def page(self) -> str:
@@ -38,18 +38,29 @@ def public_modules(root: Path) -> list[PublicModule]:
     found = []
     for package in PACKAGES:
         for path in sorted((root / package).rglob("__init__.py")):
-            names = _listed(ast.parse(path.read_text(encoding="utf-8")))
-            if names:
-                found.append(PublicModule(".".join(path.relative_to(root).parts[:-1]), names))
+            name = ".".join(path.relative_to(root).parts[:-1])
+            origins = _origins(name, ast.parse(path.read_text(encoding="utf-8")))
+            if origins:
+                found.append(PublicModule(name, origins))
     errors = ast.parse((root / f"{ERRORS}.py").read_text(encoding="utf-8"))
-    return [*found, PublicModule(ERRORS, tuple(sorted(n.name for n in errors.body if isinstance(n, ast.ClassDef))))]
+    classes = sorted(statement.name for statement in errors.body if isinstance(statement, ast.ClassDef))
+    return [*found, PublicModule(ERRORS, {name: f"{ERRORS}.{name}" for name in classes})]
 
 
-def python_page(module: PublicModule) -> str:
+def python_page(root: Path, module: PublicModule) -> str:
     """The page, in Markdown; mkdocstrings puts the docstrings in."""
-    options = yaml.safe_dump({"options": {"members": list(module.names)}}, indent=2)
-    indented = "\n".join(f"    {line}" for line in options.splitlines())
-    return f"# {module.name}\n\n::: {module.name}\n{indented}\n"
+    # What is named like a module below is taken for that module, unless it is asked for by itself.
+    below = root.joinpath(*module.name.split("."))
+    hidden = [name for name in module.origins if (below / f"{name}.py").exists()]
+    plain = [name for name in module.origins if name not in hidden]
+    alone = {"show_root_heading": True, "show_root_toc_entry": True, "show_root_full_path": False}
+    parts = [f"# {module.name}\n", _directive(module.name, {"members": plain})]
+    return "\n".join([*parts, *(_directive(module.origins[name], alone) for name in hidden)])
+
+
+def _directive(of: str, options: Mapping[str, Any]) -> str:
+    indented = "\n".join(f"    {line}" for line in yaml.safe_dump({"options": dict(options)}, indent=2).splitlines())
+    return f"::: {of}\n{indented}\n"
 
 
 def navigation(modules: Iterable[PublicModule]) -> list[dict[str, Any]]:
@@ -61,8 +72,13 @@ def navigation(modules: Iterable[PublicModule]) -> list[dict[str, Any]]:
     return [{package: pages} if len(pages) > 1 else pages[0] for package, pages in sections.items()]
 
 
-def _listed(module: ast.Module) -> tuple[str, ...]:
+def _origins(name: str, module: ast.Module) -> dict[str, str]:
+    """Names in a module's `__all__`, with where it imports each from."""
+    listed: list[str] = []
+    sources = {}
     for statement in module.body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__":
-            return tuple(ast.literal_eval(statement.value))
-    return ()
+            listed = ast.literal_eval(statement.value)
+        elif isinstance(statement, ast.ImportFrom):
+            sources |= {alias.asname or alias.name: f"{statement.module}.{alias.name}" for alias in statement.names}
+    return {each: sources.get(each, f"{name}.{each}") for each in listed}

@@ -30,23 +30,24 @@ PLAIN = {
 }
 UNIONS = (types.UnionType, typing.Union)
 SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
-INTRODUCTIONS = {
-    "pipeline": (
-        PipelineConfig,
-        "# Settings of a pipeline\n\nEvery key of the file that `seriatim run --config` reads. How they play together, with "
-        "examples, is told in [configuration](../configuration.md).\n",
-    ),
+INTRODUCTION = """# Settings of {of}
+
+Every key of the file that `{command} --config` reads. How they play together, with examples, is told in
+[{title}](../{page}).
+"""
+PAGES = {
+    "pipeline": (PipelineConfig, ("a pipeline", "seriatim run", "configuration", "configuration.md")),
     "service": (
         ServiceConfig,
-        "# Settings of the service\n\nEvery key of the file that `seriatim serve --config` reads. How they play together, "
-        "with examples, is told in [configuration of the service](../serving_configuration.md).\n",
+        ("the service", "seriatim serve", "configuration of the service", "serving_configuration.md"),
     ),
 }
 
 
 def settings_page(of: Literal["pipeline", "service"]) -> str:
     """The page, in Markdown: one table a section of the configuration."""
-    model, introduction = INTRODUCTIONS[of]
+    model, (name, command, title, page) = PAGES[of]
+    introduction = INTRODUCTION.format(of=name, command=command, title=title, page=page)
     return "\n".join([introduction, *_sections(model, "", "")])
 
 
