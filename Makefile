@@ -75,8 +75,8 @@ proto: setup ## generate the protocol code from serving/proto/
 	.venv/bin/python -m grpc_tools.protoc -I. -I.venv/lib/python3.10/site-packages --python_out=. --grpc_python_out=. serving/proto/seriatim/v1/*.proto
 
 docs: setup ## build the documentation site into site/, with reference pages made from the code
-	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --quiet --config-file configs/mkdocs.yml
-	@echo "open site/index.html, or serve it, so that the search works: .venv/bin/python -m http.server --directory site"
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --config-file configs/mkdocs.yml
+	@echo "open site/index.html"
 
 clean: ## remove the environment, caches and the built site; runs/, bundles/, data/ and image_cache/ stay
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis site

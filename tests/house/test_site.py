@@ -11,6 +11,8 @@ from urllib.parse import unquote, urlsplit
 import click
 import pytest
 import yaml
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
 
 import seriatim
 from configs.docs_site.docstrings import fenced, one_line_each
@@ -19,6 +21,7 @@ from configs.docs_site.python_pages import public_modules
 from pipelines.config import PipelineConfig
 from seriatim_config import Section
 from serving.config import ServiceConfig
+from tests.chromium import chromium, complaints
 from tests.house.modules import ROOT
 
 # MkDocs counts warnings and stops: `strict` is set in the file. The second line tells what the pages were made with.
@@ -128,6 +131,15 @@ def test_nothing_is_loaded_from_elsewhere(site):
 
 def test_no_table_is_left_as_text(site):
     assert not [name for name, shown in pages(site).items() if re.search(r"\|\s*:?---", "".join(shown.text))]
+
+
+def test_the_search_works_where_the_pages_are_opened_from_the_disk(site, tmp_path):
+    with chromium(tmp_path) as browser:
+        browser.get((site / "serving.html").as_uri())
+        browser.find_element(By.NAME, "query").send_keys("propensity")
+        found = WebDriverWait(browser, 60).until(lambda it: it.find_elements(By.CLASS_NAME, "md-search-result__item"))
+        assert "propensity" in found[0].get_attribute("textContent").lower()
+        assert not complaints(browser)
 
 
 def commands(command, context):
