@@ -9,7 +9,7 @@ export TF_CPP_MIN_LOG_LEVEL := 3
 export PYTHONWARNINGS := ignore
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run serve test coverage mutants bazel-test orchestrators check format bench proto clean
+.PHONY: help setup run serve test coverage mutants bazel-test orchestrators check format bench proto docs clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-13s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -81,5 +81,9 @@ bench: setup ## run the benchmarks that keep a time budget, three minutes each, 
 proto: setup ## generate the protocol code from serving/proto/
 	.venv/bin/python -m grpc_tools.protoc -I. -I.venv/lib/python3.10/site-packages --python_out=. --grpc_python_out=. serving/proto/seriatim/v1/*.proto
 
-clean: ## remove the environment and caches; runs/, bundles/, data/ and image_cache/ stay
-	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .mutants .coverage
+docs: setup ## build the documentation site into site/, with reference pages made from the code
+	@NO_MKDOCS_2_WARNING=1 .venv/bin/python -m mkdocs build --config-file configs/mkdocs.yml
+	@echo "open site/index.html"
+
+clean: ## remove the environment, caches and the built site; runs/, bundles/, data/ and image_cache/ stay
+	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .mutants .coverage site

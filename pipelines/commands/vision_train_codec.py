@@ -17,9 +17,11 @@ import click
     show_default=True,
     help="More means better pictures in more bytes.",
 )
-@click.option("--steps", type=click.IntRange(min=1), default=6000, show_default=True)
+@click.option("--steps", type=click.IntRange(min=1), default=6000, show_default=True, help="Batches to train on.")
 @click.option("--channels", type=click.IntRange(1, 4096), default=64, show_default=True, help="Of all inner layers.")
-@click.option("--latents", type=click.IntRange(1, 4096), default=96, show_default=True)
+@click.option(
+    "--latents", type=click.IntRange(1, 4096), default=96, show_default=True, help="Channels of what is coded."
+)
 @click.option("--decoder", help="Widths of the decoder's three inner layers, such as 32,16,16.")
 @click.option(
     "--activation",
@@ -32,7 +34,7 @@ import click
 @click.option("--patch", type=click.IntRange(min=64), default=128, show_default=True, help="Pixels; a multiple of 64.")
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=None, help="Of Adam.")
 @click.option("--max-images", type=click.IntRange(min=1), default=2000, show_default=True, help="To hold in memory.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights, patches and noise.")
 def train_codec(
     images: tuple[Path, ...],
     out: Path,

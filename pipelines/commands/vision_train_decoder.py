@@ -28,7 +28,7 @@ from pipelines.commands.vision_train_codec import three_widths
 @click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Patches a step.")
 @click.option("--patch", type=click.IntRange(min=64), default=128, show_default=True, help="Pixels; a multiple of 64.")
 @click.option("--max-images", type=click.IntRange(min=1), default=2000, show_default=True, help="To hold in memory.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights and patches.")
 def train_decoder(
     images: tuple[Path, ...],
     codec_folder: Path,

@@ -25,7 +25,7 @@ WIDTHS = "16,32,64,128"
 @click.option("--widths", default=WIDTHS, show_default=True, help="Channels of its levels, from the finest.")
 @click.option("--start", type=click.Path(path_type=Path), help="Train this sky.keras on, in place of a new network.")
 @click.option("--refine", is_flag=True, help="Fill unlabelled gaps and soften the masks' edges first.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of weights and batches.")
 def train_sky(
     photos: Path,
     out: Path,

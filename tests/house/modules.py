@@ -8,7 +8,8 @@ from pathlib import Path
 # Resolved, so that a build tool's tree of links still leads to the checkout itself.
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("pipelines", "ranking", "serving", "structured", "vision_components")
-FIRST_PARTY = (*PACKAGES, "benchmarks", "tests", "seriatim", "seriatim_commands", "seriatim_config", "seriatim_errors")
+COMMAND_LINE = ("seriatim", "seriatim_commands", "seriatim_config", "seriatim_errors")
+FIRST_PARTY = (*PACKAGES, "benchmarks", "configs", "tests", *COMMAND_LINE)
 
 MAY_IMPORT = {
     "ranking": {"ranking", "seriatim_errors"},
@@ -17,6 +18,7 @@ MAY_IMPORT = {
     "serving": {"serving", "seriatim_config", "seriatim_errors"},
     "pipelines": {*PACKAGES, "seriatim_commands", "seriatim_config", "seriatim_errors"},
     "benchmarks": {*PACKAGES, "benchmarks", "seriatim_errors"},
+    "configs": {"configs", "pipelines", "seriatim", "seriatim_config", "serving"},
     "seriatim": {"seriatim_commands", "seriatim_errors"},
     "seriatim_commands": set(),
     "seriatim_config": {"seriatim_config", "seriatim_errors"},
