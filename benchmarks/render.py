@@ -1,4 +1,4 @@
-"""`python -m benchmarks.render`: write docs/benchmarks.md from the result files; no figure is typed by hand."""
+"""`python -m benchmarks.render`: write docs/benchmarks.md, and tables and pictures of other pages, from the results."""
 
 from __future__ import annotations
 
@@ -10,15 +10,13 @@ from benchmarks.cascade_plot import FRONT, cascade_plot
 from benchmarks.closed_loop_plot import clicks_plot, wanted_plot
 from benchmarks.codec_plot import codec_plot
 from benchmarks.harness import RESULTS
-from benchmarks.ingest_plan import ingest_plan
 from benchmarks.off_policy_plot import off_policy_plot
+from benchmarks.page_tables import DOCS, PAGE_TABLES
 from benchmarks.prediction_plot import prediction_plot
 from benchmarks.structure_plot import structure_plot
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-SCALE_PAGE = PAGE.with_name("scale.md")
-MEASURED = "<!-- measured by benchmarks/ingest.py -->\n"
-PICTURES = Path(__file__).parents[1] / "docs" / "images"
+PAGE = DOCS / "benchmarks.md"
+PICTURES = DOCS / "images"
 # Result, its picture, and what draws it from the rows.
 DRAWN = (
     ("structured_prediction", "prediction_time.svg", prediction_plot),
@@ -45,10 +43,8 @@ def main() -> None:
     """Render every result file into the page."""
     sections = [_section(path) for path in sorted(RESULTS.glob("*.json"))]
     PAGE.write_text("\n".join([INTRODUCTION, *sections]), encoding="utf-8")
-    ingested = json.loads((RESULTS / "ingest.json").read_text(encoding="utf-8"))
-    before, _, rest = SCALE_PAGE.read_text(encoding="utf-8").partition(MEASURED)
-    _, _, after = rest.partition(MEASURED)
-    SCALE_PAGE.write_text(MEASURED.join([before, "\n" + ingest_plan(ingested["figures"]), after]), encoding="utf-8")
+    for table in PAGE_TABLES:
+        (DOCS / table.page).write_text(table.placed(), encoding="utf-8")
     for name, picture, draw in DRAWN:
         path = RESULTS / f"{name}.json"
         if path.exists():
