@@ -165,3 +165,27 @@ def test_one_version_everywhere():
     released = project.split(".dev")[0]
     assert f'version = "{released}"' in read(ROOT / "MODULE.bazel")
     assert f"## {released}" in read(ROOT / "CHANGELOG.md")
+
+
+@pytest.fixture(scope="module")
+def messages():
+    """The sources of pipelines, ranking and service, with strings that go over several lines in one piece."""
+    sources = [read(path) for package in ("pipelines", "ranking", "serving") for path in (ROOT / package).rglob("*.py")]
+    return re.sub(r'"\s*\n\s*f?"', "", "\n".join(sources))
+
+
+def test_messages_in_the_operations_handbook_are_the_programs(messages):
+    page = read(ROOT / "docs" / "operations.md").partition("## When things break")[2]
+    symptoms = [row.split(" | ")[0] for row in re.findall(r"^\| (.+) \|$", page, flags=re.MULTILINE)]
+    quoted = [text for symptom in symptoms for text in re.findall(r"`([^`]+ [^`]+)`", symptom)]
+    assert len(quoted) > 10
+    for text in quoted:
+        for piece in re.split(r"\.\.\.|\b[A-Z]+\b|\d+", text):
+            assert piece.strip(" ;:,()") in messages, text
+
+
+def test_metrics_that_documents_name_exist(messages):
+    for document in DOCUMENTS:
+        for name in re.findall(r"\bseriatim_[a-z_]+", read(document)):
+            base = re.sub(r"_(total|count|bucket|sum)$", "", name)
+            assert f'"{base}"' in messages or (ROOT / f"{name}.py").exists(), (document.name, name)
