@@ -1,4 +1,4 @@
-"""`python -m benchmarks.render`: write docs/benchmarks.md from the result files; no figure is typed by hand."""
+"""`python -m benchmarks.render`: write docs/benchmarks.md, and tables and pictures of other pages, from the results."""
 
 from __future__ import annotations
 
@@ -10,16 +10,13 @@ from benchmarks.cascade_plot import FRONT, cascade_plot
 from benchmarks.closed_loop_plot import clicks_plot, wanted_plot
 from benchmarks.codec_plot import codec_plot
 from benchmarks.harness import RESULTS
-from benchmarks.ingest_plan import ingest_plan
 from benchmarks.off_policy_plot import off_policy_plot
+from benchmarks.page_tables import DOCS, MUTANTS, PAGE_TABLES
 from benchmarks.prediction_plot import prediction_plot
 from benchmarks.structure_plot import structure_plot
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-SCALE_PAGE = PAGE.with_name("scale.md")
-MEASURED = "<!-- measured by benchmarks/{}.py -->\n"
-TESTING_PAGE = PAGE.with_name("testing.md")
-PICTURES = Path(__file__).parents[1] / "docs" / "images"
+PAGE = DOCS / "benchmarks.md"
+PICTURES = DOCS / "images"
 # Result, its picture, and what draws it from the rows.
 DRAWN = (
     ("structured_prediction", "prediction_time.svg", prediction_plot),
@@ -44,27 +41,15 @@ to `python -m benchmarks.torch_training`, which takes minutes on a GPU; `cascade
 
 def main() -> None:
     """Render every result file into the page."""
-    sections = [_section(path) for path in sorted(RESULTS.glob("*.json")) if path.stem != "mutants"]
+    sections = [_section(path) for path in sorted(RESULTS.glob("*.json")) if path.stem != MUTANTS]
     PAGE.write_text("\n".join([INTRODUCTION, *sections]), encoding="utf-8")
-    _replace_measured(SCALE_PAGE, "ingest", ingest_plan(_result("ingest")["figures"]))
-    _replace_measured(TESTING_PAGE, "mutants", _table(_result("mutants")["rows"]) + "\n\n")
+    for table in PAGE_TABLES:
+        (DOCS / table.page).write_text(table.placed(), encoding="utf-8")
     for name, picture, draw in DRAWN:
         path = RESULTS / f"{name}.json"
         if path.exists():
             rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
             (PICTURES / picture).write_text(draw(rows), encoding="utf-8")
-
-
-def _replace_measured(page: Path, name: str, text: str) -> None:
-    """Put the text between the page's two marks of this name."""
-    mark = MEASURED.format(name)
-    before, _, rest = page.read_text(encoding="utf-8").partition(mark)
-    _, _, after = rest.partition(mark)
-    page.write_text(mark.join([before, "\n" + text, after]), encoding="utf-8")
-
-
-def _result(name: str) -> dict[str, Any]:
-    return dict(json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")))
 
 
 def _section(path: Path) -> str:
