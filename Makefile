@@ -67,9 +67,10 @@ format: setup ## rewrite the sources in the agreed format
 	.venv/bin/ruff format .
 	.venv/bin/ruff check --fix .
 
-bench: setup ## run the benchmarks that keep a time budget, three minutes each, and rebuild docs/benchmarks.md
-	@for name in bench_gate_promise bench_serving_latency off_policy off_policy_traffic structured_prediction; do .venv/bin/python -m benchmarks.$$name --budget 3 || exit 1; done
-	@.venv/bin/python -m benchmarks.render
+MINUTES := 120
+
+bench: setup ## run all benchmarks in MINUTES together (default: 120), and rebuild docs/benchmarks.md; see its head
+	@.venv/bin/python -m benchmarks.all --budget $(MINUTES)
 
 dist: $(filter .tools/bin/uv,$(UV)) ## build wheel and sdist into dist/, with the locked versions as constraints beside them
 	@$(UV) build --quiet --out-dir dist

@@ -31,6 +31,7 @@ from serving.commands.rank import READY_LINE
 from serving.proto.seriatim.v1 import ranking_pb2
 from serving.runtime import SlateQuery, SlateRanker
 
+NEEDS = {"minutes": 6, "least": 4}
 CANDIDATES, SLATE_SIZE = 100, 10
 TURN, WARM_UP, TURNS = 40, 10, 40
 ROUNDS, LOAD_SECONDS = 5, 3.0
