@@ -31,6 +31,7 @@ from serving.runtime.base_ranker import BaseRanker
 from serving.runtime.gate import Gate
 from serving.runtime.seq2slate import Reading, Seq2Slate
 
+NEEDS = {"minutes": 3, "least": 0.5}
 TURN, WARM_UP, MAX_CALLS = 40, 10, 4000
 BUNDLES = ("--bundles", {"type": Path, "help": "folder with one bundle to serve; by default the reference bundle"})
 NAMES = {

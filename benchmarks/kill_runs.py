@@ -31,6 +31,7 @@ from serving.bundle import bundle_versions, open_bundle
 from serving.bundle.manifest import MANIFEST_FILE
 from serving.bundle.writer import PARTIAL_PREFIX
 
+NEEDS = {"minutes": 45, "least": 5, "small": ["--kills", "1", "--without-seq2slate"], "work": True}
 SCHEDULE = "killed"
 VICTIMS = ("scheduler", "run", "both")
 # What of the manifest says when a bundle was made; the checksums follow from the files, which are compared themselves.

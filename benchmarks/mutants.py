@@ -72,7 +72,18 @@ CORES = {
     ),
 }
 # Nothing but pytest itself: no limits of time, no parallel tests, and neither slow tests nor those of real data.
-PYTEST = ("-q", "-s", "-p", "no:timeout", "-p", "no:cacheprovider", "-o", "addopts=", "-m", "not slow and not real_data")
+PYTEST = (
+    "-q",
+    "-s",
+    "-p",
+    "no:timeout",
+    "-p",
+    "no:cacheprovider",
+    "-o",
+    "addopts=",
+    "-m",
+    "not slow and not real_data",
+)
 
 
 def main() -> None:

@@ -37,6 +37,7 @@ from ranking.rate_constraints import (
     realised_rate,
 )
 
+NEEDS = {"minutes": 60, "least": 3, "small": ["--letters", "A", "--runs", "1"], "data": ["binary"]}
 DATA = Path("../shared/data/binary")
 RECALL = 0.95
 CROSS_ENTROPY, WEIGHTED = "cross-entropy", "cross-entropy, classes alike"

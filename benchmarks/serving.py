@@ -32,6 +32,7 @@ from serving.commands.rank import READY_LINE
 from serving.proto.seriatim.v1 import ranking_pb2
 from serving.runtime import SlateQuery, SlateRanker
 
+NEEDS = {"minutes": 6, "least": 4}
 TURN, WARM_UP, TURNS = 40, 10, 40
 ROUNDS, LOAD_SECONDS = 5, 3.0
 CLIENTS = (1, 8, 32)

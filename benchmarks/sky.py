@@ -28,6 +28,7 @@ from vision_components.sky.network import SkyNetwork, load_network
 from vision_components.sky.photo import SkySettings, improve, refined_probability, sky_mask, sky_probability
 from vision_components.sky.resampling import resized_pixels
 
+NEEDS = {"minutes": 20, "least": 3, "small": ["--scenes", "2", "--photos", "4"], "data": ["camvid_sky"], "work": True}
 HEIGHT, WIDTH = 768, 1024
 MOST_STEPS, SPARE, REPEATS = 4000, 0.8, 15
 PROCESSOR = ", processor"

@@ -34,6 +34,13 @@ from vision_components.structure.figs import FigsSettings, figs
 from vision_components.structure.morphnet import MorphNetSettings, morphnet
 from vision_components.structure.prune import built
 
+NEEDS = {
+    "minutes": 120,
+    "least": 4,
+    "small": ["--images", "1000", "--seeds", "1", "--width", "8"],
+    "data": ["cifar10"],
+    "work": True,
+}
 WHOLE, UNIFORM, RANDOM = "whole network", "uniform multiplier", "random widths"
 FIGS, FIGS_KEPT, MORPHNET = "FiGS", "FiGS, weights kept", "MorphNet"
 METHODS = (UNIFORM, RANDOM, MORPHNET, FIGS, FIGS_KEPT)

@@ -39,6 +39,7 @@ from structured import (
 from structured.inference import Potentials, solve_relaxation
 from structured.mulan import MultiLabelSet, read_mulan
 
+NEEDS = {"minutes": 120, "least": 3, "small": ["--sets", "flags", "--seeds", "1"], "data": ["multilabel"]}
 DATA = Path("../shared/data/multilabel")
 SETS = ("flags", "emotions", "scene", "medical", "enron")
 # Beyond 12 labels training relaxes, which takes a thousand times as long as a forest: solved less closely.

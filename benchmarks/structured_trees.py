@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from benchmarks.harness import ONE_THREAD, parse_options, report
 
+NEEDS = {"minutes": 20, "data": ["multilabel"]}
 PLANTED = [(0, 1), (0, 2), (1, 3), (2, 4), (2, 5)]
 DRAWS, ROWS, TEST_ROWS = 4, 400, 4000
 RIDGE, TOLERANCE = 0.005, 0.003

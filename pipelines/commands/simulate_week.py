@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.closed_loop.settings import ARMS, BREAK_KINDS, REWARDS, WeekSettings
+from pipelines.commands.config_option import ConfigFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=Path), default=Path("configs/closed_loop.yaml"))
+@click.argument("config", type=ConfigFile(), default="closed_loop")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the week; the same goes on.")
 @click.option("--days", type=int, default=7, show_default=True, help="Days to live through.")
 @click.option("--requests-per-day", type=int, default=3000, show_default=True, help="Requests that a day brings.")
