@@ -16,6 +16,8 @@ from benchmarks.needs import all_needs
 from benchmarks.off_policy_plot import off_policy_plot
 from benchmarks.page_tables import DOCS, MUTANTS, PAGE_TABLES
 from benchmarks.prediction_plot import prediction_plot
+from benchmarks.ranking_plot import ranking_plot
+from benchmarks.rate_constraints_plot import rate_constraints_plot
 from benchmarks.structure_plot import structure_plot
 
 SCRIPTS = Path(__file__).parent
@@ -23,6 +25,8 @@ PAGE = DOCS / "benchmarks.md"
 PICTURES = DOCS / "images"
 # Result, its picture, and what draws it from the rows.
 DRAWN = (
+    ("ranking", "ranking.svg", ranking_plot),
+    ("rate_constraints", "rate_constraints.svg", rate_constraints_plot),
     ("structured_prediction", "prediction_time.svg", prediction_plot),
     ("cascades", "cascades.svg", cascade_plot),
     ("codec", "codec.svg", codec_plot),
