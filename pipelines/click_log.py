@@ -8,9 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.log_columns import WrongTypes
-from pipelines.piecewise_validation import PiecewiseValidation
-from pipelines.row_checks import (
+from pipelines.checked_logs.log_columns import WrongTypes
+from pipelines.checked_logs.piecewise_validation import PiecewiseValidation
+from pipelines.checked_logs.row_checks import (
     CONTEXT_PREFIX,
     ITEM_PREFIX,
     LABEL_COLUMNS,

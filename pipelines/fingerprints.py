@@ -20,13 +20,13 @@ from pipelines.locations import Location
 
 CODE_FOLDERS = ("components", "evaluation", "stages")
 CODE_FILES = (
+    "checked_logs/log_columns.py",
     "click_log.py",
     "examples.py",
     "hashed_split.py",
     "image_features.py",
     "item_catalogue.py",
     "items_in_common.py",
-    "log_columns.py",
     "picture_opening.py",
     "pictures.py",
     "thumbnails.py",

@@ -13,32 +13,20 @@ import pyarrow as pa
 import pyarrow.compute
 import pyarrow.parquet
 
-from pipelines import (
-    checked_log,
-    click_log,
-    hashed_split,
-    log_columns,
-    piecewise_validation,
-    prepared_split,
-    readers,
-    row_checks,
-    span_split,
-    spooled_files,
-    spooled_log,
-)
-from pipelines.checked_log import CheckedLog, write_bad_rows, write_discarded
+from pipelines import checked_logs, click_log, hashed_split, readers
+from pipelines.checked_logs.checked_log import CheckedLog, write_bad_rows, write_discarded
+from pipelines.checked_logs.prepared_split import PreparedSplit
+from pipelines.checked_logs.quarantine import MALFORMED_FILE, QUARANTINE_FILE, total_by_name
+from pipelines.checked_logs.row_checks import ROW_COLUMN
+from pipelines.checked_logs.span_split import SpanSplit, span_split, spans_of_run
+from pipelines.checked_logs.spooled_files import BUCKET_BYTES, EVALUATION, TRAIN, spool_files
+from pipelines.checked_logs.spooled_log import SpooledLog
 from pipelines.click_log import LABEL_COLUMNS, FeatureColumns, feature_columns
 from pipelines.config import DataConfig
 from pipelines.hashed_split import column_hash
-from pipelines.prepared_split import PreparedSplit
-from pipelines.quarantine import MALFORMED_FILE, QUARANTINE_FILE, total_by_name
 from pipelines.readers import LogFiles, resolve_files
 from pipelines.readers.files import companions
 from pipelines.report.span_metrics import SpansOfRun
-from pipelines.row_checks import ROW_COLUMN
-from pipelines.span_split import SpanSplit, spans_of_run
-from pipelines.spooled_files import BUCKET_BYTES, EVALUATION, TRAIN, spool_files
-from pipelines.spooled_log import SpooledLog
 from seriatim_errors import DataError
 
 SUMMARY_FILE, SPOOL = "summary.json", "spool"
@@ -102,7 +90,7 @@ def prepare_log(data: DataConfig, seed: int, root: Path, bucket_bytes: int = BUC
     partial.mkdir(parents=True)
     try:
         logs = spool_files(files, data, partial / SPOOL, bucket_bytes)
-        by_span = span_split.span_split(files, logs[TRAIN].sources)
+        by_span = span_split(files, logs[TRAIN].sources)
         prepared = PreparedLog(folder, fingerprint, **_prepared(logs, data, seed, partial, bucket_bytes, by_span))
         shutil.rmtree(partial / SPOOL)
     except DataError:
@@ -229,12 +217,9 @@ def _fingerprint(files: LogFiles, data: DataConfig, seed: int) -> str:
 
 def _reading_code() -> list[Path]:
     """Files whose change may change what is read: a log prepared by another release is prepared anew."""
-    modules = (
-        checked_log, click_log, hashed_split, log_columns, piecewise_validation, prepared_split, row_checks, span_split,
-        spooled_files, spooled_log,
-    )  # fmt: skip
-    files = [*(Path(str(module.__file__)) for module in modules), Path(__file__)]
-    return files + sorted(Path(readers.__file__).parent.glob("*.py"))
+    files = [Path(str(module.__file__)) for module in (click_log, hashed_split)]
+    packages = [Path(str(package.__file__)).parent for package in (checked_logs, readers)]
+    return [*files, Path(__file__), *sorted(file for package in packages for file in package.glob("*.py"))]
 
 
 def _read_summary(folder: Path) -> PreparedLog:

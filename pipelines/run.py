@@ -10,6 +10,7 @@ import yaml
 
 from pipelines.anomalies import read_anomalies
 from pipelines.catalogue_of_run import catalogue_of_run
+from pipelines.checked_logs.span_split import told_of_days
 from pipelines.config import PipelineConfig
 from pipelines.earlier_bundles import baseline_bundle, own_bundle
 from pipelines.evaluated_columns import require_evaluated_columns
@@ -27,7 +28,6 @@ from pipelines.report.metrics_parquet import write_tables
 from pipelines.report.run_folders import CONFIG_FILE
 from pipelines.run_lock import only_process_in
 from pipelines.simulation import SimulationSettings, simulated_format, write_marketplace
-from pipelines.span_split import told_of_days
 from pipelines.warm_start import warm_start_of
 
 LOG_FILE = "log.txt"

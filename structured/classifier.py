@@ -68,7 +68,7 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator, ABC):
     Args:
         ridge: lambda, weight of the squared weights; features are scaled to rows of mean squared length 1.
         pair_features: columns of X on which pair scores depend beside a constant, or "all"; None: on none.
-        max_iter: most passes over the rows a convex problem.
+        epochs: most passes over the rows a convex problem.
         tol: a convex problem is solved when its duality gap is at most this share of its value.
         random_state: fixes the fit.
         calibration_folds: folds on whose held-out rows the temperature of `predict_proba` is fitted, with the
@@ -79,14 +79,14 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator, ABC):
         self,
         ridge: float = 1e-3,
         pair_features: Sequence[int] | Literal["all"] | None = None,
-        max_iter: int = 100,
+        epochs: int = 100,
         tol: float = 0.01,
         random_state: int | np.random.RandomState | None = 0,
         calibration_folds: int = 3,
     ) -> None:
         self.ridge = ridge
         self.pair_features = pair_features
-        self.max_iter = max_iter
+        self.epochs = epochs
         self.tol = tol
         self.random_state = random_state
         self.calibration_folds = calibration_folds
@@ -128,7 +128,7 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator, ABC):
         self.coding_ = LabelCoding.of(labels)
         self.classes_ = self.coding_.classes[0] if self._single else list(self.coding_.classes)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        settings = LearningSettings(self.ridge, self.max_iter, self.tol, seed)
+        settings = LearningSettings(self.ridge, self.epochs, self.tol, seed)
         scaling = FeatureScaling.of(features)
         problem = self._problem(scaling.apply(features), labels)
         if problem.known.all():

@@ -12,11 +12,11 @@ from pipelines.commands.location_argument import as_location
 from seriatim_errors import DataError
 
 if TYPE_CHECKING:
-    from pipelines.checked_log import CheckedLog
+    from pipelines.checked_logs.checked_log import CheckedLog
+    from pipelines.checked_logs.log_facts import LogFacts
     from pipelines.click_log import FeatureColumns
     from pipelines.config import DataConfig
     from pipelines.locations import Location
-    from pipelines.log_facts import LogFacts
     from pipelines.readers import LogFiles
 
 FORMATS = ["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit", "event_log"]
@@ -56,12 +56,12 @@ def validate(
     is checked. Memory does not depend on the size of the log, whose rows lie in a temporary folder meanwhile
     (TMPDIR says where).
     """
-    from pipelines.checked_log import CheckedLog, write_bad_rows, write_discarded
+    from pipelines.checked_logs.checked_log import CheckedLog, write_bad_rows, write_discarded
+    from pipelines.checked_logs.log_facts import LogFacts
+    from pipelines.checked_logs.spooled_files import BUCKET_BYTES, TRAIN, spool_files
     from pipelines.click_log import feature_columns
     from pipelines.locations.mirror import local_copy
-    from pipelines.log_facts import LogFacts
     from pipelines.readers.files import COMPANION_PATTERNS
-    from pipelines.spooled_files import BUCKET_BYTES, TRAIN, spool_files
 
     with tempfile.TemporaryDirectory(prefix="seriatim-validate-") as temporary:
         folder = Path(temporary)
@@ -108,8 +108,8 @@ def _asked_for(
 
 
 def _files(data: DataConfig) -> LogFiles:
+    from pipelines.checked_logs.span_split import spans_of_run, told_of_days
     from pipelines.readers import LogFiles, resolve_files
-    from pipelines.span_split import spans_of_run, told_of_days
 
     if data.spans is None:
         return LogFiles((data.path.local,))
@@ -123,7 +123,7 @@ def _copy(written: Path, quarantine: Path) -> None:
     """The files of an earlier validation are replaced."""
     import shutil
 
-    from pipelines.quarantine import QUARANTINE_FILES
+    from pipelines.checked_logs.quarantine import QUARANTINE_FILES
 
     try:
         quarantine.mkdir(parents=True, exist_ok=True)

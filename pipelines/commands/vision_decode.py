@@ -26,6 +26,6 @@ def decode(files: tuple[Path, ...], codec_folder: Path, out: Path, overwrite: bo
     from pipelines.commands.vision_progress import through_codec, without_notices
 
     without_notices()
-    from pipelines.coded_pictures import decode_pictures
+    from pipelines.vision_jobs.coded_pictures import decode_pictures
 
     through_codec(decode_pictures, "decoding", codec_folder, runtime, list(files), out, overwrite)

@@ -19,7 +19,7 @@ def encode(images: tuple[Path, ...], codec_folder: Path, out: Path, overwrite: b
     from pipelines.commands.vision_progress import through_codec, without_notices
 
     without_notices()
-    from pipelines.coded_pictures import encode_pictures
+    from pipelines.vision_jobs.coded_pictures import encode_pictures
     from vision_components.codec.pictures import pictures_below
 
     paths = pictures_below(list(images))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from rich.console import Console
 
-    from pipelines.coded_pictures import CodedFile
+    from pipelines.vision_jobs.coded_pictures import CodedFile
     from vision_components.codec import TrainingState
 
 
@@ -70,7 +70,7 @@ def pictures_told(
     Raises:
         DataError: a path does not exist, or no picture is left.
     """
-    from pipelines.training_pictures import read_training_pictures
+    from pipelines.vision_jobs.training_pictures import read_training_pictures
 
     found = read_training_pictures(images, patch, most, seed)
     for line in found.left_out:

@@ -17,7 +17,7 @@ def recode(catalogue: Path, codec_folder: Path, out: Path, column: str) -> None:
     from rich.console import Console
     from rich.progress import Progress
 
-    from pipelines.recoded_catalogue import recode_catalogue
+    from pipelines.vision_jobs.recoded_catalogue import recode_catalogue
     from vision_components.codec import load_codec
 
     console = Console(highlight=False, soft_wrap=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from pipelines.network_search import Found
+    from pipelines.vision_jobs.network_search import Found
 
 
 @click.command()
@@ -83,8 +83,8 @@ def search(model: Path, images: Path, out: Path, finish_epochs: int | None, **gi
     # Before TensorFlow is imported, which tells the terminal what it was built for.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     warnings.filterwarnings("ignore", category=FutureWarning)
-    from pipelines.labelled_images import read_labelled_images
-    from pipelines.network_search import SearchChoices, load_network, search_network
+    from pipelines.vision_jobs.labelled_images import read_labelled_images
+    from pipelines.vision_jobs.network_search import SearchChoices, load_network, search_network
     from seriatim_errors import DataError
 
     given["finish"] = given["finish"] or ("scratch" if given["method"] == "morphnet" else "fine-tune")

@@ -39,7 +39,7 @@ def sky(
     """Improve the skies of IMAGES; a photo without sky is copied as it is."""
     from rich.progress import Progress
 
-    from pipelines.sky_folder import improve_files
+    from pipelines.vision_jobs.sky_folder import improve_files
     from vision_components.sky import EffectSettings, SkySettings, load_network
 
     effects = EffectSettings(denoise, darkening, contrast, white_balance)

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from pipelines.commands.vision_patch_options import on_patches
+
 
 @click.command("train-codec")
 @click.argument("images", type=click.Path(path_type=Path), nargs=-1, required=True)
@@ -30,11 +32,8 @@ import click
     show_default=True,
     help="Of encoder and decoder.",
 )
-@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Patches a step.")
-@click.option("--patch", type=click.IntRange(min=64), default=128, show_default=True, help="Pixels; a multiple of 64.")
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=None, help="Of Adam.")
-@click.option("--max-images", type=click.IntRange(min=1), default=2000, show_default=True, help="To hold in memory.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights, patches and noise.")
+@on_patches
 def train_codec(
     images: tuple[Path, ...],
     out: Path,

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from pipelines.commands.vision_patch_options import on_patches
 from pipelines.commands.vision_train_codec import three_widths
 
 
@@ -25,10 +26,7 @@ from pipelines.commands.vision_train_codec import three_widths
     "--activation", type=click.Choice(["gdn", "gdn1", "relu"]), default="gdn1", show_default=True, help="For --decoder."
 )
 @click.option("--steps", type=click.IntRange(min=20), default=6000, show_default=True, help="Of search and training.")
-@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Patches a step.")
-@click.option("--patch", type=click.IntRange(min=64), default=128, show_default=True, help="Pixels; a multiple of 64.")
-@click.option("--max-images", type=click.IntRange(min=1), default=2000, show_default=True, help="To hold in memory.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights and patches.")
+@on_patches
 def train_decoder(
     images: tuple[Path, ...],
     codec_folder: Path,

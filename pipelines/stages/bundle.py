@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -33,6 +32,7 @@ from serving.bundle import (
     write_bundle,
 )
 from serving.bundle.manifest import Stage
+from serving.bundle.writer import copy_files
 from serving.runtime import Decoding, Slate, SlateRanker
 
 # Scores of so many requests place a decile to within a hundredth of the distribution.
@@ -76,13 +76,7 @@ def draft_bundle(
 
     Evaluation ranks with it; `build_bundle` seals what passed.
     """
-    for name, source in _files(stages).items():
-        destination = folder / name
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, destination)
-        else:
-            shutil.copyfile(source, destination)
+    copy_files(_files(stages), folder)
     manifest = Manifest(
         version=provenance.version,
         name=config.name,

@@ -82,6 +82,17 @@ def publish(partial: Path, target: Path) -> None:
     _flush(target.parent)
 
 
+def copy_files(files: Mapping[str, Path], folder: Path) -> None:
+    """Copy files and folders to the paths in `folder` by which they are named."""
+    for name, source in files.items():
+        destination = folder / name
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, destination)
+        else:
+            shutil.copyfile(source, destination)
+
+
 def file_entry(path: Path) -> FileEntry:
     """Checksum and size of a file."""
     digest = hashlib.sha256()
@@ -100,13 +111,7 @@ def _validated(manifest: Manifest) -> Manifest:
 
 
 def _fill(partial: Path, manifest: Manifest, files: Mapping[str, Path], golden: GoldenRequests) -> None:
-    for name, source in files.items():
-        destination = partial / name
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        if source.is_dir():
-            shutil.copytree(source, destination)
-        else:
-            shutil.copyfile(source, destination)
+    copy_files(files, partial)
     golden.save(partial / GOLDEN_FILE)
     for part, name in manifest.named_files:
         if not (partial / name).is_file():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -10,7 +9,7 @@ from pydantic import ValidationError
 
 from seriatim_errors import BundleError
 from serving.bundle.manifest import first_mistake
-from serving.bundle.writer import file_entry, publishing
+from serving.bundle.writer import copy_files, file_entry, publishing
 from serving.images.golden import GoldenImages
 from serving.images.manifest import CASCADE_FILE, CascadeManifest
 from serving.images.reader import GOLDEN_FILE
@@ -40,9 +39,7 @@ def write_cascade(root: Path, manifest: CascadeManifest, files: Mapping[str, Pat
         if stage.file not in files:
             raise BundleError(f"cascade {manifest.version}: a stage names {stage.file}, which is not given")
     with publishing(root, manifest.version, "cascade") as partial:
-        for name, source in files.items():
-            (partial / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, partial / name)
+        copy_files(files, partial)
         golden.save(partial / GOLDEN_FILE)
         entries = {name: file_entry(partial / name) for name in sorted([*files, GOLDEN_FILE])}
         sealed = manifest.model_copy(update={"files": entries})

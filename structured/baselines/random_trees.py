@@ -26,7 +26,7 @@ class RandomTreeEnsemble(MultiLabelEnsemble):
     """Structural SVMs over random spanning trees; each label takes the state of the highest mean max-marginal.
 
     Args:
-        ridge, pair_features, max_iter, tol: as in `PairwiseClassifier`.
+        ridge, pair_features, epochs, tol: as in `PairwiseClassifier`.
         n_estimators: how many.
         random_state: fixes the trees and the fits.
     """
@@ -35,14 +35,14 @@ class RandomTreeEnsemble(MultiLabelEnsemble):
         self,
         ridge: float = 1e-3,
         pair_features: Sequence[int] | Literal["all"] | None = None,
-        max_iter: int = 100,
+        epochs: int = 100,
         tol: float = 0.01,
         random_state: int = 0,
         n_estimators: int = 10,
     ) -> None:
         self.ridge = ridge
         self.pair_features = pair_features
-        self.max_iter = max_iter
+        self.epochs = epochs
         self.tol = tol
         self.random_state = random_state
         self.n_estimators = n_estimators
@@ -62,7 +62,7 @@ class RandomTreeEnsemble(MultiLabelEnsemble):
         for index in range(self.n_estimators):
             tree = maximum_spanning_forest(edges, rng.random(len(edges)), labels.shape[1])
             member = GivenGraph(
-                edges[tree], self.ridge, self.pair_features, self.max_iter, self.tol, self.random_state + index, 0
+                edges[tree], self.ridge, self.pair_features, self.epochs, self.tol, self.random_state + index, 0
             )
             member.fit(X, labels)
             self.members_.append(member)

@@ -37,6 +37,11 @@ def test_every_helper_of_tests_is_used():
     assert not [helper.place for helper in helpers if not is_used(helper)]
 
 
+def test_no_test_imports_another():
+    found = {path.name: used_by(path) for path in written_files(["tests"]) if path.match("test_*.py")}
+    assert not {name: users for name, users in found.items() if users}, "what tests share belongs in a file of its own"
+
+
 @pytest.mark.parametrize("path", LISTS, ids=lambda path: str(path.parent.relative_to(ROOT)))
 def test_a_package_lists_exactly_what_it_offers(path):
     imported = [name for name, module in import_sources(path).items() if module.split(".")[0] in PACKAGES]

@@ -3,8 +3,8 @@
 import pyarrow as pa
 import pytest
 
-from pipelines import bucket_files
-from pipelines.bucket_files import BucketFiles
+from pipelines.checked_logs import bucket_files
+from pipelines.checked_logs.bucket_files import BucketFiles
 
 
 @pytest.mark.parametrize("most_open", [1, 2, 100])

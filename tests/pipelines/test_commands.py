@@ -10,7 +10,7 @@ import pyarrow.parquet
 import pytest
 from click.testing import CliRunner
 
-from pipelines import spooled_files
+from pipelines.checked_logs import spooled_files
 from pipelines.commands.run import catalogue_is_simulated
 from pipelines.commands.simulate import simulate
 from pipelines.commands.validate import validate

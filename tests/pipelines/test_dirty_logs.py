@@ -11,10 +11,10 @@ import pyarrow.csv
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.checked_logs.quarantine import MALFORMED_REASON
 from pipelines.click_log import validate
 from pipelines.config import DataConfig
 from pipelines.ingest import prepare_log
-from pipelines.quarantine import MALFORMED_REASON
 from pipelines.readers import pieces, read_log
 from seriatim_errors import DataError
 from serving.events import EventLog

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines.labelled_images import read_labelled_images, split_rows
+from pipelines.vision_jobs.labelled_images import read_labelled_images, split_rows
 from seriatim_errors import DataError
 
 

@@ -124,13 +124,14 @@ def test_model_analysis_finds_elsewhere_what_it_finds_in_one_process(root, first
 
 
 def workers():
-    """Command lines of the workers that this process, or one that it started, has left running."""
+    """Command lines of the workers that this process, or one that it started, has left running; a pool keeps its own."""
     found, parents = [], [os.getpid()]
     while parents:
         children = Path(f"/proc/{parents.pop()}/task").glob("*/children")
         numbers = [number for listed in children for number in listed.read_text().split()]
-        found += [Path(f"/proc/{number}/cmdline").read_text() for number in numbers]
-        parents += numbers
+        commands = {number: Path(f"/proc/{number}/cmdline").read_text() for number in numbers}
+        found += commands.values()
+        parents += [number for number, command in commands.items() if "worker_pool_main" not in command]
     return [command for command in found if "sdk_worker" in command]
 
 

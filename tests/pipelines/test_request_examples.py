@@ -6,9 +6,9 @@ import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 
+from pipelines.checked_logs.prepared_split import PreparedSplit
 from pipelines.components import request_examples
 from pipelines.components.request_examples import request_batches, shards_of, write_shard
-from pipelines.prepared_split import PreparedSplit
 from tests.pipelines.logs import small_log
 
 

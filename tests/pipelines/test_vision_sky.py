@@ -9,9 +9,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from pipelines import sky_folder
 from pipelines.commands.vision import vision
 from pipelines.commands.vision_train_sky import train_sky
+from pipelines.vision_jobs import sky_folder
 from seriatim_errors import DataError
 from vision_components.sky import SkyNetwork
 
@@ -170,6 +170,6 @@ def test_widths_that_are_no_numbers_are_named(tmp_path):
 
 
 def test_improving_photos_needs_no_tensorflow():
-    program = "import pipelines.sky_folder, vision_components.sky, sys; print('tensorflow' in sys.modules)"
+    program = "import pipelines.vision_jobs.sky_folder, vision_components.sky, sys; print('tensorflow' in sys.modules)"
     shown = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "False"

@@ -227,7 +227,7 @@ def test_bad_input_is_refused_by_name(change, message, data):
     ("settings", "error", "message"),
     [
         ({"ridge": 0}, TrainingError, "ridge is 0"),
-        ({"max_iter": 0}, TrainingError, "max_iter is 0"),
+        ({"epochs": 0}, TrainingError, "epochs is 0"),
         ({"tol": 1.0}, TrainingError, "tol is 1.0"),
         ({"growth": 1.0}, TrainingError, "growth is 1.0"),
         ({"rounds": 0}, TrainingError, "rounds is 0"),
@@ -266,7 +266,7 @@ def test_what_needs_a_forest_says_so(data):
 
 
 def test_it_keeps_scikit_learns_contract_but_for_what_joint_labels_and_unknown_ones_change():
-    quick = CRANKClassifier(ridge=0.1, max_iter=3, calibration_folds=2)
+    quick = CRANKClassifier(ridge=0.1, epochs=3, calibration_folds=2)
     outcomes = check_estimator(quick, on_fail=None)
     failed = {outcome["check_name"] for outcome in outcomes if outcome["status"] == "failed"}
     # The class -1 means unknown here; and the best labeling as a whole is not each label's likelier state.

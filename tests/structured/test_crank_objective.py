@@ -121,7 +121,7 @@ def test_a_cold_start_collapses_where_a_warm_one_keeps_the_tree():
 
 def test_without_weight_it_is_an_ordinary_structural_svm():
     problem = random_problem(3)
-    learning = LearningSettings(ridge=0.05, tol=1e-4, max_iter=400)
+    learning = LearningSettings(ridge=0.05, tol=1e-4, epochs=400)
     plain = solve_structured_svm(problem, learning)
     fit = fit_crank(problem, learning, CrankSettings(rank_weight=0.0))
     assert len(fit.history) == 1
@@ -143,7 +143,7 @@ def test_permuting_labels_permutes_the_solution():
     problem = random_problem(7, rows=25, labels=4)
     order = np.array([2, 0, 3, 1])
     turned = problem_of(problem.design.values[:, :-1], problem.labels[:, order])
-    learning = LearningSettings(ridge=0.1, tol=1e-6, max_iter=3000)
+    learning = LearningSettings(ridge=0.1, tol=1e-6, epochs=3000)
     first, second = solve_structured_svm(problem, learning).weights, solve_structured_svm(turned, learning).weights
     assert second.unary == pytest.approx(first.unary[:, order], abs=5e-3)
     norms = {tuple(edge): norm for edge, norm in zip(problem.edges.tolist(), first.group_norms(), strict=True)}
@@ -177,7 +177,7 @@ def test_the_relaxed_hinge_is_at_least_the_exact_one(states, kind, monkeypatch):
 @pytest.mark.parametrize(("states", "labels"), [(2, 4), (3, 3)])
 def test_the_duality_gap_closes_and_weights_beat_their_neighbours(states, labels):
     problem = random_problem(4, labels=labels, states=states)
-    learning = LearningSettings(ridge=0.1, tol=1e-4, max_iter=2000)
+    learning = LearningSettings(ridge=0.1, tol=1e-4, epochs=2000)
     solution = solve_structured_svm(problem, learning)
     assert 0 <= solution.gap <= 1e-4 * solution.primal
     oracle, rng = Oracle(problem), np.random.default_rng(0)

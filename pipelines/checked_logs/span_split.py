@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.piecewise_validation import codes_of
+from pipelines.checked_logs.piecewise_validation import codes_of
+from pipelines.checked_logs.row_checks import ROW_COLUMN
 from pipelines.readers import LogFiles
 from pipelines.readers.read_logs import Source
 from pipelines.readers.spans import SpanWindow, midnight
 from pipelines.report.span_metrics import SpanOfRun, SpansOfRun
-from pipelines.row_checks import ROW_COLUMN
 
 MOST_NAMED = 3
 

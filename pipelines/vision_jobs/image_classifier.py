@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.labelled_images import LabelledImages
+from pipelines.vision_jobs.labelled_images import LabelledImages
 from seriatim_errors import DataError
 
 if TYPE_CHECKING:

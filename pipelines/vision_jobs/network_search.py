@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from pipelines.classifier import Classifier
-from pipelines.labelled_images import LabelledImages, split_rows
+from pipelines.vision_jobs.image_classifier import Classifier
+from pipelines.vision_jobs.labelled_images import LabelledImages, split_rows
 from seriatim_errors import DataError
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from pipelines.piecewise_validation import codes_of
+from pipelines.checked_logs.piecewise_validation import codes_of
 
 REQUESTS_PER_ROW_GROUP = 512
 

@@ -12,8 +12,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipelines.log_columns import WrongTypes
-from pipelines.row_checks import REASON_COLUMN, ROW_COLUMN, FeatureColumns, RowChecks, checked_rows, feature_columns
+from pipelines.checked_logs.log_columns import WrongTypes
+from pipelines.checked_logs.row_checks import (
+    REASON_COLUMN,
+    ROW_COLUMN,
+    FeatureColumns,
+    RowChecks,
+    checked_rows,
+    feature_columns,
+)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.bucket_files import BucketFiles
-from pipelines.log_columns import WrongTypes
-from pipelines.piecewise_validation import PiecewiseValidation
-from pipelines.quarantine import (
+from pipelines.checked_logs.bucket_files import BucketFiles
+from pipelines.checked_logs.log_columns import WrongTypes
+from pipelines.checked_logs.piecewise_validation import PiecewiseValidation
+from pipelines.checked_logs.quarantine import (
     DISCARDED_FILE,
     MALFORMED_FILE,
     MALFORMED_REASON,
@@ -23,9 +23,9 @@ from pipelines.quarantine import (
     with_files,
     write_pieces,
 )
+from pipelines.checked_logs.row_checks import REASON_COLUMN, ROW_COLUMN
+from pipelines.checked_logs.spooled_log import SpooledLog
 from pipelines.readers.read_logs import DISCARDED_SCHEMA, MALFORMED_SCHEMA, concatenate_tables
-from pipelines.row_checks import REASON_COLUMN, ROW_COLUMN
-from pipelines.spooled_log import SpooledLog
 
 # Bad rows are put in order in this many stretches of the log, or in stretches of this many rows.
 STRETCHES, LEAST_ROWS = 500, 1 << 16

@@ -9,12 +9,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from pipelines.bucket_files import BucketFiles
+from pipelines.checked_logs.bucket_files import BucketFiles
+from pipelines.checked_logs.log_columns import text_column
+from pipelines.checked_logs.row_checks import ROW_COLUMN, decoded, require_columns
 from pipelines.hashed_split import column_hash
-from pipelines.log_columns import text_column
 from pipelines.readers.pieces import Piece
 from pipelines.readers.read_logs import ReadLog, Source, concatenate_tables, malformed_lines
-from pipelines.row_checks import ROW_COLUMN, decoded, require_columns
 
 # Of no use to anybody as the seed of a split, from which the buckets are to be independent.
 BUCKET_SEED = 7_305_411_926

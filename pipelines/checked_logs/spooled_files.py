@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from pipelines.checked_logs.row_checks import decoded, require_columns
+from pipelines.checked_logs.spooled_log import SpooledLog
 from pipelines.click_log import NO_ROWS
 from pipelines.config import DataConfig
 from pipelines.readers import LogFiles, log_pieces
 from pipelines.readers.read_logs import concatenate, require_same_columns
-from pipelines.row_checks import decoded, require_columns
-from pipelines.spooled_log import SpooledLog
 from seriatim_errors import DataError
 
 TRAIN, EVALUATION = "train", "eval"

@@ -1,0 +1,1 @@
+"""What `seriatim vision` does with images and networks by themselves, outside a run."""
