@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--first-requests", type=int, default=600, show_default=True, help="In the first bundle's log.")
 @click.option("--arm", "arms", type=click.Choice(ARMS), multiple=True, help="Which to run.  [default: all]")
 @click.option("--drift", type=float, default=1.0, show_default=True, help="How far tastes change: 0 to 1.")
-@click.option("--exploration-share", type=float, default=0.05, show_default=True, help="Share of random slates, where one explores.")
+@click.option("--exploration-share", type=float, default=0.05, show_default=True, help="Of random slates.")
 @click.option("--break-day", type=int, help="The night after this day goes wrong.")
 @click.option(
     "--break-kind", type=click.Choice(BREAK_KINDS), default="all_labels", show_default=True, help="What goes wrong."

@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 import seriatim
-from configs.docs_site.docstrings import fenced, one_line_each
+from configs.docs_site.docstrings import bounded, fenced, one_line_each
 from configs.docs_site.links import page_of_source, within_site
 from configs.docs_site.python_pages import public_modules
 from pipelines.config import PipelineConfig
@@ -51,16 +51,17 @@ def site(built):
 
 
 class Page(html.parser.HTMLParser):
-    """What a page of the site holds: ids, links with what they are for, and text outside code blocks."""
+    """What a page of the site holds: ids, tags, links with their tags, and the text outside code blocks."""
 
     def __init__(self, path):
         super().__init__()
-        self.ids, self.targets, self.text, self.blocks = set(), [], [], 0
+        self.ids, self.tags, self.targets, self.text, self.blocks = set(), set(), [], [], 0
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attrs):
         given = dict(attrs)
         self.ids.add(given.get("id"))
+        self.tags.add(tag)
         self.targets += [(tag, given[name]) for name in ("href", "src") if name in given]
         self.blocks += tag in ("pre", "script", "style")
 
@@ -199,6 +200,7 @@ def test_every_public_name_is_in_the_reference(site, module):
     shown = page((site / module.page).with_suffix(".html"))
     lost = [name for name, origin in module.origins.items() if not {f"{module.name}.{name}", origin} & shown.ids]
     assert not lost
+    assert "blockquote" not in shown.tags
 
 
 LINKS = (
@@ -218,8 +220,9 @@ def test_links_out_of_the_documentation_lead_to_pages_or_become_text(tmp_path):
     assert within_site(tmp_path, "readme.md", "[b](docs/sky.md)") == "[b](sky.md)"
 
 
-def test_examples_in_docstrings_are_fenced_and_shared_arguments_parted():
+def test_examples_in_docstrings_are_fenced_bounds_are_no_quotations_and_shared_arguments_parted():
     assert fenced("a\n\n>>> f(1)\n2\n\nb") == "a\n\n```pycon\n>>> f(1)\n2\n```\n\nb"
+    assert bounded("Args:\n    a, b: >= 1.\n    c: a > b") == "Args:\n    a, b: \\>= 1.\n    c: a > b"
     given = "Text, more: x\n\nArgs:\n    a, b: as\n        there.\n    c: d, e: f\n\nReturns:\n    a, b: both"
     parted = "    a: as\n        there.\n    b: as\n        there.\n    c: d, e: f\n"
     assert one_line_each(given) == f"Text, more: x\n\nArgs:\n{parted}\nReturns:\n    a, b: both"
