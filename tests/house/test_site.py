@@ -211,13 +211,16 @@ LINKS = (
 def test_links_out_of_the_documentation_lead_to_pages_or_become_text(tmp_path):
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "tests").mkdir()
-    (tmp_path / "benchmarks" / "sky.py").touch()
+    for name in ("benchmarks/sky.py", "README.md"):
+        (tmp_path / name).touch()
     assert page_of_source("benchmarks/sky.py") == "source/benchmarks/sky.py.md"
     assert within_site(tmp_path, "sky.md", LINKS) == (
-        "[a](serving.md#x) [b](source/benchmarks/sky.py.md) [c](readme.md) ![d](images/sky.jpg) e [f](https://g.h)"
+        "[a](serving.md#x) [b](source/benchmarks/sky.py.md) [c](project/readme.md) ![d](images/sky.jpg) e [f](https://g.h)"
     )
+    code = "```python\ndraw[0](rows)\n```\n`[b](rows)`"
+    assert within_site(tmp_path, "project/readme.md", code) == code
     assert within_site(tmp_path, "users/a.md", "[b](../../benchmarks/sky.py)") == "[b](../source/benchmarks/sky.py.md)"
-    assert within_site(tmp_path, "readme.md", "[b](docs/sky.md)") == "[b](sky.md)"
+    assert within_site(tmp_path, "project/readme.md", "[b](docs/sky.md)") == "[b](../sky.md)"
 
 
 def test_examples_in_docstrings_are_fenced_bounds_are_no_quotations_and_shared_arguments_parted():
