@@ -164,6 +164,14 @@ def test_every_command_and_every_option_is_in_the_reference(site):
             assert option.help.split("  [")[0] in section.replace("\n", " ") or "`" in option.help
 
 
+def test_the_reference_of_an_option_tells_default_limits_and_choices(site):
+    text = "".join(page(site / "reference" / "commands.html").text)
+    assert "\n--requests INTEGER\n3000\nRequests in the log. At least 10.\n" in text
+    assert "\n--format CHOICE\nparquet\nOf the log and the catalogue. One of parquet, csv, jsonl.\n" in text
+    assert "\n--finish-epochs INTEGER\nas of the search\nOf that training. At least 1.\n" in text
+    assert "\n--config PATH\nrequired\n" in text
+
+
 def keys(model, prefix=""):
     for name, field in model.model_fields.items():
         kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
