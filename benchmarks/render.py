@@ -130,10 +130,10 @@ def _budget(result: dict[str, Any]) -> str:
 
 def _table(rows: list[dict[str, Any]]) -> str:
     heads = list(rows[0])
-    cells = [heads, *([_shown(row[head]) for head in heads] for row in rows)]
-    # A bar within a cell would end it.
-    first, *body = ["| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in cells]
-    return "\n".join([first, "|" + "---|" * len(heads), *body])
+    body = ["| " + " | ".join(_shown(row[head]) for head in heads) + " |" for row in rows]
+    return "\n".join(
+        ["| " + " | ".join(head.replace("|", "\\|") for head in heads) + " |", "|" + "---|" * len(heads), *body]
+    )
 
 
 def _shown(value: Any) -> str:

@@ -13,7 +13,9 @@ from seriatim_config import Section
 class SliceConfig(Section):
     """A column whose values, or ranges of values, are slices of the requests."""
 
-    column: str = Field(min_length=1, description="A context column of the log.")
+    column: str = Field(
+        min_length=1, description="A column of the log: the context's for slices, the items' for groups."
+    )
     buckets: int | None = Field(None, ge=2, le=100, description="Slices with about as many requests each.")
     bounds: tuple[Annotated[float, Field(allow_inf_nan=False)], ...] = Field(
         (), max_length=99, description="Where one slice ends and the next begins, rising."

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import click
 
-from configs.docs_site.tables import code, table
+from configs.docs_site.tables import code, table, words
 from seriatim import cli
 
 TITLE = "# Commands\n\nEvery command answers `--help`. What ends a command, and with which status, is told in the "
 TITLE += "[architecture](../architecture.md).\n"
+# A default that click cannot show stands at the end of the help, as click would write it.
+TOLD_DEFAULT = re.compile(r"\s*\[default: (.*)\]$")
 HEAD = ("argument or option", "default", "meaning")
 
 
@@ -38,7 +41,7 @@ def _section(command: click.Command, context: click.Context) -> str:
         raise ValueError(f"{path} has no docstring; write one, it is the command's help")
     usage = " ".join([path, *command.collect_usage_pieces(context)])
     level = max(2, len(path.split()))
-    parts = [f"{'#' * level} {path}", command.help, f"```text\n{usage}\n```"]
+    parts = [f"{'#' * level} {path}", words(command.help), f"```text\n{usage}\n```"]
     shown = [each for each in command.params if not getattr(each, "hidden", False)]
     if shown:
         rows = [(_names(each, context), _default(each), _meaning(each, path)) for each in shown]
@@ -61,13 +64,15 @@ def _default(parameter: click.Parameter) -> str:
     given = parameter.to_info_dict()["default"]
     if parameter.required:
         return "required"
-    if given is None or given is False or given == () or callable(given):
+    if told := TOLD_DEFAULT.search(_help(parameter)):
+        return told[1]
+    if given is None or given is False or given in ("", ()) or callable(given):
         return ""
     return ", ".join(code(str(one)) for one in (given if isinstance(given, tuple) else (given,)))
 
 
 def _meaning(parameter: click.Parameter, path: str) -> str:
-    said = [getattr(parameter, "help", None) or ""]
+    said = [words(TOLD_DEFAULT.sub("", _help(parameter)))]
     if isinstance(parameter, click.Option) and not said[0]:
         raise ValueError(f"{path} {parameter.opts[0]} has no help; give it some")
     if isinstance(parameter.type, click.Choice):
@@ -77,6 +82,10 @@ def _meaning(parameter: click.Parameter, path: str) -> str:
     if getattr(parameter, "multiple", False):
         said.append("May be given often.")
     return " ".join(filter(None, said))
+
+
+def _help(parameter: click.Parameter) -> str:
+    return getattr(parameter, "help", None) or ""
 
 
 def _limits(limited: click.IntRange | click.FloatRange) -> Iterator[str]:

@@ -9,6 +9,7 @@ import griffe
 
 # Lines from a prompt up to the next blank line, all indented alike.
 SESSION = re.compile(r"^(?P<indent> *)>>> .*(?:\n(?P=indent)\S.*)*", flags=re.MULTILINE)
+BOUND = re.compile(r"^( +[\w, ]+: )>", flags=re.MULTILINE)
 SECTION = re.compile(r"^(?:Args|Attributes|Raises):\n(?:(?: .*)?\n?)*", flags=re.MULTILINE)
 SHARED = re.compile(r"^(?P<indent> +)(?P<names>\w+(?:, \w+)+)(?P<meaning>: .*(?:\n(?P=indent) +\S.*)*)", re.MULTILINE)
 
@@ -19,12 +20,17 @@ class PlainDocstrings(griffe.Extension):
     def on_object(self, *, obj: griffe.Object, **_others: Any) -> None:
         """Called by griffe with every object that it has loaded."""
         if obj.docstring is not None:
-            obj.docstring.value = one_line_each(fenced(obj.docstring.value))
+            obj.docstring.value = one_line_each(bounded(fenced(obj.docstring.value)))
 
 
 def fenced(text: str) -> str:
     """`text` with every example in a fence of its own, for `>>>` is a quotation in Markdown."""
     return SESSION.sub(lambda found: f"{found['indent']}```pycon\n{found[0]}\n{found['indent']}```", text)
+
+
+def bounded(text: str) -> str:
+    """`text` with `a: > 0` as a bound, for `>` at the beginning is a quotation in Markdown."""
+    return BOUND.sub(r"\1\\>", text)
 
 
 def one_line_each(text: str) -> str:

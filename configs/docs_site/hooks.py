@@ -9,7 +9,7 @@ from mkdocs.structure.files import File
 
 from configs.docs_site.command_pages import command_page
 from configs.docs_site.highlighting import let_highlighter_start
-from configs.docs_site.links import PAGES_OF_FILES, linked_sources, page_of_source, source_page, within_site
+from configs.docs_site.links import linked_sources, page_of_source, pages_of_top, source_page, within_site
 from configs.docs_site.protocol_pages import protocol_page
 from configs.docs_site.python_pages import navigation, public_modules, python_page
 from configs.docs_site.settings_pages import settings_page
@@ -35,7 +35,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the pages that no file in docs/ holds."""
-    written = {page: (ROOT / source).read_text(encoding="utf-8") for source, page in PAGES_OF_FILES.items()}
+    written = {page: (ROOT / source).read_text(encoding="utf-8") for source, page in pages_of_top(ROOT).items()}
     here = [*written.items(), *((file.src_uri, file.content_string) for file in files.documentation_pages())]
     sources = {source for page, text in here for source in linked_sources(ROOT, page, text)}
     made = {

@@ -7,12 +7,20 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-# Files outside docs/ that are pages of their own, by their path in the checkout.
-PAGES_OF_FILES = {"README.md": "readme.md", "CHANGELOG.md": "changelog.md"}
 DOCS = "docs/"
-LINK = re.compile(r"(?P<image>!?)\[(?P<label>[^\]]*)\]\((?P<target>[^)#\s:]+)(?P<anchor>#[^)]*)?\)")
+# Where the site has the pages of the checkout's top.
+PROJECT = "project/"
+CODE = r"^(?P<fence>`{3,})(?s:.*?)^(?P=fence)$|`[^`\n]+`"
+LINK = re.compile(
+    rf"{CODE}|(?P<image>!?)\[(?P<label>[^\]]*)\]\((?P<target>[^)#\s:]+)(?P<anchor>#[^)]*)?\)", flags=re.MULTILINE
+)
 LANGUAGES = {".py": "python", ".yaml": "yaml", ".serving": "docker", ".proto": "protobuf"}
 FENCE = "`" * 4
+
+
+def pages_of_top(root: Path) -> dict[str, str]:
+    """Documents at the top of the checkout, such as `CHANGELOG.md`, and the pages that the site makes of them."""
+    return {path.name: f"{PROJECT}{path.name.lower()}" for path in sorted(root.glob("*.md"))}
 
 
 def within_site(root: Path, page: str, markdown: str) -> str:
@@ -23,13 +31,16 @@ def within_site(root: Path, page: str, markdown: str) -> str:
         page: the page's path in the site, such as `serving.md`.
         markdown: its text; relative links start at the file that it came from.
     """
+    top = pages_of_top(root)
 
     def led(link: re.Match[str]) -> str:
+        if link["target"] is None:
+            return link[0]
         source = _source_of(page, link["target"])
         if source.startswith(DOCS):
             shown = source.removeprefix(DOCS)
-        elif source in PAGES_OF_FILES:
-            shown = PAGES_OF_FILES[source]
+        elif source in top:
+            shown = top[source]
         elif (root / source).is_file():
             shown = page_of_source(source)
         else:
@@ -42,9 +53,10 @@ def within_site(root: Path, page: str, markdown: str) -> str:
 
 def linked_sources(root: Path, page: str, markdown: str) -> Iterator[str]:
     """Files of the checkout, outside docs/, that a page links to and that the site has no page of."""
-    for link in LINK.finditer(markdown):
-        source = _source_of(page, link["target"])
-        if not source.startswith(DOCS) and source not in PAGES_OF_FILES and (root / source).is_file():
+    top = pages_of_top(root)
+    targets = [link["target"] for link in LINK.finditer(markdown)]
+    for source in (_source_of(page, target) for target in targets if target is not None):
+        if not source.startswith(DOCS) and source not in top and (root / source).is_file():
             yield source
 
 
@@ -62,5 +74,5 @@ def source_page(root: Path, source: str) -> str:
 
 def _source_of(page: str, target: str) -> str:
     """Path in the checkout that a link on a page leads to."""
-    source = {shown: source for source, shown in PAGES_OF_FILES.items()}.get(page, DOCS + page)
-    return posixpath.normpath(posixpath.join(posixpath.dirname(source), target))
+    folder = "" if page.startswith(PROJECT) else posixpath.dirname(DOCS + page)
+    return posixpath.normpath(posixpath.join(folder, target))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto, FileDescriptorProto, FileDescriptorSet
 
-from configs.docs_site.tables import code, table
+from configs.docs_site.tables import code, table, words
 
 PROTOCOL = "serving/proto/seriatim/v1"
 TITLE = (
@@ -97,22 +97,22 @@ class _Commented:
     def _section(self, level: int, name: str, path: Sequence[int]) -> str:
         anchor = f"{self.file.package}.{name}"
         lines = [line.removeprefix(" ") for line in self._comment(path, name).splitlines()]
-        return f"{'#' * level} {name} {{#{anchor}}}\n\n" + "\n".join(lines) + "\n"
+        return f"{'#' * level} {name} {{#{anchor}}}\n\n" + words("\n".join(lines)) + "\n"
 
     def _field(self, message: DescriptorProto, path: Sequence[int], field: FieldDescriptorProto) -> tuple[str, ...]:
         entry = next(
             (one for one in message.nested_type if field.type_name.endswith(f".{message.name}.{one.name}")), None
         )
         if entry is not None and entry.options.map_entry:
-            words = f"map of {' to '.join(map(self._field_type, entry.field))}"
+            kind = f"map of {' to '.join(map(self._field_type, entry.field))}"
         else:
             repeated = field.label == FieldDescriptorProto.LABEL_REPEATED
-            words = f"{'list of ' if repeated else ''}{self._field_type(field)}"
+            kind = f"{'list of ' if repeated else ''}{self._field_type(field)}"
         if field.proto3_optional:
-            words = f"optional {words}"
+            kind = f"optional {kind}"
         elif field.HasField("oneof_index"):
-            words += f", one of `{message.oneof_decl[field.oneof_index].name}`"
-        return code(field.name), str(field.number), words, self._line(path, f"{message.name}.{field.name}")
+            kind += f", one of `{message.oneof_decl[field.oneof_index].name}`"
+        return code(field.name), str(field.number), kind, self._line(path, f"{message.name}.{field.name}")
 
     def _field_type(self, field: FieldDescriptorProto) -> str:
         if field.type_name:
@@ -126,7 +126,7 @@ class _Commented:
         return code(full) if own == full else f"[{code(own)}](#{full})"
 
     def _line(self, path: Sequence[int], name: str) -> str:
-        return " ".join(self._comment(path, name).split())
+        return words(" ".join(self._comment(path, name).split()))
 
     def _comment(self, path: Sequence[int], name: str) -> str:
         comment = self.comments.get(tuple(path), "")

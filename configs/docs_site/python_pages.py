@@ -75,7 +75,7 @@ def navigation(modules: Iterable[PublicModule]) -> list[dict[str, Any]]:
 def _origins(name: str, module: ast.Module) -> dict[str, str]:
     """Names in a module's `__all__`, with where it imports each from."""
     listed: list[str] = []
-    sources = {}
+    sources: dict[str, str] = {}
     for statement in module.body:
         if isinstance(statement, ast.Assign) and ast.unparse(statement.targets[0]) == "__all__":
             listed = ast.literal_eval(statement.value)

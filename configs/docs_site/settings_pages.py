@@ -12,7 +12,7 @@ from typing import Any, Literal
 import annotated_types
 from pydantic.fields import FieldInfo
 
-from configs.docs_site.tables import code, table
+from configs.docs_site.tables import code, table, words
 from pipelines.config import PipelineConfig
 from pipelines.locations import Location
 from seriatim_config import Section
@@ -28,6 +28,7 @@ PLAIN = {
     Path: "path",
     Location: "path or URL",
 }
+PLURALS = {"integer": "integers", "number": "numbers", "text": "texts", "name or section": "names or sections"}
 UNIONS = (types.UnionType, typing.Union)
 SIGNS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<"}
 INTRODUCTION = """# Settings of {of}
@@ -35,7 +36,7 @@ INTRODUCTION = """# Settings of {of}
 Every key of the file that `{command} --config` reads. How they play together, with examples, is told in
 [{title}](../{page}).
 """
-PAGES = {
+PAGES: dict[str, tuple[type[Section], tuple[str, str, str, str]]] = {
     "pipeline": (PipelineConfig, ("a pipeline", "seriatim run", "configuration", "configuration.md")),
     "service": (
         ServiceConfig,
@@ -90,7 +91,8 @@ def _section_of_items(annotation: Any) -> type[Section] | None:
 
 def _row(key: str, field: FieldInfo) -> tuple[str, ...]:
     limits = "; ".join(filter(None, [_range_words(field.metadata), _ranges_within(field.annotation)]))
-    return code(key), _type_words(field.annotation), _default_words(field), limits, field.description or ""
+    meaning = words(field.description or "")
+    return code(key), _type_words(field.annotation), _default_words(field), limits, meaning
 
 
 def _default_words(field: FieldInfo) -> str:
@@ -114,7 +116,8 @@ def _type_words(annotation: Any) -> str:
     if origin in UNIONS:
         return " or ".join("null" if part is type(None) else _type_words(part) for part in arguments)
     if origin is tuple:
-        return f"list of {_type_words(arguments[0])}"
+        entry = _type_words(arguments[0])
+        return f"list of {PLURALS.get(entry, entry)}"
     if _section_within(kind) is not None:
         return "name or section"
     raise TypeError(f"a setting of type {annotation} has no words yet; give it some here")

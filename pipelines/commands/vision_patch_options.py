@@ -15,7 +15,7 @@ OPTIONS = (
     click.option(
         "--max-images", type=click.IntRange(min=1), default=2000, show_default=True, help="To hold in memory."
     ),
-    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True),
+    click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights and patches."),
 )
 
 

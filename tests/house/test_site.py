@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 import seriatim
-from configs.docs_site.docstrings import fenced, one_line_each
+from configs.docs_site.docstrings import bounded, fenced, one_line_each
 from configs.docs_site.links import page_of_source, within_site
 from configs.docs_site.python_pages import public_modules
 from pipelines.config import PipelineConfig
@@ -51,16 +51,17 @@ def site(built):
 
 
 class Page(html.parser.HTMLParser):
-    """What a page of the site holds: ids, links with what they are for, and text outside code blocks."""
+    """What a page of the site holds: ids, tags, links with their tags, and the text outside code blocks."""
 
     def __init__(self, path):
         super().__init__()
-        self.ids, self.targets, self.text, self.blocks = set(), [], [], 0
+        self.ids, self.tags, self.targets, self.text, self.blocks = set(), set(), [], [], 0
         self.feed(path.read_text(encoding="utf-8"))
 
     def handle_starttag(self, tag, attrs):
         given = dict(attrs)
         self.ids.add(given.get("id"))
+        self.tags.add(tag)
         self.targets += [(tag, given[name]) for name in ("href", "src") if name in given]
         self.blocks += tag in ("pre", "script", "style")
 
@@ -163,6 +164,14 @@ def test_every_command_and_every_option_is_in_the_reference(site):
             assert option.help.split("  [")[0] in section.replace("\n", " ") or "`" in option.help
 
 
+def test_the_reference_of_an_option_tells_default_limits_and_choices(site):
+    text = "".join(page(site / "reference" / "commands.html").text)
+    assert "\n--requests INTEGER\n3000\nRequests in the log. At least 10.\n" in text
+    assert "\n--format CHOICE\nparquet\nOf the log and the catalogue. One of parquet, csv, jsonl.\n" in text
+    assert "\n--finish-epochs INTEGER\nas of the search\nOf that training. At least 1.\n" in text
+    assert "\n--config PATH\nrequired\n" in text
+
+
 def keys(model, prefix=""):
     for name, field in model.model_fields.items():
         kinds = [field.annotation, *getattr(field.annotation, "__args__", ())]
@@ -199,6 +208,7 @@ def test_every_public_name_is_in_the_reference(site, module):
     shown = page((site / module.page).with_suffix(".html"))
     lost = [name for name, origin in module.origins.items() if not {f"{module.name}.{name}", origin} & shown.ids]
     assert not lost
+    assert "blockquote" not in shown.tags
 
 
 LINKS = (
@@ -209,17 +219,21 @@ LINKS = (
 def test_links_out_of_the_documentation_lead_to_pages_or_become_text(tmp_path):
     (tmp_path / "benchmarks").mkdir()
     (tmp_path / "tests").mkdir()
-    (tmp_path / "benchmarks" / "sky.py").touch()
+    for name in ("benchmarks/sky.py", "README.md"):
+        (tmp_path / name).touch()
     assert page_of_source("benchmarks/sky.py") == "source/benchmarks/sky.py.md"
     assert within_site(tmp_path, "sky.md", LINKS) == (
-        "[a](serving.md#x) [b](source/benchmarks/sky.py.md) [c](readme.md) ![d](images/sky.jpg) e [f](https://g.h)"
+        "[a](serving.md#x) [b](source/benchmarks/sky.py.md) [c](project/readme.md) ![d](images/sky.jpg) e [f](https://g.h)"
     )
+    code = "```python\ndraw[0](rows)\n```\n`[b](rows)`"
+    assert within_site(tmp_path, "project/readme.md", code) == code
     assert within_site(tmp_path, "users/a.md", "[b](../../benchmarks/sky.py)") == "[b](../source/benchmarks/sky.py.md)"
-    assert within_site(tmp_path, "readme.md", "[b](docs/sky.md)") == "[b](sky.md)"
+    assert within_site(tmp_path, "project/readme.md", "[b](docs/sky.md)") == "[b](../sky.md)"
 
 
-def test_examples_in_docstrings_are_fenced_and_shared_arguments_parted():
+def test_examples_in_docstrings_are_fenced_bounds_are_no_quotations_and_shared_arguments_parted():
     assert fenced("a\n\n>>> f(1)\n2\n\nb") == "a\n\n```pycon\n>>> f(1)\n2\n```\n\nb"
+    assert bounded("Args:\n    a, b: >= 1.\n    c: a > b") == "Args:\n    a, b: \\>= 1.\n    c: a > b"
     given = "Text, more: x\n\nArgs:\n    a, b: as\n        there.\n    c: d, e: f\n\nReturns:\n    a, b: both"
     parted = "    a: as\n        there.\n    b: as\n        there.\n    c: d, e: f\n"
     assert one_line_each(given) == f"Text, more: x\n\nArgs:\n{parted}\nReturns:\n    a, b: both"
