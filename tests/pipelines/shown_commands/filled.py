@@ -66,7 +66,7 @@ ELSEWHERE = {"/var/lib/seriatim/events": "events", "redis://127.0.0.1:6379/0": "
 OPTIONS = {
     ("simulate",): {"--requests": "20", "--out": "data/made"},
     ("simulate", "week"): {"--days": "1", "--requests-per-day": "20", "--first-requests": "20", "--arm": "static"},
-    ("backfill",): {"--from": "2026-01-06", "--to": "2026-01-07"},
+    ("backfill",): {"--from": "2026-01-07", "--to": "2026-01-07"},
     ("serve",): {"--port": "0"},
     ("report", "serve"): {"--port": "0"},
     ("rank",): {"--target": "{target}"},
@@ -75,7 +75,7 @@ OPTIONS = {
     ("models", "set-traffic"): {"--target": "{target}"},
     ("models", "roll-back"): {"--target": "{target}"},
     ("vision", "train-codec"): {
-        "--steps": "2", "--channels": "4", "--latents": "5", "--decoder": "4,3,2", "--patch": "64", "--batch": "1"
+        "--steps": "2", "--channels": "4", "--latents": "5", "--decoder": "12,12,12", "--patch": "64", "--batch": "1"
     },
     ("vision", "train-decoder"): {"--steps": "20", "--patch": "64", "--batch": "1"},
     ("vision", "train-sky"): {"--steps": "2", "--batch": "2", "--side": "32", "--widths": "4,8"},

@@ -136,7 +136,9 @@ GIVEN = {
         networks.pictures, {"resnet(56, classes=10, embedding": "resnet(8, classes=10, embedding"}
     ),
     "docs/click_log.md": Given(log_as_csv),
-    "docs/client.md": Given(requests, SERVICE),
+    "docs/client.md": Given(
+        requests, SERVICE | {'features=["price", "quality"]': 'features=["price", "quality", "age"]'}
+    ),
     "docs/codec.md": Given(networks.codec, {"widths=(26, 7, 14))": "widths=(2, 2, 2), plan=plan)"}),
     "docs/committees.md": Given(networks.members),
     "docs/distillation.md": Given(networks.teacher, networks.SHORT_DISTILLATION),

@@ -74,7 +74,7 @@ def teacher(folder, closing):
         "images": images(64, SIDE),
         "held_out": images(6, SIDE, seed=1),
         "labels": np.arange(6) % CLASSES,
-        "names": [part.name for part in split(taught).neighbourhoods[1:]],
+        "names": [split(taught).neighbourhoods[1].name],
         "student": lambda name, middle: residual_student(parts[name], middle=middle),
     }
 
