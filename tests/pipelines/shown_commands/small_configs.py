@@ -8,19 +8,21 @@ from tests.house.modules import ROOT
 from tests.pipelines.shown_commands.collected import blocks
 
 # What makes a run short: few features to compute statistics of, and no networks where a page is not about them.
-SHORT = {
-    "base_ranker": {"trees": 5, "folds": 2},
-    "gate": None,
-    "seq2slate": None,
-    "labeller": None,
-    "images": None,
+EVALUATION = {
     "evaluation.bootstrap_samples": 100,
     "evaluation.model_analysis": False,
     "evaluation.blessing_margin": 1.0,
     "serving.slate_size": 2,
     "serving.golden_requests": 2,
 }
-GATE = {"hidden": [], "epochs": 1, "folds": 2}
+SHORT = EVALUATION | {
+    "base_ranker.trees": 5,
+    "base_ranker.folds": 2,
+    "gate": None,
+    "seq2slate": None,
+    "labeller": None,
+    "images": None,
+}
 # Its log is there already, with few of its columns.
 MARKETPLACE = {
     "evaluation.slices": ["context_mobile"],
@@ -29,9 +31,10 @@ MARKETPLACE = {
 }
 CHANGES = {
     "marketplace.yaml": SHORT | MARKETPLACE,
-    "mq2008.yaml": SHORT | {"base_ranker.trees": 5},
-    "open_bandit.yaml": SHORT | {"base_ranker": None, "gate.epochs": 1, "gate.folds": 2},
-    "closed_loop.yaml": {"base_ranker": {"trees": 5, "folds": 2}, "evaluation.bootstrap_samples": 100},
+    "mq2008.yaml": SHORT,
+    # The gate is all that it trains.
+    "open_bandit.yaml": {"gate.epochs": 1, "gate.folds": 2} | EVALUATION,
+    "closed_loop.yaml": {"base_ranker.trees": 5, "evaluation.bootstrap_samples": 100},
     "service/local.yaml": {"listen.port": 0, "monitoring.port": 0},
 }
 SHOP = "docs/incremental.md"
