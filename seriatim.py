@@ -9,6 +9,7 @@ import click
 from seriatim_commands import LazyGroup, Subcommand
 from seriatim_errors import SeriatimError
 
+OURS = ("pipelines", "ranking", "seriatim", "serving", "structured", "vision_components")
 SUBCOMMANDS = {
     "simulate": Subcommand("pipelines.commands.simulate:simulate", "Make a seeded marketplace click log."),
     "validate": Subcommand("pipelines.commands.validate:validate", "Check a click log against its contract."),
@@ -28,6 +29,7 @@ SUBCOMMANDS = {
 
 
 @click.group(cls=LazyGroup, subcommands=SUBCOMMANDS, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="seriatim", message="%(prog)s %(version)s")
 def cli() -> None:
     """Seriatim builds slates: click log in, validated model bundle out, slates over gRPC."""
 
@@ -39,6 +41,15 @@ def main() -> None:
     except SeriatimError as error:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith(OURS):
+            raise
+        click.echo(
+            f"error: this command needs the package {error.name!r}, which is not installed here; install "
+            "'seriatim[pipelines,serving]' on Python 3.10, or 'seriatim[serving]' for the service alone",
+            err=True,
+        )
+        sys.exit(1)
 
 
 if __name__ == "__main__":

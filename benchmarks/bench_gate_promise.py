@@ -20,6 +20,7 @@ from ranking.lists import RankingLists
 from ranking.rate_constraints import GateSettings, exact_threshold, train_gate
 from ranking.standardisation import Standardisation
 
+NEEDS = {"minutes": 3, "least": 0.5, "data": ["mq2008"]}
 PARTS, TARGET, CALIBRATION_SHARE = (1, 2, 3, 4), 0.95, 0.25
 DATA = Path("../shared/data/mq2008")
 

@@ -21,6 +21,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from numpy.typing import NDArray
 
 from benchmarks.harness import parse_options, report
+from benchmarks.reference_query import CANDIDATES, SLATE_SIZE, reference_query
 from serving.bundle import Bundle, bundle_versions, open_bundle
 from serving.client import RankingClient
 from serving.commands.rank import started_service
@@ -30,7 +31,7 @@ from serving.runtime.base_ranker import BaseRanker
 from serving.runtime.gate import Gate
 from serving.runtime.seq2slate import Reading, Seq2Slate
 
-CANDIDATES, SLATE_SIZE = 100, 10
+NEEDS = {"minutes": 3, "least": 0.5}
 TURN, WARM_UP, MAX_CALLS = 40, 10, 4000
 BUNDLES = ("--bundles", {"type": Path, "help": "folder with one bundle to serve; by default the reference bundle"})
 NAMES = {
@@ -53,7 +54,7 @@ def main() -> None:
         if options.extra.bundles is None:
             subprocess.run([sys.executable, "-m", "benchmarks.reference_bundle", str(root)], check=True)
         bundle = open_bundle(root / bundle_versions(root)[-1])
-        query = _query(bundle)
+        query = reference_query(bundle)
         calls = {**_stages(bundle, query), **_encodings(query.features)}
         ranker = SlateRanker(bundle)
         with (
@@ -80,19 +81,6 @@ def main() -> None:
         "stages": [stage.kind for stage in bundle.manifest.stages],
     }
     report(options, settings, figures, rows)
-
-
-def _query(bundle: Bundle) -> SlateQuery:
-    """A request of random features: the sizes are what matters."""
-    rng = np.random.default_rng(0)
-    features = bundle.manifest.features
-    return SlateQuery(
-        request_id="benchmark",
-        item_ids=tuple(f"item-{index}" for index in range(CANDIDATES)),
-        context=rng.normal(size=len(features.context)).astype(np.float32),
-        features=rng.normal(size=(CANDIDATES, len(features.item))).astype(np.float32),
-        slate_size=SLATE_SIZE,
-    )
 
 
 def _stages(bundle: Bundle, query: SlateQuery) -> Calls:

@@ -36,6 +36,7 @@ from benchmarks.harness import parse_options, report
 from benchmarks.network_plan import PLAN, trained_on
 from vision_components.committees import confidence_of, costs_of
 
+NEEDS = {"minutes": 75, "least": 30, "data": ["cifar10"], "work": True}
 BATCH, TIMED_IMAGES, ROUNDS = 64, 1280, 7
 MILLION = 1e6
 

@@ -37,6 +37,7 @@ from benchmarks.exported_cascade import (
 )
 from benchmarks.harness import Options, parse_options, report
 
+NEEDS = {"minutes": 3, "by_hand": "it wants a GPU and an exported cascade, --cascade"}
 BATCHES, MERGED_BATCH, MERGED_BATCHES = (1, 32, 256), 32, 4
 ALONE, ALL, EARLY, MERGED = "last stage alone", "all stages", "cascade", f"cascade, {MERGED_BATCHES} merged"
 POOL, WARM_RUNS, LONGEST_TURN = 512, 2, 0.5

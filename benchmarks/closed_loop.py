@@ -23,6 +23,7 @@ from pipelines.closed_loop.results import COMPARED, last_days, paired_difference
 from pipelines.closed_loop.settings import ARMS, REWARDS, ArmName, WeekSettings
 from pipelines.closed_loop.week import ArmDay, Watch, run_week
 
+NEEDS = {"minutes": 60, "least": 4, "small": ["--seeds", "1", "--days", "3", "--requests-per-day", "300"], "work": True}
 CONFIG = Path("configs/closed_loop.yaml")
 DRIFTS = (1.0, 0.0)
 Weeks = dict[float, list[list[ArmDay]]]

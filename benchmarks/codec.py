@@ -43,6 +43,13 @@ from vision_components.codec import (
 )
 from vision_components.codec.decoder_search import EPOCHS, search_decoder
 
+NEEDS = {
+    "minutes": 150,
+    "least": 3,
+    "small": ["--weights", "0.002", "0.03", "--channels", "16", "--latents", "24", "--patch", "64", "--pictures", "4"],
+    "data": ["kodak", "camvid_sky"],
+    "work": True,
+}
 # Of the published narrow decoder (79, 22, 43 channels where the full one has 192).
 PUBLISHED = (79 / 192, 22 / 192, 43 / 192)
 FULL, REFERENCE, JOINT, NARROW = "full GDN1", "full GDN", "trained together", "narrow"

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from benchmarks.harness import parse_options, report
 
+NEEDS = {"minutes": 3, "by_hand": "it wants a GPU and exported decoders, --decoders"}
 # Name, activation, latents, and widths of the inner layers; the narrow one has the published proportions.
 DECODERS = (
     ("full GDN", "gdn", 96, (64, 64, 64)),

@@ -33,6 +33,13 @@ from vision_components.distillation import (
 )
 from vision_components.multiply_adds import count_macs
 
+NEEDS = {
+    "minutes": 60,
+    "least": 5,
+    "small": ["--images", "1000", "--epochs", "1", "--teacher-epochs", "1"],
+    "data": ["cifar10"],
+    "work": True,
+}
 DEPTH, WIDTH, CLASSES, BATCH, RATE, MIDDLE = 14, 32, 10, 128, 2e-3, 0.5
 NAME = f"resnet{DEPTH}_{WIDTH}"
 # Lengths of the end-to-end trainings, in epochs, each with a learning rate of its own that ends at nothing.

@@ -11,7 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-RESULTS = Path(__file__).parent / "results"
+from benchmarks.needs import read_needs
+
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
 PACKAGES = (
     "numpy",
     "onnx",
@@ -41,9 +44,11 @@ class Options:
 
 
 def parse_options(name: str, description: str, *arguments: tuple[str, dict[str, Any]]) -> Options:
-    """Read `--budget` (minutes), `--out` and the benchmark's own `arguments` from the command line."""
+    """Read `--budget` (minutes, by default those that it says it needs), `--out` and its own `arguments`."""
+    needs = read_needs(HERE / f"{name}.py", "benchmarks")
+    minutes = 3.0 if needs is None else needs.minutes
     parser = argparse.ArgumentParser(description=description)
-    parser.add_argument("--budget", type=float, default=3.0, help="minutes the benchmark may take")
+    parser.add_argument("--budget", type=float, default=minutes, help=f"minutes it may take  [default: {minutes:g}]")
     parser.add_argument("--out", type=Path, default=RESULTS / f"{name}.json", help="result file")
     for flag, settings in arguments:
         parser.add_argument(flag, **settings)
@@ -78,7 +83,13 @@ def report(options: Options, settings: dict[str, Any], figures: dict[str, float]
     """Print `rows` as a table and write everything to `options.out`."""
     _print_table(rows)
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    result = {"machine": machine(), "settings": settings, "figures": figures, "rows": rows}
+    result = {
+        "machine": machine(),
+        "budget_minutes": options.budget,
+        "settings": settings,
+        "figures": figures,
+        "rows": rows,
+    }
     options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 

@@ -30,6 +30,7 @@ from serving.images.runtime import DECODERS, CascadeRuntime
 from serving.images.stage_graph import StageGraph
 from serving.images.statistics import StageRun
 
+NEEDS = {"minutes": 2, "least": 1}
 CLASSES, IMAGES, BUCKETS = 10, 256, (1, 2, 4, 8, 16, 32)
 # By what they are for: of each stage the side of the input, and channels of the convolutions, each of which halves it.
 NETWORKS = {

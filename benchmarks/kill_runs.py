@@ -31,6 +31,7 @@ from serving.bundle import bundle_versions, open_bundle
 from serving.bundle.manifest import MANIFEST_FILE
 from serving.bundle.writer import PARTIAL_PREFIX
 
+NEEDS = {"minutes": 45, "least": 5, "small": ["--kills", "1", "--without-seq2slate"], "work": True}
 SCHEDULE = "killed"
 VICTIMS = ("scheduler", "run", "both")
 # What of the manifest says when a bundle was made; the checksums follow from the files, which are compared themselves.
@@ -42,7 +43,7 @@ data:
   path: {root}/market/clicks.parquet
   simulate: {{requests: {requests}, seed: 1}}
 base_ranker: {{trees: 40, folds: 2}}
-gate: {{hidden: [], epochs: 4, folds: 3}}
+gate: {{hidden_sizes: [], epochs: 4, folds: 3}}
 seq2slate: {seq2slate}
 evaluation: {{bootstrap_samples: 100, model_analysis: false, blessing_margin: 1.0}}
 serving: {{slate_size: 4, golden_requests: 3}}

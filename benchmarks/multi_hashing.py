@@ -28,6 +28,13 @@ from benchmarks.step_times import step_time_ratio
 from vision_components.backbones import resnet
 from vision_components.multi_hashing import hash_model, sizes_of
 
+NEEDS = {
+    "minutes": 120,
+    "least": 3,
+    "small": ["--depth", "8", "--images", "1000", "--seeds", "1"],
+    "data": ["cifar10"],
+    "work": True,
+}
 SHARES = (0.5, 0.25, 0.1)
 STRUCTURED, NARROWER, PLAIN, DENSE = "structured multi-hashing", "narrower network", "plain hashing", "dense"
 METHODS = (STRUCTURED, NARROWER, PLAIN)

@@ -43,6 +43,7 @@ from ranking.off_policy import (
     switch_doubly_robust,
 )
 
+NEEDS = {"minutes": 10, "least": 2, "data": ["open_bandit"]}
 DATA = Path("../shared/data/open_bandit")
 POSITIONS, CLIP, SWITCH = 3, 10.0, 10.0
 POLICIES = ("random", "bts")

@@ -45,6 +45,7 @@ from ranking.off_policy import (
     slate_inverse_propensity_score,
 )
 
+NEEDS = {"minutes": 10, "least": 2, "small": ["--requests", "4000"]}
 SLATES, SIZES = 5000, (500, 1000, 2000, 5000, 10_000)
 # The error by size of the log is drawn for one setting.
 BY_SIZE = ("diverse", "temperature", "best order")

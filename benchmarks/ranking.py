@@ -30,6 +30,13 @@ from benchmarks.ranking_data import GradedSet, letor, lightgbm_example, marketpl
 from benchmarks.ranking_rows import BASE_ROW, fits
 from ranking.metrics import bootstrap_interval, paired_difference_interval
 
+NEEDS = {
+    "minutes": 240,
+    "least": 4,
+    "small": ["--sets", "mq2008", "--seeds", "1"],
+    "data": ["mq2008", "lightgbm_lambdarank"],
+    "work": True,
+}
 DATA = Path("../shared/data")
 QUALITY, NEW_CLICKS = ("map", "ndcg_at_5", "ndcg_at_10"), "new_clicks_at_5"
 Values = dict[str, np.ndarray]

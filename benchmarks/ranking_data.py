@@ -25,7 +25,7 @@ from seriatim_errors import DataError
 VALIDATION_SHARE = 0.15
 # What the paper calls diverse-clicks: no position bias, the median of the list's pairwise distances.
 USER: ClickModel = DiverseClicks(Cascade(eta=0.0), quantile=0.5)
-BASE = LambdaMART(label="grade", trees=400, learning_rate=0.1, early_stopping=30, num_threads=1)
+BASE = LambdaMART(label="grade", trees=400, learning_rate=0.1, patience=30, num_threads=1)
 
 
 @dataclass(frozen=True)

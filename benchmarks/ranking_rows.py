@@ -65,7 +65,7 @@ def _ranker(name: str, plan: Callable[[RankingTask, int], BaseRanker]) -> Fit:
 
 def _lambdamart(task: RankingTask, seed: int) -> BaseRanker:
     rate = 0.05 if _is_small(task) else 0.1
-    return LambdaMART(trees=400, learning_rate=rate, early_stopping=30, seed=seed, num_threads=1)
+    return LambdaMART(trees=400, learning_rate=rate, patience=30, seed=seed, num_threads=1)
 
 
 def _tf_ranking(loss: Any) -> Callable[[RankingTask, int], BaseRanker]:

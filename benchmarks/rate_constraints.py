@@ -37,10 +37,11 @@ from ranking.rate_constraints import (
     realised_rate,
 )
 
+NEEDS = {"minutes": 60, "least": 3, "small": ["--letters", "A", "--runs", "1"], "data": ["binary"]}
 DATA = Path("../shared/data/binary")
 RECALL = 0.95
 CROSS_ENTROPY, WEIGHTED = "cross-entropy", "cross-entropy, classes alike"
-SETTINGS = FitSettings(epochs=200, learning_rate=0.1, final_rate=0.02, weight_decay=1e-3, cross_entropy_share=0.2)
+SETTINGS = FitSettings(epochs=200, learning_rate=0.1, final_rate=0.02, l2=1e-3, cross_entropy_share=0.2)
 # Of every method the settings to choose from, by PR-AUC on the validation part: how smooth its rates are, or how fast
 # its multipliers move; of cross-entropy, its regularisation.
 INVERSE_PENALTIES = (0.01, 1.0, 100.0)

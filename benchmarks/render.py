@@ -1,8 +1,10 @@
-"""`python -m benchmarks.render`: write docs/benchmarks.md from the result files; no figure is typed by hand."""
+"""`python -m benchmarks.render`: write docs/benchmarks.md, and tables and pictures of other pages, from the results."""
 
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +12,15 @@ from benchmarks.cascade_plot import FRONT, cascade_plot
 from benchmarks.closed_loop_plot import clicks_plot, wanted_plot
 from benchmarks.codec_plot import codec_plot
 from benchmarks.harness import RESULTS
-from benchmarks.ingest_plan import ingest_plan
+from benchmarks.needs import all_needs
 from benchmarks.off_policy_plot import off_policy_plot
+from benchmarks.page_tables import DOCS, MUTANTS, PAGE_TABLES
 from benchmarks.prediction_plot import prediction_plot
 from benchmarks.structure_plot import structure_plot
 
-PAGE = Path(__file__).parents[1] / "docs" / "benchmarks.md"
-SCALE_PAGE = PAGE.with_name("scale.md")
-MEASURED = "<!-- measured by benchmarks/ingest.py -->\n"
-PICTURES = Path(__file__).parents[1] / "docs" / "images"
+SCRIPTS = Path(__file__).parent
+PAGE = DOCS / "benchmarks.md"
+PICTURES = DOCS / "images"
 # Result, its picture, and what draws it from the rows.
 DRAWN = (
     ("structured_prediction", "prediction_time.svg", prediction_plot),
@@ -29,61 +31,105 @@ DRAWN = (
     ("closed_loop", "closed_loop_clicks.svg", clicks_plot),
     ("closed_loop", "closed_loop_wanted.svg", wanted_plot),
 )
-INTRODUCTION = """# Benchmarks
+HEAD = """# Benchmarks
 
 Made by `python -m benchmarks.render` from `benchmarks/results/*.json`; each is written by the script of its name.
-Machines are shared and noisy: read ratios within one table rather than times across tables. `make bench` runs those
-that keep a time budget; `ranking` and `multi_hashing` take about two hours on four cores, `cascades` five quarters of
-one, `structured` one hour, `rate_constraints` half an hour, `structured_trees` ten minutes, and `seq2slate_training`
-wants a Python with PyTorch. On two cores `distillation` takes an hour, `sky` twenty minutes, `structure_search` two
-hours and `codec` two and a half. `cascades`, `multi_hashing` and `structure_search` leave their networks with `--plan`
-to `python -m benchmarks.torch_training`, which takes minutes on a GPU; `cascades_gpu` and `codec_gpu` want one.
+Machines are shared and noisy: read ratios within one table rather than times across tables.
+
+`make bench` runs all of them in two hours together, `make bench MINUTES=600` in ten, and rebuilds this page. Each gets
+the least that it tells anything from, and what remains lengthens the shortest: `python -m benchmarks.all --list` says
+who would get what. One that fails, or whose data are absent, does not stop the others and is named at the end. Results
+and logs of such a run lie in `runs/bench/`, with a page like this one. Only what had its full minutes comes here, and
+never in place of a result that had more or that was trained on a GPU; `python -m benchmarks.all --replace` takes all.
+One with its full minutes that was cut off goes on from its folder in `runs/` when it is run again by its own name. The
+minutes are meant for two cores, as an aim and not as a promise.
+
+"""
+WITHOUT_GPU = """
+`cascades`, `multi_hashing` and `structure_search` leave their networks with `--plan` to
+`python -m benchmarks.torch_training`, which takes minutes on a GPU.
 """
 
 
 def main() -> None:
-    """Render every result file into the page."""
-    sections = [_section(path) for path in sorted(RESULTS.glob("*.json"))]
-    PAGE.write_text("\n".join([INTRODUCTION, *sections]), encoding="utf-8")
-    ingested = json.loads((RESULTS / "ingest.json").read_text(encoding="utf-8"))
-    before, _, rest = SCALE_PAGE.read_text(encoding="utf-8").partition(MEASURED)
-    _, _, after = rest.partition(MEASURED)
-    SCALE_PAGE.write_text(MEASURED.join([before, "\n" + ingest_plan(ingested["figures"]), after]), encoding="utf-8")
+    """Render every published result into docs/benchmarks.md, with the pictures and what other pages say of them."""
+    for table in PAGE_TABLES:
+        (DOCS / table.page).write_text(table.placed(), encoding="utf-8")
     for name, picture, draw in DRAWN:
         path = RESULTS / f"{name}.json"
         if path.exists():
             rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
             (PICTURES / picture).write_text(draw(rows), encoding="utf-8")
+    pictures = {name: [picture for drawn, picture, _ in DRAWN if drawn == name] for name, _, _ in DRAWN}
+    write_page(RESULTS, PAGE, HEAD + _needed() + WITHOUT_GPU, pictures)
 
 
-def _section(path: Path) -> str:
+def write_page(
+    results: Path, page: Path, head: str = "# Benchmarks\n", pictures: Mapping[str, Sequence[str]] | None = None
+) -> None:
+    """Write a page with a section for each result of a folder.
+
+    Args:
+        results: folder of JSON files.
+        page: where it goes.
+        head: what stands above the sections.
+        pictures: names of the pictures in `images/` beside the page, by result.
+    """
+    scripts = Path(os.path.relpath(SCRIPTS, page.resolve().parent)).as_posix()
+    shown = pictures or {}
+    paths = [path for path in sorted(results.glob("*.json")) if path.stem != MUTANTS]
+    sections = [_section(path, scripts, shown.get(path.stem, ())) for path in paths]
+    page.write_text("\n".join([head, *sections]), encoding="utf-8")
+
+
+def _needed() -> str:
+    rows = [
+        {
+            "benchmark": f"`{one.name}`",
+            "full minutes": f"{one.minutes:g}",
+            "least": f"{one.least:g}",
+            "reads": ", ".join(one.data) or "nothing",
+            "not run with the others": one.by_hand,
+        }
+        for one in sorted(all_needs(SCRIPTS, "benchmarks"), key=lambda one: one.name)
+    ]
+    return _table(rows) + "\n"
+
+
+def _section(path: Path, scripts: str, pictures: Sequence[str]) -> str:
     result = json.loads(path.read_text(encoding="utf-8"))
     machine, settings = result["machine"], result["settings"]
     packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
-    script = f"benchmarks/{path.stem}.py"
     lines = [
         f"## {path.stem.removeprefix('bench_').replace('_', ' ')}",
         "",
-        f"`python -m benchmarks.{path.stem}` ([source](../{script}))",
+        f"`python -m benchmarks.{path.stem}` ([source]({scripts}/{path.stem}.py))",
         "",
         # Of the search's front only the picture is of use.
         _table([row for row in result["rows"] if row.get("kind") != FRONT]),
         "",
+        *(f"![{picture.removesuffix('.svg').replace('_', ' ')}](images/{picture})\n" for picture in pictures),
         "Figures: " + ", ".join(f"{name} {_shown(value)}" for name, value in result["figures"].items()) + ".",
         "",
         "Settings: " + ", ".join(f"{name} {value}" for name, value in settings.items()) + ".",
         "",
         f"Machine: {machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB, {machine['system']}, "
-        f"Python {machine['python']}; {packages}.",
+        f"Python {machine['python']}; {packages}." + _budget(result),
         "",
     ]
     return "\n".join(lines)
 
 
+def _budget(result: dict[str, Any]) -> str:
+    return f" Budget: {result['budget_minutes']:g} minutes." if "budget_minutes" in result else ""
+
+
 def _table(rows: list[dict[str, Any]]) -> str:
     heads = list(rows[0])
-    body = ["| " + " | ".join(_shown(row[head]) for head in heads) + " |" for row in rows]
-    return "\n".join(["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads), *body])
+    cells = [heads, *([_shown(row[head]) for head in heads] for row in rows)]
+    # A bar within a cell would end it.
+    first, *body = ["| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in cells]
+    return "\n".join([first, "|" + "---|" * len(heads), *body])
 
 
 def _shown(value: Any) -> str:

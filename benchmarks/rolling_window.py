@@ -20,6 +20,7 @@ from pipelines import ingest
 from pipelines.config import DataConfig
 from pipelines.spans_config import SpansConfig
 
+NEEDS = {"minutes": 5, "least": 1, "small": ["--rows", "10000", "--window", "3"], "work": True}
 TITLES = {
     "_fingerprint": "fingerprint of the files",
     "spool_files": "read and spread over buckets",

@@ -31,6 +31,7 @@ from ranking.seq2slate.objectives import path_objective
 from ranking.seq2slate.training_step import TrainingStep
 from ranking.standardisation import Standardisation
 
+NEEDS = {"minutes": 10, "data": ["mq2008"], "by_hand": "it wants a Python with PyTorch, --torch-python"}
 MODES = ("greedy", "sampling", "one_step", "reinforce")
 DATA = Path("../shared/data/mq2008")
 ROOT = Path(__file__).parents[1]

@@ -25,13 +25,14 @@ import numpy as np
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from benchmarks.harness import ONE_THREAD, parse_options, report
-from serving.bundle import Bundle, newest_bundle
+from benchmarks.reference_query import CANDIDATES, SLATE_SIZE, reference_query
+from serving.bundle import newest_bundle
 from serving.client import RankingClient
 from serving.commands.rank import READY_LINE
 from serving.proto.seriatim.v1 import ranking_pb2
 from serving.runtime import SlateQuery, SlateRanker
 
-CANDIDATES, SLATE_SIZE = 100, 10
+NEEDS = {"minutes": 6, "least": 4}
 TURN, WARM_UP, TURNS = 40, 10, 40
 ROUNDS, LOAD_SECONDS = 5, 3.0
 CLIENTS = (1, 8, 32)
@@ -227,19 +228,6 @@ def times(seconds: object) -> dict[str, object]:
         "p99 ms": float(np.quantile(values, 0.99)),
         "a second": "",
     }
-
-
-def reference_query(bundle: Bundle) -> SlateQuery:
-    """A request of random features: the sizes are what matters."""
-    rng = np.random.default_rng(0)
-    features = bundle.manifest.features
-    return SlateQuery(
-        request_id="benchmark",
-        item_ids=tuple(f"item-{index}" for index in range(CANDIDATES)),
-        context=rng.normal(size=len(features.context)).astype(np.float32),
-        features=rng.normal(size=(CANDIDATES, len(features.item))).astype(np.float32),
-        slate_size=SLATE_SIZE,
-    )
 
 
 def message_of(query: SlateQuery) -> ranking_pb2.RankSlateRequest:

@@ -28,6 +28,7 @@ from vision_components.sky.network import SkyNetwork, load_network
 from vision_components.sky.photo import SkySettings, improve, refined_probability, sky_mask, sky_probability
 from vision_components.sky.resampling import resized_pixels
 
+NEEDS = {"minutes": 20, "least": 3, "small": ["--scenes", "2", "--photos", "4"], "data": ["camvid_sky"], "work": True}
 HEIGHT, WIDTH = 768, 1024
 MOST_STEPS, SPARE, REPEATS = 4000, 0.8, 15
 PROCESSOR = ", processor"
@@ -95,7 +96,9 @@ def train_network(folder: Path, photos: Path, minutes: float, steps: int | None)
     losses = train(model, examples, settings, say)
     training = {"network": f"U-Net {WIDTHS}", "side": SIDE, "training_photos": len(examples), "steps": steps}
     last = float(np.mean(losses[-50:]))
-    export_network(model, folder, examples.photos[:4], training | {"batch": settings.batch, "last_losses": last})
+    export_network(
+        model, folder, examples.photos[:4], training | {"batch_size": settings.batch_size, "last_losses": last}
+    )
 
 
 def street_masks(photos: Iterable[LabelledPhoto], network: SkyNetwork) -> Iterator[Masked]:

@@ -32,6 +32,7 @@ from ranking.metrics import (
     upper_mean_bounds,
 )
 
+NEEDS = {"minutes": 10, "least": 1}
 SLICES, REQUESTS, CONFIDENCE, SAMPLES = 50, 120, 0.95, 1000
 LOSSES = (0.0, 0.05, 0.1)
 LIST_SIZE, POOL, NOISE = 8, 40_000, 0.7

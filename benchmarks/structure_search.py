@@ -30,10 +30,17 @@ from benchmarks.paired_interval import paired_interval
 from vision_components.backbones.parts import convolution, layers, pixels
 from vision_components.backbones.resnet import residual_block
 from vision_components.structure import Architecture, ChannelGraph, FLOPs, expand
-from vision_components.structure.figs import SearchSettings, figs
+from vision_components.structure.figs import FigsSettings, figs
 from vision_components.structure.morphnet import MorphNetSettings, morphnet
 from vision_components.structure.prune import built
 
+NEEDS = {
+    "minutes": 120,
+    "least": 4,
+    "small": ["--images", "1000", "--seeds", "1", "--width", "8"],
+    "data": ["cifar10"],
+    "work": True,
+}
 WHOLE, UNIFORM, RANDOM = "whole network", "uniform multiplier", "random widths"
 FIGS, FIGS_KEPT, MORPHNET = "FiGS", "FiGS, weights kept", "MorphNet"
 METHODS = (UNIFORM, RANDOM, MORPHNET, FIGS, FIGS_KEPT)
@@ -270,7 +277,7 @@ def _figs(cost: FLOPs, width: int, train: Images, epochs: int, seed: int, folder
         cost,
         _endless(train, seed),
         BUDGETS,
-        SearchSettings(epochs=epochs, seed=seed),
+        FigsSettings(epochs=epochs, seed=seed),
         state=folder / f"figs_{width}_{epochs}_{seed}",
     )
     shown = [images for images, _ in _endless(train, seed)]

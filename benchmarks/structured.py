@@ -39,6 +39,7 @@ from structured import (
 from structured.inference import Potentials, solve_relaxation
 from structured.mulan import MultiLabelSet, read_mulan
 
+NEEDS = {"minutes": 120, "least": 3, "small": ["--sets", "flags", "--seeds", "1"], "data": ["multilabel"]}
 DATA = Path("../shared/data/multilabel")
 SETS = ("flags", "emotions", "scene", "medical", "enron")
 # Beyond 12 labels training relaxes, which takes a thousand times as long as a forest: solved less closely.
@@ -55,7 +56,7 @@ METHODS: dict[str, tuple[Any, dict[str, Any]]] = {
     "CRANK": (CRANKClassifier, PLAIN),
     "full graph": (FullGraph, PLAIN),
     "10 random trees": (RandomTreeEnsemble, {}),
-    "one chain": (ClassifierChainEnsemble, {"chains": 1}),
+    "one chain": (ClassifierChainEnsemble, {"n_estimators": 1}),
     "10 chains": (ClassifierChainEnsemble, {}),
 }
 
@@ -207,8 +208,8 @@ def build(method: str, chosen: float, seed: int, tolerance: float) -> Any:
     """An estimator with the chosen ridge or `C`."""
     kind, fixed = METHODS[method]
     if kind is ClassifierChainEnsemble:
-        return kind(regularisation=chosen, random_state=1000 * seed, **fixed)
-    return kind(ridge=chosen, random_state=seed, tolerance=tolerance, **fixed)
+        return kind(C=chosen, random_state=1000 * seed, **fixed)
+    return kind(ridge=chosen, random_state=seed, tol=tolerance, **fixed)
 
 
 def relaxation_ms(model: FullGraph, test: MultiLabelSet) -> float:

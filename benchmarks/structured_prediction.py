@@ -19,6 +19,7 @@ import numpy as np
 
 from benchmarks.harness import ONE_THREAD, parse_options, report
 
+NEEDS = {"minutes": 4}
 SIZES = (10, 20, 50, 100, 200, 500, 1000)
 GRAPHS = (6, 14, 45, 53)
 ROWS, FEATURES, REPEATS = 10_000, 100, 5

@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks.harness import ONE_THREAD, parse_options, report
 
+NEEDS = {"minutes": 6, "data": ["multilabel"]}
 SETS = {"flags": 0.01, "emotions": 0.01, "scene": 0.003}
 PASSES = (1, 2, 5, 10, 20, 50)
 

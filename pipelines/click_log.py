@@ -66,12 +66,6 @@ class ValidatedLog:
     reasons: dict[str, int]
     defaulted: dict[str, int]
 
-    @property
-    def bad_share(self) -> float:
-        """Quarantined rows as a share of all rows."""
-        rows = len(self.clean) + len(self.quarantine)
-        return len(self.quarantine) / rows if rows else 0.0
-
 
 def validate(table: pa.Table) -> ValidatedLog:
     """Check every row of a click log against the contract.

@@ -122,12 +122,12 @@ class BaseRankerConfig(Section):
     trees: int = Field(300, ge=1, description="Most trees.")
     leaves: int = Field(15, ge=2, description="Most leaves of a tree.")
     learning_rate: float = Field(0.05, gt=0, description="Shrinkage of each tree.")
-    early_stopping: int = Field(50, ge=0, description="Rounds without gain before training stops; 0: never.")
+    patience: int = Field(50, ge=0, description="Rounds without gain before training stops; 0: never.")
     folds: int = Field(3, ge=2, description="Folds of the out-of-fold scores that order training lists.")
     weighting: Literal["log", "inverse_propensity"] = Field(
         "log", description="What an item counts: the log's `weight`, or that over its logged propensity."
     )
-    largest_weight: float = Field(30.0, ge=1, description="Where `1 / propensity` is cut with `inverse_propensity`.")
+    max_weight: float = Field(30.0, ge=1, description="Where `1 / propensity` is cut with `inverse_propensity`.")
 
 
 class GateConfig(Section):
@@ -136,11 +136,11 @@ class GateConfig(Section):
     label: Literal["clicked", "grade"] = Field("clicked", description="What counts as a positive.")
     relevant_grade: float = Field(1.0, description="With label `grade`: grades from here up are positive.")
     target_recall: Share = Field(0.95, description="Share of positives that must pass.")
-    hidden: tuple[int, ...] = Field((32,), description="Hidden layer widths; empty: a linear scorer.")
+    hidden_sizes: tuple[int, ...] = Field((32,), description="Hidden layer widths; empty: a linear scorer.")
     epochs: int = Field(20, ge=1, description="Passes over the items that are not positive.")
     batch_size: int = Field(4096, ge=16, description="Items in a batch.")
     learning_rate: float = Field(0.01, gt=0, description="Of Adam.")
-    weight_decay: float = Field(1e-3, ge=0, description="Weight of the squared weights in the loss.")
+    l2: float = Field(1e-3, ge=0, description="Weight of the squared weights in the loss.")
     folds: int = Field(5, ge=2, description="Folds of the out-of-fold scores that set the final threshold.")
     warm_start: bool = Field(False, description="Start from the weights of the newest pushed bundle, where they fit.")
 

@@ -33,8 +33,8 @@ class SearchChoices:
         epochs: of the search.
         finish: what follows for the small model: `fine-tune`, `scratch` or `none`.
         finish_epochs: passes of that training.
-        batch: images of a step.
-        rate: highest learning rate.
+        batch_size: images of a step.
+        learning_rate: highest learning rate.
         pixels: range of the pixels that the model reads.
         pin: expressions of layers' names that keep their channels.
         device: for `latency`, a name or `measured`.
@@ -49,8 +49,8 @@ class SearchChoices:
     epochs: int
     finish: Literal["fine-tune", "scratch", "none"]
     finish_epochs: int
-    batch: int = 64
-    rate: float = 1e-3
+    batch_size: int = 64
+    learning_rate: float = 1e-3
     pixels: str = "0..255"
     pin: tuple[str, ...] = ()
     device: str = "measured"
@@ -140,7 +140,7 @@ def search_network(
     _claim(out, model, images, choices)
     tf.keras.utils.set_random_seed(choices.seed)
     train, judge = split_rows(images, choices.held_out, choices.seed)
-    batches = whole.batches(train, choices.batch, choices.seed)
+    batches = whole.batches(train, choices.batch_size, choices.seed)
     cost_of = _cost_of(images, choices)
     cost = cost_of(model)
     results = [_measured("model", whole, cost.full, cost.full, judge)]
@@ -186,7 +186,7 @@ def _searched(
     """What is found for each budget."""
     import tensorflow as tf
 
-    from vision_components.structure.figs import SearchSettings, figs
+    from vision_components.structure.figs import FigsSettings, figs
     from vision_components.structure.morphnet import MorphNetSettings, morphnet
 
     told: dict[str, Any] = {
@@ -198,12 +198,12 @@ def _searched(
     names = [f"small_{100 * share:g}" if len(choices.budgets) > 1 else "small" for share in choices.budgets]
     if choices.method == "morphnet":
         [share] = choices.budgets
-        widening = MorphNetSettings(epochs=choices.epochs, rate=choices.rate)
+        widening = MorphNetSettings(epochs=choices.epochs, learning_rate=choices.learning_rate)
         result = morphnet(whole.model, cost_of, batches, share, widening, **told)
         last = result.rounds[-1]
         return [_Cut(names[0], result.small(), last.shrunk, result.widths, last.widened.cost)]
     cost = cost_of(whole.model)
-    settings = SearchSettings(epochs=choices.epochs, rate=choices.rate, seed=choices.seed)
+    settings = FigsSettings(epochs=choices.epochs, learning_rate=choices.learning_rate, seed=choices.seed)
     found = figs(cost, batches, choices.budgets, settings, **told)
     inputs = [pixels for pixels, _ in batches]
     fresh = choices.finish == "scratch"
@@ -220,7 +220,7 @@ def _finish(
     import tensorflow as tf
 
     steps = choices.finish_epochs * int(batches.cardinality())
-    rate = tf.keras.optimizers.schedules.CosineDecay(choices.rate, max(1, steps))
+    rate = tf.keras.optimizers.schedules.CosineDecay(choices.learning_rate, max(1, steps))
     classifier.model.compile(tf.keras.optimizers.Adam(rate), classifier.loss)
     # Built now, so that what was kept of an interrupted training has where to go.
     classifier.model.optimizer.build(classifier.model.trainable_variables)

@@ -46,7 +46,7 @@ def improve_files(
     settings: SkySettings | None = None,
     *,
     pictures: bool = False,
-    most_megapixels: float,
+    max_megapixels: float,
     on_photo: Callable[[PhotoRecord], None] | None = None,
 ) -> list[PhotoRecord]:
     """Write `NAME_sky.png` and the improved `NAME` of every photo, and `sky_photos.json`, to a folder.
@@ -59,7 +59,7 @@ def improve_files(
         out: made when absent; not the folder that a photo lies in, since the original is to stay.
         settings: thresholds, filter and effects.
         pictures: whether to write `NAME_before_after.jpg` of photos that changed, too.
-        most_megapixels: larger photos are refused.
+        max_megapixels: larger photos are refused.
         on_photo: called after each.
 
     Raises:
@@ -72,7 +72,7 @@ def improve_files(
     try:
         out.mkdir(parents=True, exist_ok=True)
         for path in photos:
-            records.append(_improve_file(path, network, out, settings, pictures, most_megapixels))
+            records.append(_improve_file(path, network, out, settings, pictures, max_megapixels))
             if on_photo is not None:
                 on_photo(records[-1])
         record = {"network": network.version, "settings": asdict(settings), "photos": [asdict(one) for one in records]}
@@ -95,10 +95,10 @@ def before_and_after(before: NDArray[np.uint8], improved: Improved) -> Image.Ima
 
 
 def _improve_file(
-    path: Path, network: SkyNetwork, out: Path, settings: SkySettings, pictures: bool, most_megapixels: float
+    path: Path, network: SkyNetwork, out: Path, settings: SkySettings, pictures: bool, max_megapixels: float
 ) -> PhotoRecord:
     try:
-        photo = read_photo(path, most_megapixels)
+        photo = read_photo(path, max_megapixels)
     except DataError as error:
         return PhotoRecord(str(path), False, 0.0, str(error))
     improved = improve(photo.pixels, network, settings)

@@ -68,8 +68,8 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator, ABC):
     Args:
         ridge: lambda, weight of the squared weights; features are scaled to rows of mean squared length 1.
         pair_features: columns of X on which pair scores depend beside a constant, or "all"; None: on none.
-        passes: most passes over the rows a convex problem.
-        tolerance: a convex problem is solved when its duality gap is at most this share of its value.
+        max_iter: most passes over the rows a convex problem.
+        tol: a convex problem is solved when its duality gap is at most this share of its value.
         random_state: fixes the fit.
         calibration_folds: folds on whose held-out rows the temperature of `predict_proba` is fitted, with the
             edges as learned from all rows; 0 for none. Graphs with circles get none.
@@ -79,15 +79,15 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator, ABC):
         self,
         ridge: float = 1e-3,
         pair_features: Sequence[int] | Literal["all"] | None = None,
-        passes: int = 100,
-        tolerance: float = 0.01,
+        max_iter: int = 100,
+        tol: float = 0.01,
         random_state: int | np.random.RandomState | None = 0,
         calibration_folds: int = 3,
     ) -> None:
         self.ridge = ridge
         self.pair_features = pair_features
-        self.passes = passes
-        self.tolerance = tolerance
+        self.max_iter = max_iter
+        self.tol = tol
         self.random_state = random_state
         self.calibration_folds = calibration_folds
 
@@ -128,7 +128,7 @@ class PairwiseClassifier(ClassifierMixin, BaseEstimator, ABC):
         self.coding_ = LabelCoding.of(labels)
         self.classes_ = self.coding_.classes[0] if self._single else list(self.coding_.classes)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        settings = LearningSettings(self.ridge, self.passes, self.tolerance, seed)
+        settings = LearningSettings(self.ridge, self.max_iter, self.tol, seed)
         scaling = FeatureScaling.of(features)
         problem = self._problem(scaling.apply(features), labels)
         if problem.known.all():

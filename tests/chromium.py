@@ -38,6 +38,17 @@ def chromium(folder, width=1400, height=1000):
         opened.quit()
 
 
+def fits_a_narrow_window(browser):
+    """Whether nothing of the page lies beyond the right edge of a window of 500 pixels."""
+    before = browser.get_window_size()
+    browser.set_window_size(500, 900)
+    try:
+        overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
+        return browser.execute_script(overflow) <= 0
+    finally:
+        browser.set_window_size(before["width"], before["height"])
+
+
 def complaints(browser):
     """What the page wrote into the console."""
     return [entry["message"] for entry in browser.get_log("browser")]

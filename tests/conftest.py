@@ -1,9 +1,11 @@
-"""Fixtures that several packages' tests share."""
+"""Fixtures that several packages' tests share, and how files are dealt out to processes side by side."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from xdist.scheduler import LoadScopeScheduling
 
 # The same examples in every run: a failure is then always the change's own.
 settings.register_profile("reproducible", derandomize=True, deadline=None)
@@ -17,3 +19,31 @@ def public_data() -> Path:
     if not folder.is_dir():
         pytest.skip("the public data sets are not beside this checkout (../shared/data)")
     return folder
+
+
+# These look at one run of the whole pipeline, which is then made once.
+OF_ONE_RUN = {f"tests/pipelines/test_{name}.py" for name in ("multi_processing", "pipeline", "pipeline_evaluation")}
+
+
+def together(nodeid):
+    """What a test shares its process with: its file, which makes some things once for all its tests."""
+    file = nodeid.split("::")[0]
+    return "one run" if file in OF_ONE_RUN else file
+
+
+class FileScheduling(LoadScopeScheduling):
+    """Deals out files, in the order in which they were collected."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return together(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    return FileScheduling(config, log)
+
+
+def pytest_collection_modifyitems(items):
+    """Long files go first, lest one process is left with one when the others have ended."""
+    slow = Counter(together(item.nodeid) for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: -slow[together(item.nodeid)])

@@ -135,7 +135,7 @@ class Arm:
         own: dict[str, Any] = {"serving.slate_size": self.settings.slate_size, "seed": self.settings.seed}
         if explores(self.name):
             own["base_ranker.weighting"] = "inverse_propensity"
-            own["base_ranker.largest_weight"] = self.settings.largest_weight
+            own["base_ranker.max_weight"] = self.settings.max_weight
         return own
 
     async def _refused(self, client: AsyncRankingClient, stable: str, canary: str) -> str:

@@ -35,7 +35,7 @@ class WeekSettings:
         canary_part: part of the day's requests, from its beginning, in which a new bundle is a canary.
         canary_share: its share of them.
         canary_margin: clicks a request by which a canary must certainly be worse to be rolled back.
-        largest_weight: at which inverse propensities are cut in the exploring arm's training.
+        max_weight: at which inverse propensities are cut in the exploring arm's training.
         seed: fixes world, users and training.
         arms: those that are run.
         break_day: the night after this day is broken; None: none is.
@@ -55,7 +55,7 @@ class WeekSettings:
     canary_part: float = 0.4
     canary_share: float = 0.5
     canary_margin: float = 0.02
-    largest_weight: float = 30.0
+    max_weight: float = 30.0
     seed: int = 0
     arms: tuple[ArmName, ...] = ARMS
     break_day: int | None = None
@@ -75,7 +75,7 @@ class WeekSettings:
             ("window_days", 1, math.inf),
             ("canary_share", 0, 1),
             ("canary_margin", 0, math.inf),
-            ("largest_weight", 1, math.inf),
+            ("max_weight", 1, math.inf),
             ("seed", 0, math.inf),
         )
         if not self.arms or len(set(self.arms)) < len(self.arms):

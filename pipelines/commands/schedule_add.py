@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from pipelines.commands.config_option import ConfigFile
 from pipelines.commands.overrides import overriding
 from pipelines.commands.schedule_options import at_home, moment
 
@@ -14,7 +15,7 @@ from pipelines.commands.schedule_options import at_home, moment
 @click.command()
 @click.argument("name")
 @at_home
-@click.option("--config", type=click.Path(path_type=Path), required=True, help="Configuration of the pipeline.")
+@click.option("--config", type=ConfigFile(), required=True, help="Configuration: a file, or the name of a shipped one.")
 @overriding
 @click.option("--cron", help="Five fields of cron, such as '0 3 * * *'.")
 @click.option("--timezone", default="UTC", show_default=True, help="Time zone of --cron, such as Europe/Berlin.")

@@ -18,11 +18,22 @@ SUBCOMMANDS = {
 
 @click.group(cls=LazyGroup, subcommands=SUBCOMMANDS, invoke_without_command=True)
 @click.pass_context
-@click.option("--out", type=click.Path(path_type=Path), default=Path("data/marketplace"), show_default=True)
-@click.option("--requests", type=click.IntRange(min=10), default=3000, show_default=True)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option(
-    "--format", "log_format", type=click.Choice(["parquet", "csv", "jsonl"]), default="parquet", show_default=True
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("data/marketplace"),
+    show_default=True,
+    help="Folder of the files.",
+)
+@click.option("--requests", type=click.IntRange(min=10), default=3000, show_default=True, help="Requests in the log.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of the marketplace.")
+@click.option(
+    "--format",
+    "log_format",
+    type=click.Choice(["parquet", "csv", "jsonl"]),
+    default="parquet",
+    show_default=True,
+    help="Of the log and the catalogue.",
 )
 def simulate(context: click.Context, out: Path, requests: int, seed: int, log_format: str) -> None:
     """Make a click log, an item catalogue and the truth behind them; the same seed gives the same files."""

@@ -8,23 +8,32 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipelines.closed_loop.settings import ARMS, BREAK_KINDS, REWARDS, WeekSettings
+from pipelines.commands.config_option import ConfigFile
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=Path), default=Path("configs/closed_loop.yaml"))
+@click.argument("config", type=ConfigFile(), default="closed_loop")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder of the week; the same goes on.")
-@click.option("--days", type=int, default=7, show_default=True)
-@click.option("--requests-per-day", type=int, default=3000, show_default=True)
+@click.option("--days", type=int, default=7, show_default=True, help="Days to live through.")
+@click.option("--requests-per-day", type=int, default=3000, show_default=True, help="Requests that a day brings.")
 @click.option("--first-requests", type=int, default=600, show_default=True, help="In the first bundle's log.")
 @click.option("--arm", "arms", type=click.Choice(ARMS), multiple=True, help="Which to run.  [default: all]")
 @click.option("--drift", type=float, default=1.0, show_default=True, help="How far tastes change: 0 to 1.")
-@click.option("--exploration-share", type=float, default=0.05, show_default=True)
+@click.option(
+    "--exploration-share",
+    type=float,
+    default=0.05,
+    show_default=True,
+    help="Share of random slates, where one explores.",
+)
 @click.option("--break-day", type=int, help="The night after this day goes wrong.")
-@click.option("--break-kind", type=click.Choice(BREAK_KINDS), default="all_labels", show_default=True)
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--break-kind", type=click.Choice(BREAK_KINDS), default="all_labels", show_default=True, help="What goes wrong."
+)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of requests, users and slates.")
 def week(config: Path, out: Path, arms: tuple[str, ...], **given: Any) -> None:
     """Serve days, train at night on the event log with CONFIG, try each bundle as a canary.
 

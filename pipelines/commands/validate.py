@@ -24,7 +24,14 @@ FORMATS = ["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit"
 
 @click.command()
 @click.argument("log", callback=as_location)
-@click.option("--format", "log_format", type=click.Choice(FORMATS), default="auto", show_default=True)
+@click.option(
+    "--format",
+    "log_format",
+    type=click.Choice(FORMATS),
+    default="auto",
+    show_default=True,
+    help="`auto` goes by the name.",
+)
 @click.option(
     "--window", type=click.IntRange(min=1), help="Days to check together, where LOG holds {date} or is an event log."
 )

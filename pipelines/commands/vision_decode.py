@@ -10,7 +10,9 @@ import click
 @click.command()
 @click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--codec", "codec_folder", type=click.Path(path_type=Path), required=True, help="Folder of the codec.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("decoded"), show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("decoded"), show_default=True, help="Folder to write to."
+)
 @click.option("--overwrite", is_flag=True, help="Replace files that are there.")
 @click.option(
     "--runtime",

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     required=True,
     help="npz file with `images` and `labels`, or a folder with a subfolder of pictures a class.",
 )
-@click.option("--out", type=click.Path(path_type=Path), default=Path("runs/search"), show_default=True)
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("runs/search"), show_default=True, help="Folder to write to."
+)
 @click.option(
     "--budget",
     "budgets",
@@ -31,8 +33,20 @@ if TYPE_CHECKING:
     show_default=True,
     help="Share of the model's cost that is to be left; several give models one within another.",
 )
-@click.option("--resource", type=click.Choice(["flops", "params", "latency"]), default="flops", show_default=True)
-@click.option("--method", type=click.Choice(["figs", "morphnet"]), default="figs", show_default=True)
+@click.option(
+    "--resource",
+    type=click.Choice(["flops", "params", "latency"]),
+    default="flops",
+    show_default=True,
+    help="What the budget is of.",
+)
+@click.option(
+    "--method",
+    type=click.Choice(["figs", "morphnet"]),
+    default="figs",
+    show_default=True,
+    help="How widths are searched.",
+)
 @click.option("--epochs", type=click.IntRange(min=1), default=20, show_default=True, help="Of the search.")
 @click.option(
     "--finish",
@@ -40,8 +54,10 @@ if TYPE_CHECKING:
     help="Training of the small model; its weights are kept, or made anew.  [default: fine-tune; scratch for morphnet]",
 )
 @click.option("--finish-epochs", type=click.IntRange(min=1), help="Of that training.  [default: as of the search]")
-@click.option("--batch", type=click.IntRange(min=1), default=64, show_default=True)
-@click.option("--rate", type=click.FloatRange(min=0, min_open=True), default=1e-3, show_default=True)
+@click.option("--batch-size", type=click.IntRange(min=1), default=64, show_default=True, help="Images in a batch.")
+@click.option(
+    "--learning-rate", type=click.FloatRange(min=0, min_open=True), default=1e-3, show_default=True, help="Of Adam."
+)
 @click.option(
     "--pixels",
     type=click.Choice(["0..255", "0..1", "-1..1"]),
@@ -61,7 +77,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="Share of the images that models are judged by.",
 )
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of split, weights and batches.")
 def search(model: Path, images: Path, out: Path, finish_epochs: int | None, **given: Any) -> None:
     """Make MODEL, a Keras file, smaller: search its widths on images, cut it, train it to the end, write it."""
     # Before TensorFlow is imported, which tells the terminal what it was built for.

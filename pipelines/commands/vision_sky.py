@@ -23,7 +23,7 @@ STRENGTH = click.FloatRange(0, 1)
 @click.option("--contrast", type=STRENGTH, default=1.0, show_default=True, help="How much bright parts are lifted.")
 @click.option("--white-balance", type=STRENGTH, default=1.0, show_default=True, help="How much warm casts are cooled.")
 @click.option(
-    "--most-megapixels", type=click.FloatRange(0, min_open=True), default=50, show_default=True, help="Refuse larger."
+    "--max-megapixels", type=click.FloatRange(0, min_open=True), default=50, show_default=True, help="Refuse larger."
 )
 def sky(
     images: tuple[Path, ...],
@@ -34,7 +34,7 @@ def sky(
     darkening: float,
     contrast: float,
     white_balance: float,
-    most_megapixels: float,
+    max_megapixels: float,
 ) -> None:
     """Improve the skies of IMAGES; a photo without sky is copied as it is."""
     from rich.progress import Progress
@@ -52,7 +52,7 @@ def sky(
             out,
             SkySettings(effects=effects),
             pictures=pictures,
-            most_megapixels=most_megapixels,
+            max_megapixels=max_megapixels,
             on_photo=lambda record: progress.advance(task),
         )
     refused = [record for record in records if record.refused]

@@ -17,9 +17,11 @@ import click
     show_default=True,
     help="More means better pictures in more bytes.",
 )
-@click.option("--steps", type=click.IntRange(min=1), default=6000, show_default=True)
+@click.option("--steps", type=click.IntRange(min=1), default=6000, show_default=True, help="Batches to train on.")
 @click.option("--channels", type=click.IntRange(1, 4096), default=64, show_default=True, help="Of all inner layers.")
-@click.option("--latents", type=click.IntRange(1, 4096), default=96, show_default=True)
+@click.option(
+    "--latents", type=click.IntRange(1, 4096), default=96, show_default=True, help="Channels of what is coded."
+)
 @click.option("--decoder", help="Widths of the decoder's three inner layers, such as 32,16,16.")
 @click.option(
     "--activation",
@@ -28,11 +30,11 @@ import click
     show_default=True,
     help="Of encoder and decoder.",
 )
-@click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Patches a step.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Patches a step.")
 @click.option("--patch", type=click.IntRange(min=64), default=128, show_default=True, help="Pixels; a multiple of 64.")
 @click.option("--learning-rate", type=click.FloatRange(min=0, min_open=True), default=None, help="Of Adam.")
-@click.option("--most-images", type=click.IntRange(min=1), default=2000, show_default=True, help="To hold in memory.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--max-images", type=click.IntRange(min=1), default=2000, show_default=True, help="To hold in memory.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights, patches and noise.")
 def train_codec(
     images: tuple[Path, ...],
     out: Path,
@@ -42,10 +44,10 @@ def train_codec(
     latents: int,
     decoder: str | None,
     activation: str,
-    batch: int,
+    batch_size: int,
     patch: int,
     learning_rate: float | None,
-    most_images: int,
+    max_images: int,
     seed: int,
 ) -> None:
     """Train a codec on pictures, or on all pictures in folders; what cannot be read is left out and said."""
@@ -63,8 +65,8 @@ def train_codec(
     inner = (channels,) * 3
     design = CodecDesign(inner, latents, inner, (channels, latents), widths, activation, activation)
     settings = {} if learning_rate is None else {"learning_rate": learning_rate}
-    plan = TrainingPlan(distortion_weight, steps, batch, patch, seed=seed, **settings)
-    pictures = pictures_told(console, images, patch, most_images, seed)
+    plan = TrainingPlan(distortion_weight, steps, batch_size, patch, seed=seed, **settings)
+    pictures = pictures_told(console, images, patch, max_images, seed)
     with training_shown(console, f"training on {len(pictures)} pictures", steps) as tell:
         codec = train(pictures, design, plan, tell)
     save_codec(codec, out)

@@ -25,10 +25,10 @@ from pipelines.commands.vision_train_codec import three_widths
     "--activation", type=click.Choice(["gdn", "gdn1", "relu"]), default="gdn1", show_default=True, help="For --decoder."
 )
 @click.option("--steps", type=click.IntRange(min=20), default=6000, show_default=True, help="Of search and training.")
-@click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Patches a step.")
+@click.option("--batch-size", type=click.IntRange(min=1), default=8, show_default=True, help="Patches a step.")
 @click.option("--patch", type=click.IntRange(min=64), default=128, show_default=True, help="Pixels; a multiple of 64.")
-@click.option("--most-images", type=click.IntRange(min=1), default=2000, show_default=True, help="To hold in memory.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--max-images", type=click.IntRange(min=1), default=2000, show_default=True, help="To hold in memory.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of weights and patches.")
 def train_decoder(
     images: tuple[Path, ...],
     codec_folder: Path,
@@ -37,9 +37,9 @@ def train_decoder(
     budget: float,
     activation: str,
     steps: int,
-    batch: int,
+    batch_size: int,
     patch: int,
-    most_images: int,
+    max_images: int,
     seed: int,
 ) -> None:
     """Train a decoder of given or searched widths; it reads the files of the codec, which stays as it is."""
@@ -55,8 +55,8 @@ def train_decoder(
     require_absent(out)
     console = Console(highlight=False, soft_wrap=True)
     codec = load_codec(codec_folder)
-    plan = TrainingPlan(steps=steps, batch=batch, patch=patch, seed=seed)
-    pictures = pictures_told(console, images, patch, most_images, seed)
+    plan = TrainingPlan(steps=steps, batch_size=batch_size, patch=patch, seed=seed)
+    pictures = pictures_told(console, images, patch, max_images, seed)
     if decoder is not None:
         widths = three_widths(decoder)
         with training_shown(console, "training", steps) as tell:

@@ -17,20 +17,22 @@ WIDTHS = "16,32,64,128"
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="New folder to write the network to.")
 @click.option("--held-out", type=click.Path(path_type=Path), help="Labelled photos to measure the network by.")
 @click.option("--steps", type=click.IntRange(1), default=1500, show_default=True, help="Batches to train on.")
-@click.option("--batch", type=click.IntRange(1), default=8, show_default=True, help="Photos in a batch.")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), default=2e-3, show_default=True, help="Learning rate.")
+@click.option("--batch-size", type=click.IntRange(1), default=8, show_default=True, help="Photos in a batch.")
+@click.option(
+    "--learning-rate", type=click.FloatRange(0, min_open=True), default=2e-3, show_default=True, help="Learning rate."
+)
 @click.option("--side", type=click.IntRange(16), default=256, show_default=True, help="Pixels a side that it reads.")
 @click.option("--widths", default=WIDTHS, show_default=True, help="Channels of its levels, from the finest.")
 @click.option("--start", type=click.Path(path_type=Path), help="Train this sky.keras on, in place of a new network.")
 @click.option("--refine", is_flag=True, help="Fill unlabelled gaps and soften the masks' edges first.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--seed", type=int, default=0, show_default=True, help="Of weights and batches.")
 def train_sky(
     photos: Path,
     out: Path,
     held_out: Path | None,
     steps: int,
-    batch: int,
-    rate: float,
+    batch_size: int,
+    learning_rate: float,
     side: int,
     widths: str,
     start: Path | None,
@@ -70,10 +72,17 @@ def train_sky(
         losses = train(
             model,
             examples,
-            TrainingSettings(steps, batch, rate, seed),
+            TrainingSettings(steps, batch_size, learning_rate, seed),
             lambda step, loss: progress.update(task, completed=step, loss=loss),
         )
-    training = {"photos": len(examples), "steps": steps, "batch": batch, "rate": rate, "seed": seed, "refine": refine}
+    training = {
+        "photos": len(examples),
+        "steps": steps,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "seed": seed,
+        "refine": refine,
+    }
     export_network(model, out, examples.photos[:4], training | {"last_loss": losses[-1]})
     click.echo(f"network: {out}")
     if measured_by is not None:

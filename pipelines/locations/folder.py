@@ -19,4 +19,5 @@ def _of_this_machine(given: Any) -> Any:
     return given
 
 
+# The type of a configuration key that names a path here, which no URL to a store may stand for.
 LocalPath = Annotated[Path, BeforeValidator(_of_this_machine)]

@@ -50,7 +50,7 @@ def weighed(lists: RankingLists, config: BaseRankerConfig) -> RankingLists:
     An item that had the probability p of its place, given the places above, stands for the 1 / p candidates that could
     have stood there: over a step's draws, a sum weighed so is right on average for all candidates that were left, and
     not only for those that the logging policy favours. Where the policy had no choice (p = 1) an item stands for
-    itself. Cutting the weights at `largest_weight` trades that for less noise.
+    itself. Cutting the weights at `max_weight` trades that for less noise.
 
     Raises:
         DataError: the lists hold no propensities.
@@ -65,7 +65,7 @@ def weighed(lists: RankingLists, config: BaseRankerConfig) -> RankingLists:
             "base_ranker.weighting is 'inverse_propensity' but the data hold no column 'propensity'; log one, or set "
             "it to 'log'"
         )
-    inverse = np.minimum(1 / lists.propensities.astype(np.float64), config.largest_weight)
+    inverse = np.minimum(1 / lists.propensities.astype(np.float64), config.max_weight)
     given = 1.0 if lists.weights is None else lists.weights
     return replace(lists, weights=(given * inverse).astype(np.float32))
 

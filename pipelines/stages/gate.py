@@ -45,7 +45,7 @@ def train_rate_constrained_gate(
     names = data.columns.names
 
     def fitting(weights: Sequence[NDArray[np.float32]], moved: MovedInputs) -> Sequence[NDArray[np.float32]] | None:
-        return starting_weights(weights, moved, config.hidden)
+        return starting_weights(weights, moved, config.hidden_sizes)
 
     start = None
     if warm_start is not None:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vision_components.structure.channel_graph import ChannelGraph
-from vision_components.structure.figs import SearchSettings, figs
+from vision_components.structure.figs import FigsSettings, figs
 from vision_components.structure.resources import FLOPs
 
 SHUFFLED = 10_000
@@ -44,5 +44,5 @@ def searched_backbones(
     )
     loss = {"logits": tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)}
     graph = ChannelGraph(build())
-    found = figs(FLOPs(graph), batches, shares, SearchSettings(epochs=epochs, seed=seed), loss=loss)
+    found = figs(FLOPs(graph), batches, shares, FigsSettings(epochs=epochs, seed=seed), loss=loss)
     return [found.small(place, fresh=True) for place in range(len(shares))]

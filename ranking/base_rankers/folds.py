@@ -35,7 +35,7 @@ def cross_fit(ranker: LambdaMART, lists: RankingLists, folds: int, seed: int) ->
     The number of trees is thus chosen without looking at any data outside `lists`, and on all of `lists`.
 
     Args:
-        ranker: the plan; its `early_stopping` counts trees without gain in the folds' common NDCG@10.
+        ranker: the plan; its `patience` counts trees without gain in the folds' common NDCG@10.
         lists: training lists.
         folds: number of folds, >= 2.
         seed: fixes which request falls into which fold.
@@ -60,9 +60,9 @@ def cross_fit(ranker: LambdaMART, lists: RankingLists, folds: int, seed: int) ->
         curve.append({"step": float(step), HELD_OUT_METRIC: score})
         if score > best:
             best, trees = score, step
-        if not any(grown) or (ranker.early_stopping and step - trees >= ranker.early_stopping):
+        if not any(grown) or (ranker.patience and step - trees >= ranker.patience):
             break
-    if not ranker.early_stopping:
+    if not ranker.patience:
         trees = len(curve)
     models = [TrainedLambdaMART(b.model_to_string(num_iteration=trees), trees) for b in boosters]
     scores = np.empty(len(lists.item_ids), np.float64)

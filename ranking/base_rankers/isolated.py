@@ -45,7 +45,7 @@ class TrainingSettings(Protocol):
         """Shrinkage of each tree."""
 
     @property
-    def early_stopping(self) -> int:
+    def patience(self) -> int:
         """Trees without gain in held-out NDCG@10 before training stops; 0: never."""
 
     @property
@@ -77,7 +77,7 @@ def train_isolated(
         trees=settings.trees,
         leaves=settings.leaves,
         learning_rate=settings.learning_rate,
-        early_stopping=settings.early_stopping,
+        patience=settings.patience,
         seed=seed,
     )
     check_trainable(train, ranker.label)

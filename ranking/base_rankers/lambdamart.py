@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 CUTOFF = 10
 HELD_OUT_METRIC = f"ndcg_at_{CUTOFF}"
 ITEMS_A_THREAD = 50_000
-_SMALLEST = {"trees": 1, "leaves": 2, "early_stopping": 0, "min_data_in_leaf": 0, "truncation_level": 1}
+_SMALLEST = {"trees": 1, "leaves": 2, "patience": 0, "min_data_in_leaf": 0, "truncation_level": 1}
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class LambdaMART:
         trees: most trees, >= 1.
         leaves: most leaves of a tree, >= 2.
         learning_rate: shrinkage of each tree, > 0.
-        early_stopping: trees without gain in held-out NDCG@10 before training stops; 0: never.
+        patience: trees without gain in held-out NDCG@10 before training stops; 0: never.
         min_data_in_leaf: fewest items in a leaf.
         feature_fraction: share of the features that each tree may use, in (0, 1].
         bagging_fraction: share of the lists that each tree is grown on, in (0, 1].
@@ -60,7 +60,7 @@ class LambdaMART:
     trees: int = 400
     leaves: int = 15
     learning_rate: float = 0.05
-    early_stopping: int = 50
+    patience: int = 50
     min_data_in_leaf: int = 20
     feature_fraction: float = 1.0
     bagging_fraction: float = 1.0
@@ -101,7 +101,7 @@ class LambdaMART:
                 curve.append({"step": float(step), HELD_OUT_METRIC: score})
                 if score > best:
                     best, trees = score, step
-                if self.early_stopping and step - trees >= self.early_stopping:
+                if self.patience and step - trees >= self.patience:
                     break
             if stopped:
                 break

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ranking.base_rankers.held_out import held_out_lists, held_out_ndcg
+from ranking.base_rankers.ranker import require_features
 from ranking.base_rankers.relevance_labels import Label
 from ranking.base_rankers.training_examples import NO_PART, TrainingExamples, training_examples
 from ranking.lists import RankingLists
@@ -116,11 +117,7 @@ class FittedLinear:
         Raises:
             DataError: the lists have other features than the training lists.
         """
-        if lists.feature_names != self.feature_names:
-            raise DataError(
-                f"features: the lists have {', '.join(lists.feature_names)}, Linear was trained on "
-                f"{', '.join(self.feature_names)}; give the same columns"
-            )
+        require_features(lists, self.feature_names, "Linear")
         return self.standardisation.apply(lists.features).astype(np.float64) @ self.weights
 
 

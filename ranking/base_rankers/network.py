@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_args, get_origin, 
 import numpy as np
 from numpy.typing import NDArray
 
+from ranking.base_rankers.ranker import require_features
 from ranking.base_rankers.relevance_labels import Label
 from ranking.lists import RankingLists
 from ranking.standardisation import Standardisation
-from seriatim_errors import ConfigError, DataError
+from seriatim_errors import ConfigError
 
 if TYPE_CHECKING:
     import tensorflow as tf
@@ -130,11 +131,7 @@ class TrainedNetwork:
         Raises:
             DataError: the lists have other features than the training lists.
         """
-        if lists.feature_names != self.feature_names:
-            raise DataError(
-                f"features: the lists have {', '.join(lists.feature_names)}, {type(self.plan).__name__} was "
-                f"trained on {', '.join(self.feature_names)}; give the same columns"
-            )
+        require_features(lists, self.feature_names, type(self.plan).__name__)
         return self._scorer(lists.with_features(self.standardisation.apply(lists.features)))
 
     @cached_property

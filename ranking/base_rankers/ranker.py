@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ranking.lists import RankingLists
+from seriatim_errors import DataError
 
 
 class FittedRanker(Protocol):
@@ -27,3 +29,16 @@ class BaseRanker(Protocol):
             DataError: the lists lack what the plan learns from.
             TrainingError: there is nothing to learn, such as no relevant item at all.
         """
+
+
+def require_features(lists: RankingLists, names: Sequence[str], ranker: str) -> None:
+    """Refuse lists whose features are not those that a ranker was trained on, in their order.
+
+    Raises:
+        DataError: with both lists of names.
+    """
+    if tuple(lists.feature_names) != tuple(names):
+        raise DataError(
+            f"features: the lists have {', '.join(lists.feature_names)}, {ranker} was trained on {', '.join(names)}; "
+            "give the same columns"
+        )

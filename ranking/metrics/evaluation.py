@@ -18,6 +18,7 @@ from ranking.metrics.ranked import Counted, counted
 from ranking.metrics.reciprocal_rank import expected_reciprocal_rank, reciprocal_rank
 from seriatim_errors import ConfigError, DataError
 
+# What a metric says of a list without a relevant item: nothing, so that means pass it over, or a value.
 NoRelevantPolicy = Literal["skip", "zero", "one"]
 NO_RELEVANT_VALUE = {"skip": np.nan, "zero": 0.0, "one": 1.0}
 RANK_GAIN = "rank_gain"

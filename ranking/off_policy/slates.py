@@ -67,7 +67,7 @@ def independent_inverse_propensity_score(
             `slate_inverse_propensity_score`.
 
     Raises:
-        As `slate_inverse_propensity_score`, but slates may have gaps.
+        DataError, ValueError: as in `slate_inverse_propensity_score`, but slates may have gaps.
 
     Source: Li et al., "Offline evaluation of ranking policies with click models", KDD 2018, item-position model.
     """

@@ -5,10 +5,13 @@ implicit method stands behind the same interface as the alternative.
 """
 
 from ranking.rate_constraints.calibration import Calibration, GatePromise, calibrate_out_of_fold
+from ranking.rate_constraints.classifier import RateConstrainedClassifier
 from ranking.rate_constraints.coverage import Coverage
 from ranking.rate_constraints.export import export_gate_onnx, export_gate_saved_model
 from ranking.rate_constraints.fitting import Fit, ScorerFitter, fit_scorer
 from ranking.rate_constraints.gate import GateSettings, TrainedGate, train_gate
+from ranking.rate_constraints.keras_model import RateConstrainedLoss, RateConstrainedModel
+from ranking.rate_constraints.listwise import precision_at_k_in_lists
 from ranking.rate_constraints.objectives import (
     Objective,
     RateLoss,
@@ -17,6 +20,7 @@ from ranking.rate_constraints.objectives import (
     precision_at_recall,
     rate_loss,
 )
+from ranking.rate_constraints.outer_search import SearchResult, search_f_beta, search_recall_at_precision
 from ranking.rate_constraints.quantiles import (
     exact_threshold,
     interval_weights,
@@ -38,10 +42,14 @@ __all__ = [
     "GateSettings",
     "Objective",
     "QuantileEstimator",
+    "RateConstrainedClassifier",
+    "RateConstrainedLoss",
+    "RateConstrainedModel",
     "RateLoss",
     "RateObjective",
     "ScoreQueue",
     "ScorerFitter",
+    "SearchResult",
     "TrainedGate",
     "calibrate_out_of_fold",
     "exact_threshold",
@@ -52,10 +60,13 @@ __all__ = [
     "interval_weights",
     "kernel_weights",
     "point_weights",
+    "precision_at_k_in_lists",
     "precision_at_recall",
     "quantile",
     "rate_loss",
     "realised_rate",
+    "search_f_beta",
+    "search_recall_at_precision",
     "subset_quantile",
     "train_gate",
 ]

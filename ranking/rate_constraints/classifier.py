@@ -46,8 +46,9 @@ class RateConstrainedClassifier(ClassifierMixin, BaseEstimator):
             `accuracy_at_top`.
         rate: in (0, 1): the recall, the false alarm rate, or the share of all that passes.
         method: `quantile`, `implicit`, `lagrangian` or `cross_entropy`.
-        hidden: hidden layer widths; empty for a linear scorer.
-        epochs, batch_size, learning_rate, weight_decay: of Adam.
+        hidden_sizes: hidden layer widths; empty for a linear scorer.
+        epochs, batch_size, learning_rate: of Adam.
+        l2: weight of the squared kernels in the loss.
         folds: folds whose out-of-fold scores set the threshold, so that unseen data keep the rate; 0 sets
             it on the training scores, exactly.
         random_state: fixes the fit.
@@ -58,22 +59,22 @@ class RateConstrainedClassifier(ClassifierMixin, BaseEstimator):
         objective: ObjectiveName = "precision_at_recall",
         rate: float = 0.95,
         method: MethodName = "quantile",
-        hidden: tuple[int, ...] = (),
+        hidden_sizes: tuple[int, ...] = (),
         epochs: int = 30,
         batch_size: int = 1024,
         learning_rate: float = 0.03,
-        weight_decay: float = 1e-4,
+        l2: float = 1e-4,
         folds: int = 5,
         random_state: int | np.random.RandomState | None = 0,
     ) -> None:
         self.objective = objective
         self.rate = rate
         self.method = method
-        self.hidden = hidden
+        self.hidden_sizes = hidden_sizes
         self.epochs = epochs
         self.batch_size = batch_size
         self.learning_rate = learning_rate
-        self.weight_decay = weight_decay
+        self.l2 = l2
         self.folds = folds
         self.random_state = random_state
 
@@ -123,11 +124,11 @@ class RateConstrainedClassifier(ClassifierMixin, BaseEstimator):
             objective,
             FitSettings(
                 method=self.method,
-                hidden=tuple(self.hidden),
+                hidden_sizes=tuple(self.hidden_sizes),
                 epochs=self.epochs,
                 batch_size=self.batch_size,
                 learning_rate=self.learning_rate,
-                weight_decay=self.weight_decay,
+                l2=self.l2,
                 seed=seed,
             ),
         )

@@ -59,7 +59,7 @@ class ScorerFitter:
 
     def __init__(self, feature_count: int, objective: Objective, settings: FitSettings) -> None:
         self.objective, self.settings = objective, settings
-        self.scorer = Scorer(feature_count, settings.hidden, settings.seed)
+        self.scorer = Scorer(feature_count, settings.hidden_sizes, settings.seed)
         self.method = named_method(objective, settings)
         # Alone, cross-entropy weighs examples as they come; as a warm start it weighs the classes alike.
         self.warm = self.method if settings.method == "cross_entropy" else CrossEntropy(balanced=True)
@@ -159,7 +159,7 @@ class ScorerFitter:
             scores = self.scorer(features)
             decay = tf.add_n([tf.reduce_sum(kernel**2) for kernel in self.scorer.kernels])
             loss = method.loss(scores, batch)
-            total = loss + self.settings.weight_decay * decay
+            total = loss + self.settings.l2 * decay
         self.optimizer.apply_gradients(zip(tape.gradient(total, variables), variables, strict=True))
         method.after_step(scores, batch, lambda: self.scorer(features))
         if method.descends_on_objective:

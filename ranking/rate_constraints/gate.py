@@ -24,11 +24,11 @@ class GateSettings:
 
     Attributes:
         target_recall: c in (0, 1), share of positives that must pass.
-        hidden: hidden layer widths; empty for a linear scorer.
+        hidden_sizes: hidden layer widths; empty for a linear scorer.
         epochs: passes over the negatives; the first third warm-starts by cross-entropy, because the
             quantile objective is not convex.
-        batch_size, learning_rate, weight_decay: of Adam; the objective is not scale-free, so some decay
-            is needed.
+        batch_size, learning_rate: of Adam.
+        l2: weight of the squared kernels in the loss; the objective is not scale-free, so some is needed.
         folds: folds by request whose held-out scores set the threshold.
         seed: fixes folds, initial weights and batches.
 
@@ -37,11 +37,11 @@ class GateSettings:
     """
 
     target_recall: float = 0.95
-    hidden: tuple[int, ...] = ()
+    hidden_sizes: tuple[int, ...] = ()
     epochs: int = 20
     batch_size: int = 4096
     learning_rate: float = 0.01
-    weight_decay: float = 1e-3
+    l2: float = 1e-3
     folds: int = 5
     seed: int = 0
 
@@ -118,11 +118,11 @@ def train_gate(
         raise TrainingError("gate: every item is positive, so there is nothing to drop; check the label")
     objective = RateObjective.precision_at_recall(settings.target_recall)
     recipe = FitSettings(
-        hidden=settings.hidden,
+        hidden_sizes=settings.hidden_sizes,
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
+        l2=settings.l2,
         seed=settings.seed,
     )
 

@@ -14,19 +14,19 @@ class Scorer(tf.Module):
 
     Args:
         feature_count: features of an item.
-        hidden: widths of the hidden layers (ReLU); empty for a linear scorer.
+        hidden_sizes: widths of the hidden layers (ReLU); empty for a linear scorer.
         seed: fixes the initial weights.
     """
 
-    def __init__(self, feature_count: int, hidden: tuple[int, ...], seed: int) -> None:
+    def __init__(self, feature_count: int, hidden_sizes: tuple[int, ...], seed: int) -> None:
         super().__init__()
         rng = np.random.default_rng(seed)
-        widths = (feature_count, *hidden, 1)
+        widths = (feature_count, *hidden_sizes, 1)
         self.kernels, self.biases = [], []
         for inputs, outputs in itertools.pairwise(widths):
-            spread = np.sqrt(2.0 / inputs) if hidden else 0.0
+            spread = np.sqrt(2.0 / inputs) if hidden_sizes else 0.0
             self.kernels.append(tf.Variable(rng.normal(0, 1, (inputs, outputs)) * spread, dtype=tf.float32))
-        for outputs in hidden:
+        for outputs in hidden_sizes:
             self.biases.append(tf.Variable(tf.zeros(outputs)))
 
     @property
@@ -47,8 +47,8 @@ class Scorer(tf.Module):
 
     def copy(self) -> Scorer:
         """A scorer of its own with the same weights."""
-        hidden = tuple(int(bias.shape[0]) for bias in self.biases)
-        twin = Scorer(int(self.kernels[0].shape[0]), hidden, seed=0)
+        hidden_sizes = tuple(int(bias.shape[0]) for bias in self.biases)
+        twin = Scorer(int(self.kernels[0].shape[0]), hidden_sizes, seed=0)
         for mine, theirs in zip(self.weights, twin.weights, strict=True):
             theirs.assign(mine)
         return twin

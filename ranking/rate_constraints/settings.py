@@ -19,14 +19,14 @@ class FitSettings:
 
     Attributes:
         method: `quantile`, `implicit`, `lagrangian` or `cross_entropy`.
-        hidden: hidden layer widths; empty for a linear scorer.
+        hidden_sizes: hidden layer widths; empty for a linear scorer.
         epochs: passes over the negatives.
         cross_entropy_share: share of the epochs that descend on cross-entropy first, because the constrained
             objectives are not convex.
         batch_size: examples in a batch, about.
         learning_rate: of Adam, at first; it falls to `final_rate` times that along a half cosine.
         final_rate: 1 for a constant rate.
-        weight_decay: weight of the squared kernels in the loss; the objectives are not scale-free.
+        l2: weight of the squared kernels in the loss; the objectives are not scale-free.
         estimator: of the quantiles, for `quantile`.
         queue_length: recent scores that join a batch's own, for `quantile`.
         sharpness, reset_every: of `implicit`; the first in units of the scores' spread.
@@ -38,13 +38,13 @@ class FitSettings:
     """
 
     method: MethodName = "quantile"
-    hidden: tuple[int, ...] = ()
+    hidden_sizes: tuple[int, ...] = ()
     epochs: int = 20
     cross_entropy_share: float = 0.3
     batch_size: int = 4096
     learning_rate: float = 0.01
     final_rate: float = 1.0
-    weight_decay: float = 1e-3
+    l2: float = 1e-3
     estimator: QuantileEstimator = KERNEL
     queue_length: int = 0
     sharpness: float = SHARPNESS
@@ -70,10 +70,10 @@ def check_settings(settings: Any, smallest: dict[str, int]) -> None:
             raise TrainingError(f"{field.name} is {value}; give a share in [0, 1]")
         if field.name in ("learning_rate", "sharpness") and not 0 < value < math.inf:
             raise TrainingError(f"{field.name} is {value}; give a finite number above 0")
-        if field.name in ("weight_decay", "dual_rate") and not 0 <= value < math.inf:
+        if field.name in ("l2", "dual_rate") and not 0 <= value < math.inf:
             raise TrainingError(f"{field.name} is {value}; give a finite number of at least 0")
-        if field.name == "hidden" and any(width < 1 for width in value):
-            raise TrainingError(f"hidden is {value}; give widths of at least 1, or none for a linear scorer")
+        if field.name == "hidden_sizes" and any(width < 1 for width in value):
+            raise TrainingError(f"hidden_sizes is {value}; give widths of at least 1, or none for a linear scorer")
 
 
 def named_method(objective: Objective, settings: FitSettings) -> Method:

@@ -12,7 +12,7 @@ from ranking.rate_constraints.scorer import Scorer
 
 
 def starting_weights(
-    weights: Sequence[NDArray[np.float32]], moved: MovedInputs, hidden: tuple[int, ...]
+    weights: Sequence[NDArray[np.float32]], moved: MovedInputs, hidden_sizes: tuple[int, ...]
 ) -> list[NDArray[np.float32]] | None:
     """An earlier scorer's weights for a new one that orders items as it did, on newly standardised features.
 
@@ -22,15 +22,15 @@ def starting_weights(
     Args:
         weights: of the earlier scorer, in the order of `Scorer.weights`.
         moved: from its standardisation to the new one.
-        hidden: hidden layer widths of the new scorer.
+        hidden_sizes: hidden layer widths of the new scorer.
 
     Returns:
         Weights in that order; None where the new scorer has others.
     """
-    shapes = [tuple(weight.shape) for weight in Scorer(len(moved.ratio), hidden, seed=0).weights]
+    shapes = [tuple(weight.shape) for weight in Scorer(len(moved.ratio), hidden_sizes, seed=0).weights]
     if [np.shape(weight) for weight in weights] != shapes:
         return None
-    kernels, biases = list(weights[: len(hidden) + 1]), list(weights[len(hidden) + 1 :])
+    kernels, biases = list(weights[: len(hidden_sizes) + 1]), list(weights[len(hidden_sizes) + 1 :])
     if biases:
         biases[0] = biases[0] + moved.bias(kernels[0])
     return [moved.kernel(kernels[0]), *kernels[1:], *biases]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from seriatim_errors import BundleError
 from serving.bundle.golden import GoldenRequests
-from serving.bundle.manifest import MANIFEST_FILE, SCHEMA_VERSION, FileEntry, Manifest, first_mistake
-from serving.bundle.writer import GOLDEN_FILE, file_entry
+from serving.bundle.manifest import MANIFEST_FILE, SCHEMA_VERSION, Manifest
+from serving.bundle.manifest_file import FolderKind, read_manifest, verify_files
+from serving.bundle.writer import GOLDEN_FILE
+
+BUNDLE = FolderKind(
+    "bundle",
+    source="that 'seriatim run' made",
+    again="run the pipeline again with this release",
+    restore="restore the bundle or use another version",
+)
 
 
 @dataclass(frozen=True)
@@ -58,46 +62,9 @@ def open_bundle(folder: Path) -> Bundle:
             or altered; the message names the file and the way out.
     """
     path = folder / MANIFEST_FILE
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BundleError(f"{path} is missing; {folder} is no bundle, give a folder that 'seriatim run' made") from None
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path} is not readable JSON ({error}); restore the bundle or use another version") from None
-    version = values.get("schema_version") if isinstance(values, dict) else None
-    if version != SCHEMA_VERSION:
-        raise BundleError(
-            f"{path}: schema_version is {version!r}, this release reads {SCHEMA_VERSION}; "
-            "run the pipeline again with this release"
-        )
-    try:
-        manifest = Manifest.model_validate(values)
-    except ValidationError as error:
-        raise BundleError(f"{path}: {first_mistake(error)}; restore the bundle or use another version") from None
+    manifest = read_manifest(path, SCHEMA_VERSION, Manifest, BUNDLE)
     for part, name in manifest.named_files:
         if name not in manifest.files:
-            raise BundleError(
-                f"{path}: {part} names {name}, which is not among its files; restore the bundle or use another version"
-            )
+            raise BundleError(f"{path}: {part} names {name}, which is not among its files; {BUNDLE.restore}")
     verify_files(folder, path, manifest.files)
     return Bundle(folder, manifest)
-
-
-def verify_files(folder: Path, path: Path, files: Mapping[str, FileEntry]) -> None:
-    """Hold the files of `folder` against what the manifest at `path` says of them.
-
-    Raises:
-        BundleError: a file is missing, altered, cannot be read or lies outside the folder.
-    """
-    for name, entry in files.items():
-        file = folder / name
-        if folder.resolve() not in file.resolve().parents:
-            raise BundleError(f"{path}: file {name!r} lies outside the bundle; restore it")
-        if not file.is_file():
-            raise BundleError(f"{file} is missing from the bundle; restore it or use another version")
-        try:
-            unaltered = file_entry(file) == entry
-        except OSError as error:
-            raise BundleError(f"{file} cannot be read: {error.strerror}; correct its permissions") from None
-        if not unaltered:
-            raise BundleError(f"{file} does not match its checksum; restore it or use another version")

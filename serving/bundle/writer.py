@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -35,19 +36,35 @@ def write_bundle(root: Path, manifest: Manifest, files: Mapping[str, Path], gold
             its values is out of range. Nothing is left behind then.
     """
     manifest = _validated(manifest)
-    target = root / manifest.version
+    with publishing(root, manifest.version, "bundle") as partial:
+        _fill(partial, manifest, files, golden)
+    return root / manifest.version
+
+
+@contextmanager
+def publishing(root: Path, version: str, kind: str) -> Iterator[Path]:
+    """An empty folder to fill, which is published as `root/<version>/` when the block ends and gone when it fails.
+
+    Args:
+        root: made when absent.
+        version: the folder's name.
+        kind: `bundle` or `cascade`, for the message.
+
+    Raises:
+        BundleError: there is one of that version.
+    """
+    target = root / version
     if target.exists():
-        raise BundleError(f"bundle {target} exists already; bundles are never overwritten, use another version")
-    partial = root / f"{PARTIAL_PREFIX}{manifest.version}"
+        raise BundleError(f"{kind} {target} exists already; {kind}s are never overwritten, use another version")
+    partial = root / f"{PARTIAL_PREFIX}{version}"
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
     try:
-        _fill(partial, manifest, files, golden)
+        yield partial
         publish(partial, target)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    return target
 
 
 def publish(partial: Path, target: Path) -> None:

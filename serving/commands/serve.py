@@ -22,6 +22,7 @@ OPTIONS = {
     "host": "listen.host",
     "port": "listen.port",
     "workers": "listen.workers",
+    "monitoring_port": "monitoring.port",
 }
 
 
@@ -32,6 +33,7 @@ OPTIONS = {
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port; 0 picks a free one.  [default: 8500]")
 @click.option("--workers", type=click.IntRange(1, 256), help="Processes behind the port.  [default: 1]")
+@click.option("--monitoring-port", type=click.IntRange(0, 65535), help="Port of metrics and explorer.  [default: none]")
 def serve(config_file: Path | None, **options: Any) -> None:
     """Answer slate requests over gRPC until interrupted."""
     # The core library would log a failed bind in its own words before we can say it in ours.

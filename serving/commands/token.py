@@ -18,7 +18,9 @@ def token() -> None:
 
 @token.command()
 @click.option("--name", required=True, help="Whose token it is.")
-@click.option("--role", type=click.Choice(["caller", "admin"]), default="caller", show_default=True)
+@click.option(
+    "--role", type=click.Choice(["caller", "admin"]), default="caller", show_default=True, help="What it allows."
+)
 @click.option("--expires", type=click.DateTime(), help="When it ends, UTC.")
 @click.option("--file", "path", type=click.Path(path_type=Path), help="File of tokens to add it to.")
 def create(name: str, role: str, expires: datetime | None, path: Path | None) -> None:

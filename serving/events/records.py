@@ -109,6 +109,7 @@ class Acted:
         return {"v": VERSION, "kind": "acted", **self.__dict__}
 
 
+# What a line of the log holds.
 Event = Shown | Acted
 
 

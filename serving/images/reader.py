@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from seriatim_errors import BundleError
-from serving.bundle.manifest import first_mistake
-from serving.bundle.reader import verify_files
+from serving.bundle.manifest_file import FolderKind, read_manifest, verify_files
 from serving.images.golden import GoldenImages
 from serving.images.manifest import CASCADE_FILE, SCHEMA_VERSION, CascadeManifest
 
 GOLDEN_FILE = "golden_images.npz"
+CASCADE = FolderKind(
+    "cascade",
+    source="that holds one",
+    again="export the cascade again with this release",
+    restore="restore the cascade",
+)
 
 
 @dataclass(frozen=True)
@@ -44,24 +46,9 @@ def open_cascade(folder: Path) -> Cascade:
             altered, or outside the folder; the message names the file and the way out.
     """
     path = folder / CASCADE_FILE
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BundleError(f"{path} is missing; {folder} is no cascade, give a folder that holds one") from None
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path} is not readable JSON ({error}); restore the cascade") from None
-    version = values.get("schema_version") if isinstance(values, dict) else None
-    if version != SCHEMA_VERSION:
-        raise BundleError(
-            f"{path}: schema_version is {version!r}, this release reads {SCHEMA_VERSION}; "
-            "export the cascade again with this release"
-        )
-    try:
-        manifest = CascadeManifest.model_validate(values)
-    except ValidationError as error:
-        raise BundleError(f"{path}: {first_mistake(error)}; restore the cascade") from None
+    manifest = read_manifest(path, SCHEMA_VERSION, CascadeManifest, CASCADE)
     for name in (*(stage.file for stage in manifest.stages), GOLDEN_FILE):
         if name not in manifest.files:
-            raise BundleError(f"{path}: {name} is not among its files; restore the cascade")
+            raise BundleError(f"{path}: {name} is not among its files; {CASCADE.restore}")
     verify_files(folder, path, manifest.files)
     return Cascade(folder, manifest)

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from seriatim_errors import BundleError
 from serving.bundle.manifest import first_mistake
-from serving.bundle.writer import PARTIAL_PREFIX, file_entry, publish
+from serving.bundle.writer import file_entry, publishing
 from serving.images.golden import GoldenImages
 from serving.images.manifest import CASCADE_FILE, CascadeManifest
 from serving.images.reader import GOLDEN_FILE
@@ -39,13 +39,7 @@ def write_cascade(root: Path, manifest: CascadeManifest, files: Mapping[str, Pat
     for stage in manifest.stages:
         if stage.file not in files:
             raise BundleError(f"cascade {manifest.version}: a stage names {stage.file}, which is not given")
-    target = root / manifest.version
-    if target.exists():
-        raise BundleError(f"cascade {target} exists already; cascades are never overwritten, use another version")
-    partial = root / f"{PARTIAL_PREFIX}{manifest.version}"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with publishing(root, manifest.version, "cascade") as partial:
         for name, source in files.items():
             (partial / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, partial / name)
@@ -53,8 +47,4 @@ def write_cascade(root: Path, manifest: CascadeManifest, files: Mapping[str, Pat
         entries = {name: file_entry(partial / name) for name in sorted([*files, GOLDEN_FILE])}
         sealed = manifest.model_copy(update={"files": entries})
         (partial / CASCADE_FILE).write_text(sealed.model_dump_json(indent=1), encoding="utf-8")
-        publish(partial, target)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    return target
+    return root / manifest.version

@@ -26,12 +26,12 @@ class CallLimit:
     watching the health are not counted.
 
     Args:
-        most_calls: at a time.
+        max_calls: at a time.
         observer: told of every refusal.
     """
 
-    def __init__(self, most_calls: int, observer: Observer | None = None) -> None:
-        self._most_calls = most_calls
+    def __init__(self, max_calls: int, observer: Observer | None = None) -> None:
+        self._max_calls = max_calls
         self._observer: Observer = observer if observer is not None else NoObserver()
         self._calls = 0
 
@@ -43,7 +43,7 @@ class CallLimit:
 
     def _counted(self, behaviour: Callable[[Any, Any], Awaitable[Any]]) -> Callable[[Any, Any], Awaitable[Any]]:
         async def answer(request: Any, context: grpc.aio.ServicerContext) -> Any:
-            if self._calls >= self._most_calls:
+            if self._calls >= self._max_calls:
                 self._observer.shed("calls")
                 message = f"the service works on {self._calls} calls already; try again soon, or at another replica"
                 status = rpc_status.to_status(overloaded(message, RETRY_SECONDS))

@@ -41,7 +41,7 @@ class MessageReader:
     traceback in the log for each.
 
     Args:
-        most_bytes: of a message when it is inflated.
+        max_bytes: of a message when it is inflated.
     """
 
     # Deflate has no mark that tells it from a message; gRPC's core refuses it with UNIMPLEMENTED.
@@ -50,8 +50,8 @@ class MessageReader:
         ("grpc.compression_enabled_algorithms_bitset", IDENTITY | GZIP),
     )
 
-    def __init__(self, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
+    def __init__(self, max_bytes: int) -> None:
+        self._max_bytes = max_bytes
 
     def wrap(self, handler: grpc.RpcMethodHandler, method: str) -> grpc.RpcMethodHandler:
         """The method's handler with our reading before it; what a stream cannot read ends it with UNKNOWN."""
@@ -63,12 +63,12 @@ class MessageReader:
             if inspect.iscoroutinefunction(behaviour):
                 read = self._refusing(deserialize, method)
                 return handler._replace(**{kind: _answering(behaviour), "request_deserializer": read})
-        return handler._replace(request_deserializer=lambda raw: deserialize(inflated(raw, self._most_bytes)))
+        return handler._replace(request_deserializer=lambda raw: deserialize(inflated(raw, self._max_bytes)))
 
     def _refusing(self, deserialize: Callable[[bytes], Any], method: str) -> Callable[[bytes], Any]:
         def read(raw: bytes) -> Any:
             try:
-                return deserialize(inflated(raw, self._most_bytes))
+                return deserialize(inflated(raw, self._max_bytes))
             except MessageTooLargeError as error:
                 return _Refused(with_details(code_pb2.RESOURCE_EXHAUSTED, str(error)))
             except (DecodeError, zlib.error):
@@ -78,12 +78,12 @@ class MessageReader:
         return read
 
 
-def inflated(raw: bytes, most_bytes: int) -> bytes:
+def inflated(raw: bytes, max_bytes: int) -> bytes:
     """The message as it was before compression; what is not compressed stays as it is.
 
     Args:
         raw: a serialized protobuf message, or the gzip of one.
-        most_bytes: that it may have; no more than that and one byte is ever held.
+        max_bytes: that it may have; no more than that and one byte is ever held.
 
     Raises:
         MessageTooLargeError: it has more.
@@ -92,10 +92,10 @@ def inflated(raw: bytes, most_bytes: int) -> bytes:
     if not raw.startswith(GZIP_MAGIC):
         return raw
     stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
-    content = stream.decompress(raw, most_bytes + 1)
-    if len(content) > most_bytes:
+    content = stream.decompress(raw, max_bytes + 1)
+    if len(content) > max_bytes:
         raise MessageTooLargeError(
-            f"the message has more than {most_bytes} bytes when it is inflated; send a shorter one"
+            f"the message has more than {max_bytes} bytes when it is inflated; send a shorter one"
         )
     if not stream.eof or stream.unused_data:
         raise zlib.error("the stream ends early, or something follows it")

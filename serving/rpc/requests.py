@@ -13,7 +13,7 @@ from serving.runtime.ranker import SlateRanker
 def query_of(
     request: ranking_pb2.RankSlateRequest,
     ranker: SlateRanker,
-    most_candidates: int = MAX_CANDIDATES,
+    max_candidates: int = MAX_CANDIDATES,
     looked_up: NDArray[np.float32] | None = None,
 ) -> SlateQuery:
     """The message as a query in the bundle's feature order.
@@ -21,7 +21,7 @@ def query_of(
     Args:
         request: the message.
         ranker: of the bundle.
-        most_candidates: that a request may have.
+        max_candidates: that a request may have.
         looked_up: features of the candidates, float32 `[candidates, item features]`, in place of the message's.
 
     Raises:
@@ -29,7 +29,7 @@ def query_of(
     """
     if not request.request_id:
         raise InvalidRequestError("request_id", "empty; give every request an id")
-    require_moderate(len(request.item_ids), most_candidates)
+    require_moderate(len(request.item_ids), max_candidates)
     features = ranker.features
     context = np.array(request.context.values, np.float32)
     if request.context.names:

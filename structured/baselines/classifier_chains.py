@@ -6,40 +6,30 @@ a chain can say, so several random orders vote.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.multioutput import ClassifierChain
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from seriatim_errors import TrainingError
+from structured.baselines.multi_label import MultiLabelEnsemble
 from structured.learning.label_coding import checked_labels
 
 
-class ClassifierChainEnsemble(ClassifierMixin, BaseEstimator):
+class ClassifierChainEnsemble(MultiLabelEnsemble):
     """The mean of several chains in random orders; a tag is on where the mean probability is above one half.
 
     Args:
-        regularisation: scikit-learn's `C` of the logistic regressions.
-        chains: how many; 1 is a single chain.
+        C: inverse weight of the squared weights, as of scikit-learn's logistic regressions.
+        n_estimators: how many; 1 is a single chain.
         random_state: fixes the orders.
     """
 
-    def __init__(self, regularisation: float = 1.0, chains: int = 10, random_state: int = 0) -> None:
-        self.regularisation = regularisation
-        self.chains = chains
+    def __init__(self, C: float = 1.0, n_estimators: int = 10, random_state: int = 0) -> None:
+        self.C = C
+        self.n_estimators = n_estimators
         self.random_state = random_state
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.target_tags.multi_output = True
-        tags.target_tags.single_output = False
-        tags.classifier_tags.multi_label = True
-        return tags
 
     def fit(self, X: ArrayLike, Y: ArrayLike) -> ClassifierChainEnsemble:
         """Learn from features `[N, d]` and tags `[N, n]` of 0 and 1; tags that never vary are kept as they are.
@@ -48,8 +38,8 @@ class ClassifierChainEnsemble(ClassifierMixin, BaseEstimator):
             ValueError: X or Y is not as described.
             TrainingError: fewer than one chain, or a tag is unknown somewhere.
         """
-        if self.chains < 1:
-            raise TrainingError(f"chains is {self.chains}; give at least 1")
+        if self.n_estimators < 1:
+            raise TrainingError(f"n_estimators is {self.n_estimators}; give at least 1")
         features = validate_data(self, X, accept_sparse="csr", dtype=np.float64)
         labels = checked_labels(Y, features.shape[0])
         if labels.dtype.kind != "i" or not np.isin(labels, (0, 1)).all():
@@ -59,11 +49,11 @@ class ClassifierChainEnsemble(ClassifierMixin, BaseEstimator):
         chosen = labels[:, self.varies_]
         self.chains_ = [
             ClassifierChain(
-                LogisticRegression(C=self.regularisation, solver="liblinear"),
+                LogisticRegression(C=self.C, solver="liblinear"),
                 order="random",
                 random_state=self.random_state + index,
             ).fit(features, chosen)
-            for index in range(self.chains if chosen.shape[1] else 0)
+            for index in range(self.n_estimators if chosen.shape[1] else 0)
         ]
         return self
 

@@ -62,7 +62,7 @@ class GivenGraph(PairwiseClassifier):
 
     Args:
         edges: pairs of labels `[E, 2]`; any graph.
-        ridge, pair_features, passes, tolerance, random_state, calibration_folds: as in `PairwiseClassifier`.
+        ridge, pair_features, max_iter, tol, random_state, calibration_folds: as in `PairwiseClassifier`.
     """
 
     def __init__(
@@ -70,12 +70,12 @@ class GivenGraph(PairwiseClassifier):
         edges: ArrayLike = (),
         ridge: float = 1e-3,
         pair_features: Sequence[int] | Literal["all"] | None = None,
-        passes: int = 100,
-        tolerance: float = 0.01,
+        max_iter: int = 100,
+        tol: float = 0.01,
         random_state: int | np.random.RandomState | None = 0,
         calibration_folds: int = 3,
     ) -> None:
-        super().__init__(ridge, pair_features, passes, tolerance, random_state, calibration_folds)
+        super().__init__(ridge, pair_features, max_iter, tol, random_state, calibration_folds)
         self.edges = edges
 
     def _learn(self, problem: LabelingProblem, settings: LearningSettings) -> Learned:

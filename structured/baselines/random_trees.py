@@ -12,22 +12,22 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from seriatim_errors import TrainingError
 from structured.baselines.fixed_graphs import GivenGraph
+from structured.baselines.multi_label import MultiLabelEnsemble
 from structured.graphs import complete_edges, maximum_spanning_forest
 from structured.inference import max_marginals
 from structured.learning.label_coding import checked_labels
 
 
-class RandomTreeEnsemble(ClassifierMixin, BaseEstimator):
+class RandomTreeEnsemble(MultiLabelEnsemble):
     """Structural SVMs over random spanning trees; each label takes the state of the highest mean max-marginal.
 
     Args:
-        ridge, pair_features, passes, tolerance: as in `PairwiseClassifier`.
-        trees: how many.
+        ridge, pair_features, max_iter, tol: as in `PairwiseClassifier`.
+        n_estimators: how many.
         random_state: fixes the trees and the fits.
     """
 
@@ -35,25 +35,17 @@ class RandomTreeEnsemble(ClassifierMixin, BaseEstimator):
         self,
         ridge: float = 1e-3,
         pair_features: Sequence[int] | Literal["all"] | None = None,
-        passes: int = 100,
-        tolerance: float = 0.01,
+        max_iter: int = 100,
+        tol: float = 0.01,
         random_state: int = 0,
-        trees: int = 10,
+        n_estimators: int = 10,
     ) -> None:
         self.ridge = ridge
         self.pair_features = pair_features
-        self.passes = passes
-        self.tolerance = tolerance
+        self.max_iter = max_iter
+        self.tol = tol
         self.random_state = random_state
-        self.trees = trees
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        tags.target_tags.multi_output = True
-        tags.target_tags.single_output = False
-        tags.classifier_tags.multi_label = True
-        return tags
+        self.n_estimators = n_estimators
 
     def fit(self, X: Any, Y: ArrayLike) -> RandomTreeEnsemble:
         """Learn from features `[N, d]` and labels `[N, n]`, as `PairwiseClassifier.fit`.
@@ -62,15 +54,15 @@ class RandomTreeEnsemble(ClassifierMixin, BaseEstimator):
             ValueError: X or Y is not as described.
             TrainingError: a setting is out of range.
         """
-        if self.trees < 1:
-            raise TrainingError(f"trees is {self.trees}; give at least 1")
+        if self.n_estimators < 1:
+            raise TrainingError(f"n_estimators is {self.n_estimators}; give at least 1")
         labels = checked_labels(Y, X.shape[0] if hasattr(X, "shape") else len(X))
         rng, edges = np.random.default_rng(self.random_state), complete_edges(labels.shape[1])
         self.members_: list[GivenGraph] = []
-        for index in range(self.trees):
+        for index in range(self.n_estimators):
             tree = maximum_spanning_forest(edges, rng.random(len(edges)), labels.shape[1])
             member = GivenGraph(
-                edges[tree], self.ridge, self.pair_features, self.passes, self.tolerance, self.random_state + index, 0
+                edges[tree], self.ridge, self.pair_features, self.max_iter, self.tol, self.random_state + index, 0
             )
             member.fit(X, labels)
             self.members_.append(member)

@@ -126,7 +126,7 @@ def fit_crank(
         objective = history[-1].objective + (beta - history[-1].rank_weight) * history[-1].penalty
         for _ in range(path.rounds):
             regulariser = Regulariser(settings.ridge, beta, tree_directions(weights, tree))
-            found = dual.solve(oracle, regulariser, settings.passes, settings.tolerance, (weights, hinge))
+            found = dual.solve(oracle, regulariser, settings.max_iter, settings.tol, (weights, hinge))
             change = found.weights
             norms = change.group_norms()
             following = maximum_spanning_forest(edges, norms, labels, np.isin(np.arange(len(edges)), tree))

@@ -34,7 +34,7 @@ class CRANKClassifier(PairwiseClassifier):
     procedure (`CrankRound`).
 
     Args:
-        ridge, pair_features, passes, tolerance, random_state, calibration_folds: as in `PairwiseClassifier`.
+        ridge, pair_features, max_iter, tol, random_state, calibration_folds: as in `PairwiseClassifier`.
         rank_weight: beta, the weight of the circuit-rank regulariser; None: raised until a forest is left.
         growth: factor from one beta to the next, > 1.
         rounds: most rounds of the convex-concave procedure a beta.
@@ -48,8 +48,8 @@ class CRANKClassifier(PairwiseClassifier):
         self,
         ridge: float = 1e-3,
         pair_features: Sequence[int] | Literal["all"] | None = None,
-        passes: int = 100,
-        tolerance: float = 0.01,
+        max_iter: int = 100,
+        tol: float = 0.01,
         random_state: int | np.random.RandomState | None = 0,
         calibration_folds: int = 3,
         rank_weight: float | None = None,
@@ -58,7 +58,7 @@ class CRANKClassifier(PairwiseClassifier):
         candidates: int | None = None,
         refit: bool = True,
     ) -> None:
-        super().__init__(ridge, pair_features, passes, tolerance, random_state, calibration_folds)
+        super().__init__(ridge, pair_features, max_iter, tol, random_state, calibration_folds)
         self.rank_weight = rank_weight
         self.growth = growth
         self.rounds = rounds

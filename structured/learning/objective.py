@@ -34,10 +34,3 @@ def crank_penalty(weights: Weights, labels: int, edges: np.ndarray) -> float:
     outside = np.ones(len(edges), bool)
     outside[maximum_spanning_forest(edges, norms, labels)] = False
     return float(norms[outside].sum())
-
-
-def crank_objective(oracle: Oracle, weights: Weights, ridge: float, rank_weight: float) -> float:
-    """`J(w) = H(w) + (lambda / 2) ||w||^2 + beta R(w)`."""
-    problem = oracle.problem
-    penalty = crank_penalty(weights, problem.labels.shape[1], problem.edges)
-    return structured_hinge(oracle, weights) + 0.5 * ridge * weights.squared_norm() + rank_weight * penalty

@@ -13,8 +13,8 @@ class LearningSettings:
 
     Attributes:
         ridge: lambda, > 0.
-        passes: most passes over the rows a convex problem.
-        tolerance: a convex problem is solved when its duality gap is at most this share of its value.
+        max_iter: most passes over the rows a convex problem.
+        tol: a convex problem is solved when its duality gap is at most this share of its value.
         seed: order of the rows.
 
     Raises:
@@ -22,14 +22,14 @@ class LearningSettings:
     """
 
     ridge: float = 1e-3
-    passes: int = 100
-    tolerance: float = 0.01
+    max_iter: int = 100
+    tol: float = 0.01
     seed: int = 0
 
     def __post_init__(self) -> None:
         if not self.ridge > 0:
             raise TrainingError(f"ridge is {self.ridge}; give a number above 0")
-        if self.passes < 1:
-            raise TrainingError(f"passes is {self.passes}; give at least 1")
-        if not 0 < self.tolerance < 1:
-            raise TrainingError(f"tolerance is {self.tolerance}; give a share between 0 and 1")
+        if self.max_iter < 1:
+            raise TrainingError(f"max_iter is {self.max_iter}; give at least 1")
+        if not 0 < self.tol < 1:
+            raise TrainingError(f"tol is {self.tol}; give a share between 0 and 1")

@@ -30,5 +30,5 @@ def solve_structured_svm(
     oracle, nothing = Oracle(problem), problem.no_weights()
     if len(problem.edges):
         alone = Regulariser(settings.ridge, NO_PAIRS, np.zeros_like(nothing.pair))
-        dual.solve(oracle, alone, settings.passes, START_TOLERANCE)
-    return dual.solve(oracle, Regulariser.ridge_only(settings.ridge, nothing), settings.passes, settings.tolerance)
+        dual.solve(oracle, alone, settings.max_iter, START_TOLERANCE)
+    return dual.solve(oracle, Regulariser.ridge_only(settings.ridge, nothing), settings.max_iter, settings.tol)

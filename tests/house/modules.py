@@ -1,14 +1,31 @@
-"""The tree's modules and what they import, read from the source without importing anything."""
+"""The tree's modules, what they import and what they may, read from the source without importing anything."""
 
 import ast
 import re
+from functools import cache
 from pathlib import Path
 
 # Resolved, so that a build tool's tree of links still leads to the checkout itself.
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("pipelines", "ranking", "serving", "structured", "vision_components")
-FIRST_PARTY = (*PACKAGES, "benchmarks", "tests", "seriatim", "seriatim_commands", "seriatim_config", "seriatim_errors")
+COMMAND_LINE = ("seriatim", "seriatim_commands", "seriatim_config", "seriatim_errors")
+FIRST_PARTY = (*PACKAGES, "benchmarks", "configs", "tests", *COMMAND_LINE)
 
+MAY_IMPORT = {
+    "ranking": {"ranking", "seriatim_errors"},
+    "structured": {"structured", "seriatim_errors"},
+    "vision_components": {"vision_components", "seriatim_errors"},
+    "serving": {"serving", "seriatim_config", "seriatim_errors"},
+    "pipelines": {*PACKAGES, "seriatim_commands", "seriatim_config", "seriatim_errors"},
+    "benchmarks": {*PACKAGES, "benchmarks", "seriatim_errors"},
+    "configs": {"configs", "pipelines", "seriatim", "seriatim_config", "serving"},
+    "seriatim": {"seriatim_commands", "seriatim_errors"},
+    "seriatim_commands": set(),
+    "seriatim_config": {"seriatim_config", "seriatim_errors"},
+    "seriatim_errors": set(),
+}
+
+GENERATED = re.compile(r"_pb2(_grpc)?\.py$")
 MODULE_NAME = re.compile(r"([a-z_0-9]+(?:\.[a-z_0-9]+)+)(?::[a-z_0-9]+)?")
 
 
@@ -18,6 +35,21 @@ def python_files(package):
     return sorted(folder.rglob("*.py")) if folder.is_dir() else [ROOT / f"{package}.py"]
 
 
+def written_files(packages):
+    """Sources of packages that people write: all but what the protocol compiler makes."""
+    return [path for package in packages for path in python_files(package) if not GENERATED.search(path.name)]
+
+
+def parsed(path):
+    """A source file's syntax tree; a text is parsed once, whoever asks."""
+    return _parsed(path.read_text(encoding="utf-8"))
+
+
+@cache
+def _parsed(text):
+    return ast.parse(text)
+
+
 def imported_modules(path, root=ROOT):
     """Dotted names of what a file imports, inside functions and by `import_module("...")` too; relative ones resolved.
 
@@ -25,7 +57,7 @@ def imported_modules(path, root=ROOT):
     """
     parts = path.relative_to(root).with_suffix("").parts
     names = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -46,11 +78,11 @@ def imports_by_name(function):
 def named_modules(path):
     """First-party modules that a file names in a string of their own, to run or to import later."""
     strings = (
-        node.value
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        node.value for node in ast.walk(parsed(path)) if isinstance(node, ast.Constant) and isinstance(node.value, str)
     )
     found = {match.group(1) for match in map(MODULE_NAME.fullmatch, strings) if match}
+    # TFX names a function as `package.module.function`.
+    found |= {name.rpartition(".")[0] for name in found if name.count(".") > 1 and source_of(name) is None}
     return {name for name in found if name.split(".")[0] in FIRST_PARTY and source_of(name) is not None}
 
 

@@ -5,6 +5,7 @@ import pytest
 from tests.house.bazel import Target, build_files, is_visible, read_targets
 from tests.house.modules import (
     FIRST_PARTY,
+    MAY_IMPORT,
     PACKAGES,
     ROOT,
     imported_modules,
@@ -12,7 +13,6 @@ from tests.house.modules import (
     named_modules,
     python_files,
 )
-from tests.house.test_import_rules import MAY_IMPORT
 
 TARGETS = read_targets()
 # The file that starts a test is the same for every folder of tests.

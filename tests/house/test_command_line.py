@@ -1,11 +1,13 @@
 """The command line's entry: light, complete, and without tracebacks for a user's mistake."""
 
 import importlib
+import importlib.metadata
 import subprocess
 import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
 import seriatim
 from seriatim_errors import ConfigError, SeriatimError
@@ -98,6 +100,38 @@ def test_a_fault_of_the_program_is_not_dressed_up_as_the_users(monkeypatch):
     monkeypatch.setattr(seriatim, "cli", fails)
     monkeypatch.setattr(sys, "argv", ["seriatim"])
     with pytest.raises(ZeroDivisionError):
+        seriatim.main()
+
+
+def test_the_version_is_that_of_the_installed_package(monkeypatch):
+    monkeypatch.setattr(importlib.metadata, "version", {"seriatim": "9.8.7"}.__getitem__)
+    assert CliRunner().invoke(seriatim.cli, ["--version"], prog_name="seriatim").output == "seriatim 9.8.7\n"
+
+
+def test_a_package_that_is_not_installed_is_named_with_the_extras(monkeypatch, capsys):
+    @click.command()
+    def needs_more():
+        importlib.import_module("no_such_package")
+
+    monkeypatch.setattr(seriatim, "cli", needs_more)
+    monkeypatch.setattr(sys, "argv", ["seriatim"])
+    with pytest.raises(SystemExit) as caught:
+        seriatim.main()
+    assert caught.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith("error: this command needs the package 'no_such_package'")
+    assert "seriatim[pipelines,serving]" in said
+    assert said.count("\n") == 1
+
+
+def test_a_module_of_ours_that_is_missing_is_a_fault(monkeypatch):
+    @click.command()
+    def broken():
+        importlib.import_module("serving.no_such_module")
+
+    monkeypatch.setattr(seriatim, "cli", broken)
+    monkeypatch.setattr(sys, "argv", ["seriatim"])
+    with pytest.raises(ModuleNotFoundError):
         seriatim.main()
 
 

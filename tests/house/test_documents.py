@@ -18,7 +18,18 @@ else:
     import tomli as tomllib
 
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+TOP = [ROOT / f"{name}.md" for name in ("README", "CHANGELOG", "CONTRIBUTING", "SECURITY")]
+DOCUMENTS = [*TOP, *sorted((ROOT / "docs").glob("**/*.md"))]
+EACH_DOCUMENT = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+# Pages of the papers' methods, each with the same questions in the same order.
+PAPERS = (
+    "codec", "committees", "distillation", "figs", "labeller", "morphnet", "multi_hashing", "rate_constraints",
+    "seq2slate", "sky",
+)  # fmt: skip
+QUESTIONS = (
+    "The paper", "When to use it, and when not", "An example", "Measured", "Limits", "Patents and licences",
+    "Beside its peers",
+)  # fmt: skip
 COMMAND = re.compile(r"^seriatim (.*?)(?:  +#.*)?$|`seriatim ([a-z][^`]*)`", flags=re.MULTILINE)
 SOURCE = re.compile(r"`((?:pipelines|ranking|serving|structured|vision_components|benchmarks|tests|configs)/[\w./]*)`")
 
@@ -60,19 +71,19 @@ def test_no_dependency_is_explained_that_is_not_there():
     assert sorted(set(table) - {"package"}) == direct_dependencies()
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@EACH_DOCUMENT
 def test_links_lead_somewhere(document):
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", read(document)):
         assert (document.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@EACH_DOCUMENT
 def test_source_files_that_are_named_exist(document):
     for name in SOURCE.findall(read(document)):
         assert (ROOT / name).exists(), name
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@EACH_DOCUMENT
 def test_commands_that_are_shown_can_be_given(document):
     for groups in COMMAND.findall(read(document)):
         assert not unknown_words(next(filter(None, groups)))
@@ -105,7 +116,7 @@ def test_a_shown_command_that_does_not_exist_is_seen():
     assert unknown_words("simulate week --out=FOLDER") == []
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@EACH_DOCUMENT
 def test_make_targets_that_are_named_exist(document):
     targets = set(re.findall(r"^([a-z-]+):", read(ROOT / "Makefile"), flags=re.MULTILINE))
     named = re.findall(r"(?:^|`)make ([a-z-]+)", read(document), flags=re.MULTILINE)
@@ -117,8 +128,31 @@ def test_the_readme_names_both_commands():
 
 
 def test_the_index_leads_to_every_page():
-    pages = {path.name for path in (ROOT / "docs").glob("*.md")} - {"index.md"}
-    assert pages <= set(re.findall(r"\]\(([^)#/]+)\)", read(ROOT / "docs" / "index.md")))
+    docs = ROOT / "docs"
+    pages = {path.relative_to(docs).as_posix() for path in docs.glob("**/*.md")} - {"index.md"}
+    assert pages <= set(re.findall(r"\]\(([^)#]+)\)", read(docs / "index.md")))
+
+
+def test_the_readme_leads_to_the_other_pages_at_the_top():
+    assert {path.name for path in TOP[1:]} <= set(re.findall(r"\]\(([^)#]+)\)", read(ROOT / "README.md")))
+
+
+@pytest.mark.parametrize("page", PAPERS)
+def test_pages_of_papers_answer_the_same_questions_in_the_same_order(page):
+    headings = re.findall(r"^## (.+)$", read(ROOT / "docs" / f"{page}.md"), flags=re.MULTILINE)
+    assert [heading for heading in headings if heading in QUESTIONS] == list(QUESTIONS)
+
+
+@EACH_DOCUMENT
+def test_links_to_headings_find_them(document):
+    for target, heading in re.findall(r"\]\(([\w./]*)#([^)]+)\)", read(document)):
+        page = (document.parent / target) if target else document
+        assert heading in {anchor(title) for title in re.findall(r"^#+ (.+)$", read(page), flags=re.MULTILINE)}, target
+
+
+def anchor(title):
+    """The name that a heading has in links, as GitHub and Python-Markdown make it of plain words."""
+    return re.sub(r"[^\w -]", "", title.lower()).strip().replace(" ", "-")
 
 
 def test_every_exit_status_is_explained():
@@ -131,3 +165,27 @@ def test_one_version_everywhere():
     released = project.split(".dev")[0]
     assert f'version = "{released}"' in read(ROOT / "MODULE.bazel")
     assert f"## {released}" in read(ROOT / "CHANGELOG.md")
+
+
+@pytest.fixture(scope="module")
+def messages():
+    """The sources of pipelines, ranking and service, with strings that go over several lines in one piece."""
+    sources = [read(path) for package in ("pipelines", "ranking", "serving") for path in (ROOT / package).rglob("*.py")]
+    return re.sub(r'"\s*\n\s*f?"', "", "\n".join(sources))
+
+
+def test_messages_in_the_operations_handbook_are_the_programs(messages):
+    page = read(ROOT / "docs" / "operations.md").partition("## When things break")[2]
+    symptoms = [row.split(" | ")[0] for row in re.findall(r"^\| (.+) \|$", page, flags=re.MULTILINE)]
+    quoted = [text for symptom in symptoms for text in re.findall(r"`([^`]+)`", symptom) if " " in text]
+    assert len(quoted) > 10
+    for text in quoted:
+        for piece in re.split(r"\.\.\.|\b[A-Z]+\b|\d+", text):
+            assert piece.strip(" ;:,()") in messages, text
+
+
+def test_metrics_that_documents_name_exist(messages):
+    for document in DOCUMENTS:
+        for name in re.findall(r"\bseriatim_[a-z_]+", read(document)):
+            base = re.sub(r"_(total|count|bucket|sum)$", "", name)
+            assert f'"{base}"' in messages or (ROOT / f"{name}.py").exists(), (document.name, name)

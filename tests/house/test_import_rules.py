@@ -7,6 +7,7 @@ import pytest
 
 from tests.house.modules import (
     FIRST_PARTY,
+    MAY_IMPORT,
     PACKAGES,
     ROOT,
     imported_modules,
@@ -15,19 +16,6 @@ from tests.house.modules import (
     named_modules,
     python_files,
 )
-
-MAY_IMPORT = {
-    "ranking": {"ranking", "seriatim_errors"},
-    "structured": {"structured", "seriatim_errors"},
-    "vision_components": {"vision_components", "seriatim_errors"},
-    "serving": {"serving", "seriatim_config", "seriatim_errors"},
-    "pipelines": {*PACKAGES, "seriatim_commands", "seriatim_config", "seriatim_errors"},
-    "benchmarks": {*PACKAGES, "benchmarks", "seriatim_errors"},
-    "seriatim": {"seriatim_commands", "seriatim_errors"},
-    "seriatim_commands": set(),
-    "seriatim_config": {"seriatim_config", "seriatim_errors"},
-    "seriatim_errors": set(),
-}
 
 TENSORFLOW = {
     "apache_beam",
@@ -106,6 +94,7 @@ def test_every_way_to_import_is_seen(tmp_path, source, name):
 def test_modules_named_in_strings_are_seen_and_prose_is_not(tmp_path):
     path = tmp_path / "module.py"
     path.write_text(
-        "RUN = ['-m', 'pipelines.config', 'pipelines.commands.run:run', 'pipelines', 'see pipelines.config', 'a.b']"
+        "RUN = ['-m', 'pipelines.config', 'pipelines.commands.run:run', 'pipelines.run.f']\n"
+        "PROSE = ['pipelines', 'see pipelines.config', 'a.b']"
     )
-    assert named_modules(path) == {"pipelines.config", "pipelines.commands.run"}
+    assert named_modules(path) == {"pipelines.config", "pipelines.commands.run", "pipelines.run"}

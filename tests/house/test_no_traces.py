@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from tests.house.modules import FIRST_PARTY, ROOT, python_files
+from tests.house.modules import FIRST_PARTY, GENERATED, ROOT, parsed, python_files, written_files
 
 # Put together from halves, so that this file does not name what it forbids.
 WORKPLACES = [
@@ -32,7 +32,6 @@ REGISTRIES = [
 ]
 UNFINISHED = re.compile(r"\b(TO" + "DO|FIX" + "ME|XX" + r"X)\b|\bNotImplemented" + "Error")
 EMPTY_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
-GENERATED = re.compile(r"_pb2(_grpc)?\.py$")
 LONGEST = 400
 
 
@@ -55,11 +54,6 @@ def tracked():
     if not names:
         pytest.skip("not a git checkout")
     return {name: text for name in names if (text := text_of(ROOT / name)) is not None}
-
-
-def own_files():
-    """Python sources that people write: all but what the protocol compiler makes."""
-    return [path for package in FIRST_PARTY for path in python_files(package) if not GENERATED.search(path.name)]
 
 
 @pytest.mark.parametrize("pattern", [*WORKPLACES, *MAKING, *REGISTRIES], ids=lambda pattern: pattern.pattern)
@@ -108,8 +102,8 @@ def _does_nothing(statement):
 def test_no_function_is_hollow():
     hollow = [
         (path.relative_to(ROOT).as_posix(), name)
-        for path in own_files()
-        for name in hollow_functions(ast.parse(path.read_text(encoding="utf-8")))
+        for path in written_files(FIRST_PARTY)
+        for name in hollow_functions(parsed(path))
     ]
     assert not hollow
 
@@ -145,12 +139,12 @@ def test_a_hollow_function_is_seen_and_a_declaration_is_none():
 
 
 def test_every_file_name_says_something():
-    assert not [path for path in own_files() if path.stem in EMPTY_NAMES]
+    assert not [path for path in written_files(FIRST_PARTY) if path.stem in EMPTY_NAMES]
 
 
 def test_tests_do_not_sleep():
     def sleeps(path):
-        calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+        calls = [node for node in ast.walk(parsed(path)) if isinstance(node, ast.Call)]
         # asyncio.sleep(0) waits for nothing but the loop's next round.
         return any(
             ast.unparse(call.func) in {"time.sleep", "sleep", "asyncio.sleep"}
@@ -162,7 +156,7 @@ def test_tests_do_not_sleep():
 
 
 def test_no_module_outgrows_its_room():
-    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in own_files()}
+    lengths = {path: len(path.read_text(encoding="utf-8").splitlines()) for path in written_files(FIRST_PARTY)}
     assert not {path: length for path, length in lengths.items() if length > LONGEST}
 
 

@@ -279,3 +279,9 @@ def off_policy(name, estimator, **changes):
 
 def slate_item(rank, item_id, **fields):
     return SlateItem(rank=rank, item_id=item_id, base_score=0.5511 - rank / 10, **fields)
+
+
+def many(count):
+    """As many slices in the order of harm, the first of them certainly worse."""
+    rows = [slice_row("context_market", f"m{i}", -0.5 + i / count, -0.4 + i / count, 1000 - i) for i in range(count)]
+    return make_metrics(slices=make_slices(rows=tuple(rows)), off_policy=())

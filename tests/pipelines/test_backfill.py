@@ -27,7 +27,7 @@ data:
   path: {root}/logs/{{date}}/log.parquet
   spans: {{window: 2, evaluation: 1}}
 base_ranker: {{trees: 4, folds: 2}}
-gate: {{hidden: [], epochs: 2, folds: 2, warm_start: true}}
+gate: {{hidden_sizes: [], epochs: 2, folds: 2, warm_start: true}}
 seq2slate: {{hidden_size: 4, epochs: 2, warm_start: true}}
 evaluation: {{bootstrap_samples: 100, model_analysis: false, blessing_margin: 1.0}}
 serving: {{slate_size: 2, golden_requests: 2}}

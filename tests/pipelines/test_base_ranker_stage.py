@@ -46,7 +46,7 @@ def test_weighed_items_stand_for_all_candidates_that_were_left():
     for slate in itertools.permutations(range(candidates), places):
         steps = step_probabilities(np.array(slate), np.arange(places), candidates, epsilon)
         one = lists_of(np.zeros((1, places)), np.zeros((1, places)), propensities=steps.astype(np.float32))
-        weights = weighed(one, WEIGHING.model_copy(update={"largest_weight": 1e9})).weights
+        weights = weighed(one, WEIGHING.model_copy(update={"max_weight": 1e9})).weights
         probability = steps.prod()
         mean += probability * weights * losses[list(slate)]
         expected += probability * np.array(

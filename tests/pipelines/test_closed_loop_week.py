@@ -11,7 +11,7 @@ from pipelines.commands.simulate import simulate
 CONFIG = """
 name: closed_loop
 data: {path: events, format: event_log}
-base_ranker: {trees: 30, learning_rate: 0.2, early_stopping: 0, folds: 2}
+base_ranker: {trees: 30, learning_rate: 0.2, patience: 0, folds: 2}
 gate: null
 seq2slate: null
 evaluation:

@@ -27,7 +27,7 @@ from ranking.lists import RankingLists
 from serving.runtime import SlateRanker
 from tests.pipelines.browser import seen_in_browser
 from tests.pipelines.made_up_metrics import HOSTILE, make_metrics
-from tests.pipelines.test_report_page import Tree
+from tests.pipelines.page_tree import Tree
 from tests.planted_bundles import planted_bundle
 from tests.pointer_graphs import PLANTED
 

@@ -10,7 +10,7 @@ from pipelines.report.image_section import image_section
 from pipelines.report.metrics_file import METRICS_FILE, read_metrics
 from pipelines.report.page import render
 from tests.pipelines.made_up_metrics import HOSTILE, difference, make_metrics
-from tests.pipelines.test_report_page import Tree
+from tests.pipelines.page_tree import Tree
 
 
 def made(**changes):

@@ -7,8 +7,7 @@ import pytest
 from pipelines.report.page import write_report
 from tests.chromium import chromium, complaints
 from tests.pipelines.browser import seen_in_browser
-from tests.pipelines.made_up_metrics import make_metrics
-from tests.pipelines.test_report_slices import many
+from tests.pipelines.made_up_metrics import make_metrics, many
 
 ACT = """
 const press = (on, key) => on.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));

@@ -24,7 +24,7 @@ from seriatim_errors import DataError
 from tests.pipelines.browser import seen_on_page
 from tests.pipelines.made_up_metrics import HOSTILE, blessing, interval, make_labeller, make_metrics, off_policy, policy
 from tests.pipelines.made_up_runs import make_run
-from tests.pipelines.test_report_page import Tree
+from tests.pipelines.page_tree import Tree
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -14,7 +14,7 @@ from seriatim_errors import DataError
 from tests.pipelines.made_up_lineage import FAILED, FIRST, SECOND, make_lineage
 from tests.pipelines.made_up_metrics import HOSTILE, make_metrics
 from tests.pipelines.made_up_runs import make_run
-from tests.pipelines.test_report_page import Tree
+from tests.pipelines.page_tree import Tree
 
 
 def test_the_newest_run_is_told_component_by_component_with_its_artifacts(tmp_path):

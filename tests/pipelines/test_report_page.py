@@ -3,7 +3,6 @@
 import html
 import json
 import re
-from html.parser import HTMLParser
 
 import pytest
 
@@ -15,37 +14,7 @@ from pipelines.report.wording import number, span
 from ranking.metrics import wilson_interval
 from seriatim_errors import DataError
 from tests.pipelines.made_up_metrics import HOSTILE, UNDEFINED, blessing, make_labeller, make_metrics, policy
-
-VOID = {"meta", "link", "input", "line", "circle", "path", "polygon", "polyline", "rect"}
-
-
-class Tree(HTMLParser):
-    """Checks that tags close in order; collects ids, links and the text outside scripts and styles."""
-
-    def __init__(self, page):
-        super().__init__()
-        self.open, self.ids, self.links, self.words = [], [], [], []
-        self.feed(page)
-        self.close()
-
-    def handle_starttag(self, tag, attrs):
-        values = dict(attrs)
-        self.ids += [values["id"]] if "id" in values else []
-        self.links += [values[name] for name in ("href", "src") if name in values]
-        if tag not in VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag):
-        if tag not in VOID:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        if not {"script", "style"} & set(self.open):
-            self.words.append(data)
-
-    @property
-    def text(self):
-        return " ".join(" ".join(self.words).split())
+from tests.pipelines.page_tree import Tree
 
 
 def test_every_ranking_number_is_on_the_page_with_its_interval_and_count():

@@ -21,8 +21,8 @@ from tests.chromium import chromium, complaints
 from tests.pipelines.made_up_lineage import make_lineage
 from tests.pipelines.made_up_metrics import HOSTILE, blessing, make_metrics
 from tests.pipelines.made_up_runs import make_run
+from tests.pipelines.page_tree import Tree
 from tests.pipelines.serving_reports import RunningReports
-from tests.pipelines.test_report_page import Tree
 
 ROOT = Path(__file__).resolve().parents[2]
 

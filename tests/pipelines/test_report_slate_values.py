@@ -12,7 +12,7 @@ from pipelines.report.off_policy_metrics import SlateValues
 from pipelines.report.page import render
 from pipelines.report.summary import print_summary
 from tests.pipelines.made_up_metrics import HOSTILE, make_metrics, off_policy
-from tests.pipelines.test_report_page import Tree
+from tests.pipelines.page_tree import Tree
 
 UNTOLD = "the logging policy is deterministic: 80.0% of the policy's probability has no support in the log"
 

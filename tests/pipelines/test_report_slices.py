@@ -12,8 +12,8 @@ from pipelines.report.slice_metrics import SliceName
 from pipelines.report.slice_section import MOST_DRAWN, slice_section
 from pipelines.report.summary import print_summary
 from tests.pipelines.browser import seen_in_browser
-from tests.pipelines.made_up_metrics import HOSTILE, blessing, make_metrics, make_slices, slice_row
-from tests.pipelines.test_report_page import Tree
+from tests.pipelines.made_up_metrics import HOSTILE, blessing, make_metrics, make_slices, many, slice_row
+from tests.pipelines.page_tree import Tree
 
 HARM = slice_row("context_market", "17", -0.0777, at_most=-0.0311, count=120)
 HARMLESS = make_slices().rows
@@ -26,12 +26,6 @@ def harmed(margin, **changes):
     blocking = (MARKET,) if slices.blocking else ()
     verdict = blessing(blessed=not blocking, blocking_slices=blocking)
     return make_metrics(**{"slices": slices, "blessing": verdict, "off_policy": (), **changes})
-
-
-def many(count):
-    """As many slices in the order of harm, the first of them certainly worse."""
-    rows = [slice_row("context_market", f"m{i}", -0.5 + i / count, -0.4 + i / count, 1000 - i) for i in range(count)]
-    return make_metrics(slices=make_slices(rows=tuple(rows)), off_policy=())
 
 
 def test_every_slice_is_in_the_table_with_count_value_difference_interval_and_bound():

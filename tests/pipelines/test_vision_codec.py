@@ -31,7 +31,7 @@ def photos(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(photos, tmp_path_factory):
     out = tmp_path_factory.mktemp("codecs") / "mine"
-    small = ("--steps", 2, "--channels", 4, "--latents", 5, "--decoder", "4,3,2", "--patch", 64, "--batch", 1)
+    small = ("--steps", 2, "--channels", 4, "--latents", 5, "--decoder", "4,3,2", "--patch", 64, "--batch-size", 1)
     return out, seriatim("train-codec", photos, "--out", out, *small)
 
 
@@ -86,7 +86,7 @@ def test_files_that_are_there_are_replaced_only_when_asked(trained, photos, tmp_
 def test_a_smaller_decoder_reads_the_files_of_its_codec(trained, photos, tmp_path):
     codec = trained[0]
     assert seriatim("encode", photos / "photo_0.png", "--codec", codec, "--out", tmp_path).exit_code == 0
-    settings = ("--codec", codec, "--steps", 20, "--patch", 64, "--batch", 1)
+    settings = ("--codec", codec, "--steps", 20, "--patch", 64, "--batch-size", 1)
     given = seriatim("train-decoder", photos, *settings, "--out", tmp_path / "given", "--decoder", "2,2,2")
     assert given.exit_code == 0, given.output
     searched = seriatim("train-decoder", photos, *settings, "--out", tmp_path / "searched", "--budget", 0.7)

@@ -51,7 +51,7 @@ def refused(*arguments):
 @pytest.mark.slow
 def test_a_network_is_made_smaller_within_each_budget(digits, network, tmp_path):
     out = tmp_path / "out"
-    chosen = ("--out", out, "--epochs", 2, "--budget", 0.6, "--budget", 0.3, "--batch", 32)
+    chosen = ("--out", out, "--epochs", 2, "--budget", 0.6, "--budget", 0.3, "--batch-size", 32)
     answer = run(network, "--images", digits, *chosen)
     assert answer.exception is None, answer.output
     summary = json.loads((out / "summary.json").read_text())
@@ -82,7 +82,18 @@ def test_the_command_line_runs_morphnet_on_a_folder_for_parameters(network, tmp_
             noise = rng.integers(256, size=(16, 16, 3), dtype=np.uint8)
             Image.fromarray(noise).save(tmp_path / "images" / name / f"{row}.png")
     command = [sys.executable, "-m", "seriatim", "vision", "search", network, "--images", tmp_path / "images"]
-    command += ["--out", tmp_path / "out", "--method", "morphnet", "--resource", "params", "--epochs", 1, "--batch", 4]
+    command += [
+        "--out",
+        tmp_path / "out",
+        "--method",
+        "morphnet",
+        "--resource",
+        "params",
+        "--epochs",
+        1,
+        "--batch-size",
+        4,
+    ]
     answer = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=300, check=False)
     assert answer.returncode == 0, answer.stderr
     assert answer.stderr == ""

@@ -45,7 +45,7 @@ def network(tmp_path_factory):
         Image.fromarray(photo).save(folder / f"view_{seed}.jpg", quality=95)
         Image.fromarray(mask).save(folder / f"view_{seed}_sky.png")
     out = folder.parent / "network"
-    small = ("--steps", 80, "--batch", 4, "--rate", 0.02, "--side", 32, "--widths", "4,8")
+    small = ("--steps", 80, "--batch-size", 4, "--learning-rate", 0.02, "--side", 32, "--widths", "4,8")
     ended = run("train-sky", folder, "--out", out, "--held-out", folder, *small)
     assert ended.exit_code == 0, ended.output
     assert "training on 8 photos" in ended.output
@@ -100,7 +100,7 @@ def test_one_bad_file_does_not_stop_the_others(network, tmp_path):
 
 
 def improved(photos, out):
-    return sky_folder.improve_files(photos, bluish(), out, most_megapixels=50)
+    return sky_folder.improve_files(photos, bluish(), out, max_megapixels=50)
 
 
 def test_an_original_is_never_overwritten(tmp_path):
@@ -150,7 +150,7 @@ def test_a_network_is_trained_on(network, tmp_path):
         photo, mask = landscape(seed)
         Image.fromarray(photo).save(tmp_path / f"view_{seed}.png")
         Image.fromarray(mask).save(tmp_path / f"view_{seed}_sky.png")
-    few = ("--steps", 2, "--batch", 2, "--rate", 1e-6)
+    few = ("--steps", 2, "--batch-size", 2, "--learning-rate", 1e-6)
     ended = run("train-sky", tmp_path, "--out", tmp_path / "on", "--start", network / "sky.keras", *few)
     assert ended.exit_code == 0, ended.output
     before, after = (json.loads((folder / "sky.json").read_text()) for folder in (network, tmp_path / "on"))

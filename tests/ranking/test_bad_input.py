@@ -233,7 +233,7 @@ BASE_RANKER_CASES = [
             "trees": 0,
             "leaves": 1,
             "learning_rate": NAN,
-            "early_stopping": -1,
+            "patience": -1,
             "feature_fraction": 0.0,
             "bagging_fraction": NAN,
             "truncation_level": 0,

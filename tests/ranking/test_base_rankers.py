@@ -16,7 +16,7 @@ from ranking.metrics import evaluate_lists
 from seriatim_errors import DataError, SeriatimError, TrainingError
 from tests.ranking.generated_lists import learnable_lists, lists_of
 
-PLAN = LambdaMART(label="grade", trees=60, leaves=7, early_stopping=10, num_threads=1)
+PLAN = LambdaMART(label="grade", trees=60, leaves=7, patience=10, num_threads=1)
 
 
 def ndcg(lists: RankingLists, scores: np.ndarray) -> float:
@@ -56,7 +56,7 @@ def test_validation_lists_choose_the_number_of_trees() -> None:
     curve = [point["ndcg_at_10"] for point in trained.curve]
     assert [point["step"] for point in trained.curve] == list(range(1, len(curve) + 1))
     assert trained.trees == 1 + int(np.argmax(curve))
-    assert len(curve) == min(60, trained.trees + PLAN.early_stopping)
+    assert len(curve) == min(60, trained.trees + PLAN.patience)
     assert trained.model_text.count("Tree=") == trained.trees
 
 
@@ -66,7 +66,7 @@ def test_the_held_out_curve_is_the_ndcg_of_this_package() -> None:
     assert held_out.grades is not None
     grades = np.where(held_out.list_index < 20, 0, held_out.grades).astype(np.float32)
     held_out = replace(held_out, grades=grades)
-    trained = replace(PLAN, early_stopping=0, trees=5).fit(train, held_out)
+    trained = replace(PLAN, patience=0, trees=5).fit(train, held_out)
     shorter = replace(PLAN, trees=trained.trees).fit(train)
     assert max(point["ndcg_at_10"] for point in trained.curve) == pytest.approx(
         ndcg(held_out, shorter.score(held_out)), abs=1e-9
@@ -118,7 +118,7 @@ def test_cross_fitted_scores_have_not_seen_the_labels_of_their_list() -> None:
     lists = learnable_lists(90, seed=0)
     noise = np.random.default_rng(0).integers(0, 3, len(lists.item_ids)).astype(np.float32)
     unlearnable = replace(lists, grades=noise)
-    plan = replace(PLAN, early_stopping=0)
+    plan = replace(PLAN, patience=0)
     seen = ndcg(unlearnable, plan.fit(unlearnable).score(unlearnable))
     crossed = ndcg(unlearnable, cross_fit(plan, unlearnable, 3, seed=0).scores)
     by_chance = ndcg(unlearnable, np.random.default_rng(1).random(len(noise)))
@@ -131,18 +131,18 @@ def test_cross_fitting_stops_all_folds_at_the_best_common_tree_and_scores_there(
     crossed = cross_fit(PLAN, lists, 3, seed=0)
     curve = [point["ndcg_at_10"] for point in crossed.curve]
     assert crossed.trees == 1 + int(np.argmax(curve))
-    assert len(curve) <= crossed.trees + PLAN.early_stopping
+    assert len(curve) <= crossed.trees + PLAN.patience
     assert max(curve) == pytest.approx(ndcg(lists, crossed.scores), abs=1e-9)
 
 
 def test_without_early_stopping_all_trees_are_grown() -> None:
-    crossed = cross_fit(replace(PLAN, early_stopping=0, trees=12), learnable_lists(60, seed=0), 2, seed=0)
+    crossed = cross_fit(replace(PLAN, patience=0, trees=12), learnable_lists(60, seed=0), 2, seed=0)
     assert (crossed.trees, len(crossed.curve)) == (12, 12)
 
 
 def test_out_of_fold_scores_of_any_ranker_agree_with_cross_fitting() -> None:
     lists = learnable_lists(60, seed=0)
-    plan = replace(PLAN, early_stopping=0, trees=8)
+    plan = replace(PLAN, patience=0, trees=8)
     generic = out_of_fold_scores(plan, lists, 3, seed=2)
     assert generic.tolist() == cross_fit(plan, lists, 3, seed=2).scores.tolist()
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gzip
 import subprocess
 import sys
 from dataclasses import dataclass, replace
@@ -14,12 +13,10 @@ from ranking.base_rankers import isolated as isolated_module
 from ranking.base_rankers.exchange import TrainingTask, read_task, write_task
 from ranking.base_rankers.isolated_worker import run_task
 from ranking.base_rankers.relevance_labels import Label
-from ranking.lists import RankingLists
 from ranking.metrics import evaluate_lists
 from seriatim_errors import DataError, TrainingError
 from tests.ranking.generated_lists import learnable_lists
-
-MQ2008 = Path(__file__).parents[3] / "shared" / "data" / "mq2008"
+from tests.ranking.letor_lists import MQ2008, letor
 
 
 @dataclass(frozen=True)
@@ -30,14 +27,14 @@ class Settings:
     trees: int = 20
     leaves: int = 7
     learning_rate: float = 0.1
-    early_stopping: int = 5
+    patience: int = 5
     folds: int = 3
 
 
 def test_a_child_process_gives_what_the_same_task_gives_here() -> None:
     train, evaluation = learnable_lists(80, seed=0), learnable_lists(30, seed=1)
     outcome = train_isolated(train, evaluation, Settings(), seed=3)
-    ranker = LambdaMART(label="grade", trees=20, leaves=7, learning_rate=0.1, early_stopping=5, seed=3)
+    ranker = LambdaMART(label="grade", trees=20, leaves=7, learning_rate=0.1, patience=5, seed=3)
     here = run_task(TrainingTask(ranker, train, evaluation, folds=3))
     assert outcome.out_of_fold_scores.tolist() == here.out_of_fold_scores.tolist()
     assert outcome.evaluation_scores.tolist() == here.evaluation_scores.tolist()
@@ -105,30 +102,9 @@ def test_a_process_that_dies_is_reported_with_its_last_words(monkeypatch: pytest
 @pytest.mark.skipif(not MQ2008.is_dir(), reason="LETOR MQ2008 is not beside the checkout")
 def test_mq2008_graded_labels_reach_an_ndcg_at_10_of_071_without_a_look_at_s4() -> None:
     train, evaluation = (letor(*parts) for parts in (("S1", "S2", "S3"), ("S4",)))
-    settings = Settings(trees=400, leaves=15, learning_rate=0.05, early_stopping=50, folds=10)
+    settings = Settings(trees=400, leaves=15, learning_rate=0.05, patience=50, folds=10)
     outcome = train_isolated(train, evaluation, settings, seed=0)
     assert evaluation.grades is not None
     values = evaluate_lists(evaluation, outcome.evaluation_scores, evaluation.grades)["ndcg_at_10"]
     assert (~np.isnan(values)).sum() == 120
     assert np.nanmean(values) >= 0.71
-
-
-def letor(*parts: str) -> RankingLists:
-    """The graded lists of MQ2008's parts."""
-    queries, grades, features = [], [], []
-    for part in parts:
-        with gzip.open(MQ2008 / f"{part}.txt.gz", "rt", encoding="ascii") as lines:
-            for line in lines:
-                grade, query, *pairs = line.split("#")[0].split()
-                queries.append(query)
-                grades.append(float(grade))
-                features.append([float(pair.split(":")[1]) for pair in pairs])
-    starts = [row for row in range(len(queries)) if row == 0 or queries[row] != queries[row - 1]]
-    return RankingLists(
-        request_ids=np.array([queries[row] for row in starts], object),
-        offsets=np.array([*starts, len(queries)], np.int64),
-        item_ids=np.array([str(row) for row in range(len(queries))], object),
-        features=np.array(features, np.float32),
-        feature_names=tuple(f"feature_{i}" for i in range(1, 47)),
-        grades=np.array(grades, np.float32),
-    )

@@ -17,7 +17,7 @@ from ranking.lists import RankingLists
 from ranking.metrics import evaluate_lists
 from seriatim_errors import ConfigError, DataError, TrainingError
 from tests.ranking.generated_lists import learnable_lists, lists_of
-from tests.ranking.test_base_rankers_isolated import MQ2008, letor
+from tests.ranking.letor_lists import MQ2008, letor
 
 
 def ndcg(lists: RankingLists, scores: np.ndarray) -> float:

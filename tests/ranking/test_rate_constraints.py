@@ -218,7 +218,9 @@ def test_a_perceptron_learns_what_no_line_separates():
     labels = (np.hypot(features[:, 0], features[:, 1]) < 0.5).astype(np.float32)
     precision = {}
     for hidden in ((), (16,)):
-        gate = train_gate(as_lists(features), labels, GateSettings(hidden=hidden, epochs=15, folds=2, batch_size=256))
+        gate = train_gate(
+            as_lists(features), labels, GateSettings(hidden_sizes=hidden, epochs=15, folds=2, batch_size=256)
+        )
         precision[hidden] = labels[gate.passes(features)].mean()
     assert precision[(16,)] > precision[()] + 0.3
 
@@ -268,7 +270,9 @@ def test_the_exports_score_raw_features_as_the_gate_does(tmp_path, hidden):
     features, labels = imbalanced_problem(1000, seed=6)
     raw = (features * 3 + 7).astype(np.float32)
     standardisation = Standardisation(np.full(5, 7, np.float32), np.full(5, 3, np.float32))
-    gate = train_gate(as_lists(standardisation.apply(raw)), labels, GateSettings(hidden=hidden, epochs=2, folds=2))
+    gate = train_gate(
+        as_lists(standardisation.apply(raw)), labels, GateSettings(hidden_sizes=hidden, epochs=2, folds=2)
+    )
     export_gate_onnx(gate, standardisation, tmp_path / "gate.onnx")
     export_gate_saved_model(gate, standardisation, tmp_path / "saved")
     expected = gate.scorer.score(standardisation.apply(raw))

@@ -61,8 +61,8 @@ def test_labels_that_are_none_are_refused(labels, message):
     [
         ({"epochs": 0}, "epochs is 0; give 1 or more"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
-        ({"weight_decay": -1.0}, "weight_decay is -1.0"),
-        ({"hidden": (0,)}, r"hidden is \(0,\)"),
+        ({"l2": -1.0}, "l2 is -1.0"),
+        ({"hidden_sizes": (0,)}, r"hidden_sizes is \(0,\)"),
     ],
 )
 @pytest.mark.parametrize("settings", [GateSettings, FitSettings])

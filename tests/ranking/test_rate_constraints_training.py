@@ -204,7 +204,7 @@ def test_small_batches_with_a_queue_come_close_to_large_ones():
 
 def test_a_fitter_forgets_its_last_fit():
     features, labels = skewed_problem(1000, seed=3)
-    fitter = ScorerFitter(3, RECALL, dataclasses.replace(QUICK, epochs=3, queue_length=16, hidden=(4,)))
+    fitter = ScorerFitter(3, RECALL, dataclasses.replace(QUICK, epochs=3, queue_length=16, hidden_sizes=(4,)))
     first = fitter.fit(features, labels)
     kernel = first.scorer.kernels[0].numpy()
     fitter.fit(-features, labels)

@@ -6,7 +6,9 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ranking.seq2slate import cross_entropy, smooth_hinge
+from ranking.seq2slate import cross_entropy, slate_loss, smooth_hinge
+from ranking.seq2slate.decoding import Decoded
+from ranking.seq2slate.losses import step_losses
 
 EVERYTHING = [True, True, True, True]
 
@@ -52,3 +54,27 @@ def test_cross_entropy_spreads_the_target_over_the_remaining_clicked_items(logit
         log_total = np.log(np.sum(np.exp([logits[i] for i in rows])))
         expected = -np.mean([logits[i] - log_total for i in clicked])
     assert value == pytest.approx(expected, abs=1e-9)
+
+
+def test_step_j_weighs_one_over_the_logarithm_of_j_plus_one():
+    # With even logits a step's cross-entropy is the logarithm of how many items remain, while a clicked one does.
+    eligible = np.array([[[True, True, True], [False, True, True], [False, False, True]]] * 2)
+    logits = tf.constant(np.where(eligible, 0.5, -1e9))
+    order = tf.constant([[0, 1, 2], [0, 1, 2]], tf.int64)
+    decoded = Decoded(order, tf.zeros((2, 3), tf.float64), logits, tf.constant(eligible))
+    labels = tf.constant([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+    by_step = np.array([[np.log(3) / np.log(2), np.log(2) / np.log(3), 0.0], [np.log(3) / np.log(2), 0.0, 0.0]])
+    np.testing.assert_allclose(step_losses(decoded, labels, "cross_entropy"), by_step)
+    np.testing.assert_allclose(slate_loss(decoded, labels, "cross_entropy"), by_step.sum(axis=1))
+
+
+def test_the_smooth_hinge_is_its_formula_over_the_items_that_remain():
+    logits = np.array([[1.2, 0.4, -0.3, -9.0, 2.0, 9.0], [1.2, 0.4, -0.3, -9.0, 2.0, 9.0]])
+    labels = np.array([[1.0, 0.0, 1.0, 1.0, 0.0, 0.0], [1.0, 1.0, 1.0, 1.0, 1.0, 0.0]])
+    remaining = np.array([[True, True, True, False, True, False]] * 2)
+    gamma = 0.5
+    highest = gamma * np.log(np.exp(0.4 / gamma) + np.exp(2.0 / gamma))
+    lowest = -gamma * np.log(np.exp(-1.2 / gamma) + np.exp(0.3 / gamma))
+    expected = gamma * np.log1p(np.exp((1 + highest - lowest) / gamma))
+    found = smooth_hinge(tf.constant(logits), tf.constant(remaining), tf.constant(labels), gamma)
+    np.testing.assert_allclose(found, [expected, 0.0])

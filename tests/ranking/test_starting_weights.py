@@ -115,7 +115,7 @@ def test_training_that_only_harms_leaves_the_weights_it_started_from(yesterday):
 
 def test_one_epoch_of_a_gate_from_earlier_weights_passes_fewer_items_and_its_folds_begin_anew():
     lists, before, new = (learnable_lists(200, seed) for seed in (1, 3, 5))
-    settings = GateSettings(hidden=(8,), epochs=1, batch_size=256, folds=2, target_recall=0.9)
+    settings = GateSettings(hidden_sizes=(8,), epochs=1, batch_size=256, folds=2, target_recall=0.9)
     earlier = train_gate(before, before.clicks, dataclasses.replace(settings, epochs=20))
     start = [weight.numpy() for weight in earlier.scorer.weights]
     cold, warm = train_gate(lists, lists.clicks, settings), train_gate(lists, lists.clicks, settings, start=start)

@@ -2,9 +2,12 @@
 
 import pytest
 
+from serving.images.batch_times import BatchTimes
+from serving.images.loading import warm_up
 from serving.images.stage_graph import load_stages
 from serving.runtime import SlateRanker
 from tests.chromium import chromium
+from tests.serving.held_stages import BUCKETS
 from tests.serving.small_bundles import make_bundle
 from tests.serving.small_cascades import make_cascade
 
@@ -38,6 +41,18 @@ def image_cascade(tmp_path_factory):
 @pytest.fixture(scope="session")
 def image_graphs(image_cascade):
     return load_stages(image_cascade.folder, image_cascade.manifest)
+
+
+@pytest.fixture(scope="session")
+def manifest(image_cascade):
+    return image_cascade.manifest
+
+
+@pytest.fixture(scope="session")
+def times(image_graphs):
+    times = BatchTimes(BUCKETS)
+    warm_up(image_graphs, times)
+    return times
 
 
 @pytest.fixture(scope="module")

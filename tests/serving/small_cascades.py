@@ -1,9 +1,11 @@
 """Small real cascades: a stage takes the mean colour of an image and reads it with a linear layer."""
 
+import io
 from pathlib import Path
 
 import numpy as np
 from onnx import TensorProto
+from PIL import Image
 
 from ranking.onnx_builder import OnnxBuilder
 from serving.images import CascadeManifest, CascadeStage, InputSize, open_cascade, write_cascade
@@ -17,6 +19,10 @@ CLASSES, WIDTH = ("cat", "dog", "owl"), 2
 SIZES = ((8, 6), (12, 12), (12, 12))
 HALF = np.float32(0.5)
 SHARPNESS = (6.0, 12.0, 24.0)
+# Thresholds that no confidence reaches, and that every one does.
+NEVER, ALWAYS = 1.5, 0.0
+# ONNX Runtime adds up in another order in batches of another size, and the stages multiply that by up to 24.
+TOLERANCE = 5e-6
 
 
 def write_stage(path: Path, stage: int, size=None, embedding=WIDTH, image_type=TensorProto.UINT8, batch="batch"):
@@ -71,6 +77,12 @@ def make_image(seed, size=(12, 12)):
     rng = np.random.default_rng(seed)
     colour = rng.uniform(20, 235, size=3)
     return np.clip(rng.normal(colour, 20, size=(*size, 3)), 0, 255).astype(np.uint8)
+
+
+def file_of(pixels, kind="PNG", **options):
+    stream = io.BytesIO()
+    Image.fromarray(pixels).save(stream, kind, **options)
+    return stream.getvalue()
 
 
 def with_thresholds(manifest, thresholds, **changes):

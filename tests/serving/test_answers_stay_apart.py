@@ -8,9 +8,9 @@ import pytest
 
 from serving.config import LimitsConfig
 from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
+from tests.serving.ranking_messages import message_of
 from tests.serving.running import RunningServer
 from tests.serving.small_bundles import make_query
-from tests.serving.test_ranking_service import message_of
 
 CLIENTS, CALLS, IN_A_CALL = 8, 20, 4
 

@@ -12,9 +12,9 @@ from grpc_status import rpc_status
 from serving.config import LimitsConfig, ListenConfig, ModelsConfig, ServiceConfig
 from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
 from serving.runtime import InvalidRequestError
+from tests.serving.ranking_messages import message_of
 from tests.serving.running import RunningServer, RunningService
 from tests.serving.small_bundles import ITEM, make_query
-from tests.serving.test_ranking_service import message_of
 
 ROUNDS = 500
 # Enough room for the slowest machine: none of these tests is about overload.

@@ -26,13 +26,12 @@ from serving.config import ServiceConfig
 from serving.events import FeatureNames, Shown, read_events
 from serving.runtime import Decoding
 from serving.security.tokens import new_token
+from tests.serving.credentials import entry, written
 from tests.serving.faulty_server import FaultyServer
 from tests.serving.running import RunningService
 from tests.serving.served_process import until
 from tests.serving.small_bundles import CONTEXT, ITEM, make_query
-from tests.serving.small_cascades import make_image
-from tests.serving.test_image_service import file_of
-from tests.serving.test_security import entry, written
+from tests.serving.small_cascades import file_of, make_image
 
 
 @pytest.fixture(scope="module")

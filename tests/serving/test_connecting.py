@@ -7,8 +7,8 @@ from serving.commands.models import models
 from serving.commands.rank import rank
 from serving.config import ServiceConfig
 from serving.security.tokens import new_token
+from tests.serving.credentials import certified, entry, written
 from tests.serving.running import RunningService
-from tests.serving.test_security import certified, entry, written
 
 
 @pytest.fixture(scope="module")

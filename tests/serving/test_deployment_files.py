@@ -11,6 +11,11 @@ import yaml
 from seriatim_config import read_config
 from serving.config import ServiceConfig
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "configs" / "deploy"
 DOCKERFILE = DEPLOY / "Dockerfile.serving"
@@ -141,6 +146,12 @@ def test_the_container_copies_what_there_is_and_what_it_is_sent():
             for source in line.split()[1:-1]:
                 assert (ROOT / source).exists(), source
                 assert any(fnmatch.fnmatch(source, pattern) for pattern in sent), source
+
+
+def test_the_container_has_all_that_the_build_of_the_package_asks_for():
+    words = {word for line in instructions() if line.startswith(("COPY ", "RUN mkdir ")) for word in line.split()}
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["hatch"]["build"]["targets"]
+    assert set(wheel["wheel"]["only-include"]) <= words
 
 
 def instructions():

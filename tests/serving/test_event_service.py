@@ -12,9 +12,9 @@ from serving.events.records import unpacked
 from serving.proto.seriatim.v1 import events_pb2, events_pb2_grpc, ranking_pb2, ranking_pb2_grpc
 from serving.rpc.events import events_of
 from serving.runtime import InvalidRequestError
+from tests.serving.ranking_messages import message_of
 from tests.serving.running import RunningServer, RunningService
 from tests.serving.small_bundles import make_query
-from tests.serving.test_ranking_service import message_of
 
 CLICK = events_pb2.Interaction(item_id="a", action="click")
 ITEM = events_pb2.ShownItem(

@@ -13,9 +13,9 @@ from serving.exploration import explored
 from serving.proto.seriatim.v1 import ranking_pb2_grpc
 from serving.runtime import Decoding
 from serving.runtime.epsilon_slates import drawn_slate, step_probabilities
+from tests.serving.ranking_messages import message_of
 from tests.serving.running import RunningServer
 from tests.serving.small_bundles import make_query
-from tests.serving.test_ranking_service import message_of
 
 
 @pytest.mark.parametrize(("candidates", "places"), [(1, 1), (3, 2), (4, 4), (5, 3)])

@@ -1,6 +1,5 @@
 """The explorer: its API over HTTP, and its page in a real Chromium."""
 
-import json
 import shutil
 import urllib.error
 import urllib.request
@@ -9,18 +8,18 @@ import numpy as np
 import pytest
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium.webdriver.support.ui import Select
 
 from serving.config import ServiceConfig
 from serving.models.traffic import Traffic
 from serving.security.tokens import new_token
-from tests.chromium import complaints
+from tests.chromium import complaints, fits_a_narrow_window
+from tests.serving.credentials import entry, written
+from tests.serving.explorer_page import HOSTILE, address, answers, ask, refused, request_of, type_request, wait
 from tests.serving.running import RunningService
 from tests.serving.small_bundles import CONTEXT, ITEM, make_bundle, make_query
-from tests.serving.test_security import entry, written
 
 V1, V2 = "20240101T000000Z-00000000", "20240102T000000Z-00000000"
-HOSTILE = "<img src=x onerror=alert(1)>"
 NOTHING = "\N{EN DASH}"
 
 
@@ -40,36 +39,6 @@ def service(bundles):
     running.service.models.set_traffic(Traffic(stable=V1, shadow=V2, shadow_share=0.5))
     yield running
     running.stop()
-
-
-def address(service):
-    return f"http://127.0.0.1:{service.service.ports.http}/explorer"
-
-
-def ask(service, path, body=None, token=None):
-    headers = {} if token is None else {"Authorization": f"Bearer {token}"}
-    data = None if body is None else json.dumps(body).encode()
-    with urllib.request.urlopen(urllib.request.Request(f"{address(service)}/api/{path}", data, headers)) as answer:
-        return json.loads(answer.read())
-
-
-def refused(service, path, body=None, token=None):
-    with pytest.raises(urllib.error.HTTPError) as caught:
-        ask(service, path, body, token)
-    content = json.loads(caught.value.read())
-    caught.value.close()
-    return caught.value.code, content["field"], content["description"]
-
-
-def request_of(query, **changes):
-    given = {
-        "request_id": query.request_id,
-        "item_ids": list(query.item_ids),
-        "context": query.context.tolist(),
-        "features": query.features.tolist(),
-        "slate_size": query.slate_size,
-    }
-    return {**given, **changes}
 
 
 def test_the_answer_has_the_slate_and_every_candidate_as_the_ranker_gives_them(service):
@@ -140,31 +109,12 @@ def page(browser, service):
     assert [line for line in complaints(browser) if "status of 400" not in line] == []
 
 
-def wait(browser, condition):
-    return WebDriverWait(browser, 10, poll_frequency=0.05).until(lambda _: condition())
-
-
-def answers(browser, count=1):
-    browser.find_element(By.ID, "rank").click()
-    return wait(browser, lambda: _exactly(browser.find_elements(By.CLASS_NAME, "answer"), count))
-
-
-def _exactly(found, count):
-    return found if len(found) == count else None
-
-
 def column(answer, table, name):
     """The texts of a column of the answer's slate (0) or candidates (1)."""
     shown = answer.find_elements(By.TAG_NAME, "table")[table]
     names = [heading.text.split(" ▲")[0].split(" ▼")[0] for heading in shown.find_elements(By.TAG_NAME, "th")]
     place = names.index(name) + 1
     return [cell.text for cell in shown.find_elements(By.CSS_SELECTOR, f"tbody td:nth-child({place})")]
-
-
-def type_request(browser, request):
-    field = browser.find_element(By.ID, "request")
-    browser.execute_script("arguments[0].value = arguments[1]", field, json.dumps(request))
-    browser.find_element(By.ID, "slate_size").clear()
 
 
 def test_a_golden_request_is_ranked_and_shown(page, bundles, service):
@@ -247,9 +197,4 @@ def test_what_strangers_wrote_is_shown_as_text(page):
 
 def test_it_fits_a_narrow_window(page):
     answers(page)
-    page.set_window_size(500, 900)
-    try:
-        overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        assert page.execute_script(overflow) <= 0
-    finally:
-        page.set_window_size(1400, 1000)
+    assert fits_a_narrow_window(page)

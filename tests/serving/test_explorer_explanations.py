@@ -19,12 +19,12 @@ from serving.explorer import explanations as explanations_module
 from serving.explorer.explanations import MOST_UNFINISHED, Explanations
 from serving.runtime import SlateRanker
 from serving.security.tokens import new_token
-from tests.chromium import complaints
+from tests.chromium import complaints, fits_a_narrow_window
 from tests.planted_bundles import VERSION, planted_bundle, planted_query
+from tests.serving.credentials import entry, written
+from tests.serving.explorer_page import HOSTILE, address, answers, ask, refused, request_of, type_request, wait
 from tests.serving.running import RunningService
 from tests.serving.small_bundles import make_query
-from tests.serving.test_explorer import HOSTILE, address, answers, ask, refused, request_of, type_request, wait
-from tests.serving.test_security import entry, written
 
 TIMES = "\N{MULTIPLICATION SIGN}"
 
@@ -258,9 +258,4 @@ def test_what_strangers_wrote_is_shown_as_text_and_both_themes_have_their_colour
 def test_it_fits_a_narrow_window(page):
     [answer] = answers(page)
     opened(page, answer, "wishes")
-    page.set_window_size(500, 900)
-    try:
-        overflow = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
-        assert page.execute_script(overflow) <= 0
-    finally:
-        page.set_window_size(1400, 1000)
+    assert fits_a_narrow_window(page)

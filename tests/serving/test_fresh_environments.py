@@ -1,11 +1,12 @@
 """The service in environments of its own: other Pythons, other protobufs, the serving extra alone."""
 
 import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.found_uv import found_uv
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
@@ -45,16 +46,6 @@ expected = bundle.golden().slates[0]
 assert asyncio.run(serve()) == [query.item_ids[row] for row in expected[expected >= 0]]
 print(sys.version_info[:2], importlib.metadata.version("protobuf"))
 """
-
-
-def found_uv():
-    for candidate in (shutil.which("uv"), ROOT / ".tools" / "bin" / "uv"):
-        # A version manager's shim may stand on the path and refuse to run.
-        if candidate and Path(candidate).exists():
-            answers = subprocess.run([candidate, "--version"], capture_output=True, check=False).returncode == 0
-            if answers:
-                return str(candidate)
-    return None
 
 
 def found_python(uv, version):

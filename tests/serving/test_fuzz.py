@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from serving.config import LimitsConfig
 from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
 from serving.rpc.message_reader import MessageTooLargeError, inflated
+from tests.serving.ranking_messages import message_of
 from tests.serving.running import RunningServer
 from tests.serving.small_bundles import make_query
-from tests.serving.test_ranking_service import message_of
 
 METHODS = {
     "RankSlate": (ranking_pb2.RankSlateRequest, ranking_pb2.RankSlateResponse),
@@ -155,13 +155,13 @@ def test_a_compression_that_is_not_served_is_said_to_be_so(channel):
 
 
 @given(st.binary(max_size=2000), st.integers(0, 2000))
-def test_inflating_gives_back_the_message_or_says_that_it_is_too_large(content, most_bytes):
+def test_inflating_gives_back_the_message_or_says_that_it_is_too_large(content, max_bytes):
     stream = gzip.compress(content)
-    if len(content) <= most_bytes:
-        assert inflated(stream, most_bytes) == content
+    if len(content) <= max_bytes:
+        assert inflated(stream, max_bytes) == content
     else:
-        with pytest.raises(MessageTooLargeError, match=f"more than {most_bytes} bytes"):
-            inflated(stream, most_bytes)
+        with pytest.raises(MessageTooLargeError, match=f"more than {max_bytes} bytes"):
+            inflated(stream, max_bytes)
 
 
 @given(st.binary(max_size=200), st.data())

@@ -9,29 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from serving.batching import DeadlinePassedError, OverloadedError
-from serving.images.batch_times import BatchTimes
-from serving.images.loading import warm_up
 from serving.images.reference import NumpyCascade
 from serving.images.refusals import CascadeClosedError, QueueFullError
-from tests.serving.held_stages import BUCKETS, HeldStage, run, slow_stage, until
-from tests.serving.small_cascades import make_image, make_runtime, with_thresholds
+from tests.serving.held_stages import HeldStage, run, slow_stage, until
+from tests.serving.small_cascades import ALWAYS, NEVER, TOLERANCE, make_image, make_runtime, with_thresholds
 
 IMAGES = [make_image(seed) for seed in range(40)]
-NEVER, ALWAYS = 1.5, 0.0
-# ONNX Runtime adds up in another order in batches of another size, and the stages multiply that by up to 24.
-TOLERANCE = 5e-6
-
-
-@pytest.fixture(scope="module")
-def manifest(image_cascade):
-    return image_cascade.manifest
-
-
-@pytest.fixture(scope="module")
-def times(image_graphs):
-    times = BatchTimes(BUCKETS)
-    warm_up(image_graphs, times)
-    return times
 
 
 @pytest.mark.parametrize("slow", [1, 2])
@@ -63,7 +46,10 @@ def test_an_image_that_waits_is_answered_in_time_while_the_worker_is_busy(manife
     held = HeldStage(image_graphs[0])
     # The next stage is thought to take 59.6 s, so that its wait must end 0.4 s after the start.
     runtime = make_runtime(
-        with_thresholds(manifest, (NEVER, ALWAYS)), (held, *image_graphs[1:]), times=slow_stage(1, 29.8), delay=3600.0
+        with_thresholds(manifest, (NEVER, ALWAYS)),
+        (held, *image_graphs[1:]),
+        times=slow_stage(1, 29.8),
+        delay=3600.0,
     )
 
     async def body():

@@ -8,30 +8,13 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from seriatim_errors import ServiceError
-from serving.images.batch_times import BatchTimes
 from serving.images.decoding import resized
-from serving.images.loading import warm_up
 from serving.images.reference import NumpyCascade
 from serving.runtime.query import InvalidRequestError
-from tests.serving.held_stages import BUCKETS, HeldStage, run, until
-from tests.serving.small_cascades import make_image, make_runtime, with_thresholds
+from tests.serving.held_stages import HeldStage, run, until
+from tests.serving.small_cascades import ALWAYS, NEVER, TOLERANCE, make_image, make_runtime, with_thresholds
 
 IMAGES = [make_image(seed) for seed in range(40)]
-NEVER, ALWAYS = 1.5, 0.0
-# ONNX Runtime adds up in another order in batches of another size, and the stages multiply that by up to 24.
-TOLERANCE = 5e-6
-
-
-@pytest.fixture(scope="module")
-def manifest(image_cascade):
-    return image_cascade.manifest
-
-
-@pytest.fixture(scope="module")
-def times(image_graphs):
-    times = BatchTimes(BUCKETS)
-    warm_up(image_graphs, times)
-    return times
 
 
 def same(score, expected):

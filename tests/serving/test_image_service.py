@@ -1,7 +1,6 @@
 """ImageService over a real socket."""
 
 import asyncio
-import io
 import threading
 
 import grpc
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 from google.rpc import code_pb2, error_details_pb2
 from grpc_status import rpc_status
-from PIL import Image
 
 from seriatim_errors import BundleError
 from serving.config import ServiceConfig
@@ -22,7 +20,7 @@ from serving.rpc.no_images import NoImagesServicer
 from serving.server import GrpcServer
 from serving.service import Service
 from tests.serving.running import RunningService
-from tests.serving.small_cascades import CLASSES, make_cascade, make_image, make_runtime
+from tests.serving.small_cascades import CLASSES, file_of, make_cascade, make_image, make_runtime
 
 SERVICE = images_pb2.DESCRIPTOR.services_by_name["ImageService"].full_name
 
@@ -71,12 +69,6 @@ def serving():
 @pytest.fixture
 def stub(serving, image_cascade, image_graphs):
     return serving(make_runtime(image_cascade.manifest, image_graphs))
-
-
-def file_of(pixels, kind="PNG", **options):
-    stream = io.BytesIO()
-    Image.fromarray(pixels).save(stream, kind, **options)
-    return stream.getvalue()
 
 
 def request_of(*contents):

@@ -8,9 +8,9 @@ import grpc
 
 from serving.events.reading import read_events
 from serving.proto.seriatim.v1 import events_pb2, events_pb2_grpc, ranking_pb2_grpc
+from tests.serving.ranking_messages import message_of
 from tests.serving.served_process import serving_process
 from tests.serving.small_bundles import make_query
-from tests.serving.test_ranking_service import message_of
 
 CALLERS, ROUNDS, LEAST_CALLS, MOST_CALLS = 4, 4, 20, 120
 # Workers whose parent is killed stop in order; gRPC cancels what arrives at that moment.

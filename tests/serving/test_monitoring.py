@@ -20,10 +20,10 @@ from serving.monitoring.logs import log_to
 from serving.monitoring.metrics import Metrics
 from serving.proto.seriatim.v1 import events_pb2, events_pb2_grpc, ranking_pb2_grpc
 from serving.runtime import Decoding, Slate
+from tests.serving.ranking_messages import message_of
 from tests.serving.running import RunningService
 from tests.serving.served_process import until
 from tests.serving.small_bundles import make_query
-from tests.serving.test_ranking_service import message_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "monitoring.md"
 

@@ -7,9 +7,9 @@ import grpc
 import pytest
 
 from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
+from tests.serving.ranking_messages import message_of
 from tests.serving.served_process import served_process
 from tests.serving.small_bundles import make_query
-from tests.serving.test_ranking_service import message_of
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads a process's memory from /proc")
 

@@ -12,19 +12,9 @@ from serving.batching import Costs
 from serving.config import LimitsConfig
 from serving.proto.seriatim.v1 import ranking_pb2, ranking_pb2_grpc
 from serving.runtime import Decoding
+from tests.serving.ranking_messages import message_of
 from tests.serving.running import RunningServer
 from tests.serving.small_bundles import make_query
-
-
-def message_of(query, **changes):
-    fields = {
-        "request_id": query.request_id,
-        "item_ids": query.item_ids,
-        "context": ranking_pb2.FeatureVector(values=query.context),
-        "features": ranking_pb2.FeatureMatrix(values=query.features.tobytes()),
-        "slate_size": query.slate_size,
-    }
-    return ranking_pb2.RankSlateRequest(**{**fields, **changes})
 
 
 @pytest.fixture(scope="module")

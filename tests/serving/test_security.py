@@ -1,18 +1,12 @@
 """Tokens, roles, TLS and limits, over real connections."""
 
 import datetime
-import ipaddress
 import logging
 import os
 
 import grpc
 import pytest
-import yaml
 from click.testing import CliRunner
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from hypothesis import given, settings
@@ -23,23 +17,14 @@ from serving.commands.token import token as token_command
 from serving.config import ListenConfig, ServiceConfig
 from serving.proto.seriatim.v1 import models_pb2, models_pb2_grpc, ranking_pb2_grpc
 from serving.security import Role, TokenFile, server_credentials
-from serving.security.tokens import new_token, token_hash
+from serving.security.tokens import new_token
+from tests.serving.credentials import certified, entry, written
+from tests.serving.ranking_messages import message_of
 from tests.serving.running import RunningService
 from tests.serving.small_bundles import make_query
-from tests.serving.test_ranking_service import message_of
 
 NOW = datetime.datetime(2024, 1, 1, tzinfo=datetime.timezone.utc)
 CODE = grpc.StatusCode
-
-
-def entry(token, name="a", role="caller", **more):
-    return {"name": name, "sha256": token_hash(token), "role": role, **more}
-
-
-def written(path, *entries):
-    path.write_text(yaml.safe_dump(list(entries)))
-    path.chmod(0o600)
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -214,32 +199,6 @@ def test_the_command_makes_tokens_that_open(tmp_path):
     assert not any(token in path.read_text() for token in made)
     again = CliRunner().invoke(token_command, ["create", "--name", "shop", "--file", str(path)])
     assert "holds a token named 'shop' already" in str(again.exception)
-
-
-def certified(folder, name, issuer=None, days=30):
-    """A key and a certificate for 127.0.0.1, signed by `issuer` or by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    now = datetime.datetime.now(datetime.timezone.utc)
-    signer, signer_name = (key, subject) if issuer is None else issuer
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(signer_name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=days))
-        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
-        .sign(signer, hashes.SHA256())
-    )
-    paths = folder / f"{name}.pem", folder / f"{name}.key"
-    paths[0].write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    paths[1].write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
-    return *paths, (key, subject)
 
 
 @pytest.fixture(scope="module")

@@ -25,9 +25,9 @@ from tests.serving.http2_frames import (
     read_frame,
     settings,
 )
+from tests.serving.ranking_messages import message_of
 from tests.serving.running import RunningServer
 from tests.serving.small_bundles import make_query
-from tests.serving.test_ranking_service import message_of
 
 METHOD = "/seriatim.v1.RankingService/RankSlate"
 MESSAGE = message_of(make_query(8)).SerializeToString()

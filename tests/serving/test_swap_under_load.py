@@ -13,10 +13,10 @@ from serving.bundle.manifest import MANIFEST_FILE
 from serving.config import ServiceConfig
 from serving.proto.seriatim.v1 import models_pb2, models_pb2_grpc, ranking_pb2_grpc
 from serving.runtime import SlateRanker
+from tests.serving.ranking_messages import message_of
 from tests.serving.running import RunningService
 from tests.serving.served_process import until
 from tests.serving.small_bundles import make_bundle, make_query
-from tests.serving.test_ranking_service import message_of
 
 V1, V2 = "20240101T000000Z-00000000", "20240102T000000Z-00000000"
 CALLERS, ENOUGH = 8, 40

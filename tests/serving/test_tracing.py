@@ -9,9 +9,9 @@ from serving.config import ServiceConfig
 from serving.monitoring import tracing
 from serving.monitoring.tracing import exporter_of
 from serving.proto.seriatim.v1 import ranking_pb2_grpc
+from tests.serving.ranking_messages import message_of
 from tests.serving.running import RunningService
 from tests.serving.small_bundles import make_query
-from tests.serving.test_ranking_service import message_of
 
 TRACE, PARENT = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 

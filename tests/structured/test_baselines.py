@@ -47,19 +47,19 @@ def test_chains_need_every_tag_and_at_least_one_chain():
     features, labels = labels_over_a_tree(60, [(0, 1)], [1.0], seed=0)
     with pytest.raises(TrainingError, match="every tag as 0 or 1"):
         ClassifierChainEnsemble().fit(features, labels - 1)
-    with pytest.raises(TrainingError, match="chains is 0"):
-        ClassifierChainEnsemble(chains=0).fit(features, labels)
-    chance = ClassifierChainEnsemble(chains=2).fit(features, labels).predict_proba(features)
+    with pytest.raises(TrainingError, match="n_estimators is 0"):
+        ClassifierChainEnsemble(n_estimators=0).fit(features, labels)
+    chance = ClassifierChainEnsemble(n_estimators=2).fit(features, labels).predict_proba(features)
     assert ((chance > 0) & (chance < 1)).all()
 
 
 def test_random_trees_span_and_their_number_is_checked():
     features, labels = labels_over_a_tree(60, [(0, 1), (1, 2)], [1.0, 1.0], seed=1)
-    ensemble = RandomTreeEnsemble(ridge=0.05, trees=4).fit(features, labels)
+    ensemble = RandomTreeEnsemble(ridge=0.05, n_estimators=4).fit(features, labels)
     assert [member.edges_.shape for member in ensemble.members_] == [(2, 2)] * 4
     assert len({str(member.edges_.tolist()) for member in ensemble.members_}) > 1
-    with pytest.raises(TrainingError, match="trees is 0"):
-        RandomTreeEnsemble(trees=0).fit(features, labels)
+    with pytest.raises(TrainingError, match="n_estimators is 0"):
+        RandomTreeEnsemble(n_estimators=0).fit(features, labels)
 
 
 def test_given_edges_are_checked():

@@ -127,7 +127,7 @@ def test_features_may_scale_pair_scores():
 def test_many_labels_are_learned_from_the_likeliest_pairs():
     chain = [(label, label + 1) for label in range(39)]
     features, labels = labels_over_a_tree(300, chain, [1.5] * 39, seed=9)
-    settings = {"ridge": 0.01, "tolerance": 0.05, "calibration_folds": 0}
+    settings = {"ridge": 0.01, "tol": 0.05, "calibration_folds": 0}
     model = CRANKClassifier(candidates=60, **settings).fit(features, labels)
     assert model.history_[0]["edges"] <= 60
     assert len({tuple(edge) for edge in model.edges_.tolist()} & set(chain)) >= 32
@@ -227,8 +227,8 @@ def test_bad_input_is_refused_by_name(change, message, data):
     ("settings", "error", "message"),
     [
         ({"ridge": 0}, TrainingError, "ridge is 0"),
-        ({"passes": 0}, TrainingError, "passes is 0"),
-        ({"tolerance": 1.0}, TrainingError, "tolerance is 1.0"),
+        ({"max_iter": 0}, TrainingError, "max_iter is 0"),
+        ({"tol": 1.0}, TrainingError, "tol is 1.0"),
         ({"growth": 1.0}, TrainingError, "growth is 1.0"),
         ({"rounds": 0}, TrainingError, "rounds is 0"),
         ({"rank_weight": -1.0}, TrainingError, "rank_weight is -1.0"),
@@ -266,7 +266,7 @@ def test_what_needs_a_forest_says_so(data):
 
 
 def test_it_keeps_scikit_learns_contract_but_for_what_joint_labels_and_unknown_ones_change():
-    quick = CRANKClassifier(ridge=0.1, passes=3, calibration_folds=2)
+    quick = CRANKClassifier(ridge=0.1, max_iter=3, calibration_folds=2)
     outcomes = check_estimator(quick, on_fail=None)
     failed = {outcome["check_name"] for outcome in outcomes if outcome["status"] == "failed"}
     # The class -1 means unknown here; and the best labeling as a whole is not each label's likelier state.

@@ -14,7 +14,7 @@ from structured.crank.cccp import tree_directions
 from structured.graphs import circuit_rank, complete_edges, maximum_spanning_forest
 from structured.inference import best_by_enumeration, enumerate_states
 from structured.learning.frank_wolfe import FrankWolfe
-from structured.learning.objective import crank_objective, crank_penalty, structured_hinge
+from structured.learning.objective import crank_penalty, structured_hinge
 from structured.learning.oracle import Oracle
 from structured.learning.proximal_subgradient import proximal_subgradient
 from structured.learning.regulariser import Regulariser
@@ -24,6 +24,12 @@ from structured.learning.weights import Weights
 from tests.structured.random_problems import labels_over_a_tree, problem_of, random_problem, random_weights
 
 SEEDS = st.integers(0, 2**32 - 1)
+
+
+def crank_objective(oracle, weights, ridge, rank_weight):
+    """`J(w) = H(w) + (lambda / 2) ||w||^2 + beta R(w)`."""
+    penalty = crank_penalty(weights, oracle.problem.labels.shape[1], oracle.problem.edges)
+    return structured_hinge(oracle, weights) + 0.5 * ridge * weights.squared_norm() + rank_weight * penalty
 
 
 @given(SEEDS, st.floats(0.01, 2), st.floats(0.01, 2), st.integers(1, 4))
@@ -79,7 +85,7 @@ def test_the_surrogate_majorises_the_objective_and_touches_it(seed, ridge, weigh
 @pytest.mark.parametrize("seed", range(4))
 def test_the_objective_never_rises_within_one_weight(seed):
     problem = random_problem(seed, rows=40, labels=6)
-    fit = fit_crank(problem, LearningSettings(ridge=0.02, tolerance=1e-3, seed=seed), CrankSettings())
+    fit = fit_crank(problem, LearningSettings(ridge=0.02, tol=1e-3, seed=seed), CrankSettings())
     rows = fit.history
     assert len(rows) > 3
     for before, after in pairwise(rows):
@@ -105,7 +111,7 @@ def test_a_warm_start_and_a_rising_weight_leave_a_forest(seed):
 def test_a_cold_start_collapses_where_a_warm_one_keeps_the_tree():
     truth = [(0, 1), (0, 2), (2, 3), (1, 4)]
     problem = problem_of(*labels_over_a_tree(300, truth, [1.5] * 4, seed=1))
-    learning = LearningSettings(ridge=0.01, tolerance=1e-3)
+    learning = LearningSettings(ridge=0.01, tol=1e-3)
     cold = fit_crank(problem, learning, CrankSettings(rank_weight=0.5, warm_start=False))
     assert not len(cold.tree)
     assert (cold.weights.pair == 0).all()
@@ -115,7 +121,7 @@ def test_a_cold_start_collapses_where_a_warm_one_keeps_the_tree():
 
 def test_without_weight_it_is_an_ordinary_structural_svm():
     problem = random_problem(3)
-    learning = LearningSettings(ridge=0.05, tolerance=1e-4, passes=400)
+    learning = LearningSettings(ridge=0.05, tol=1e-4, max_iter=400)
     plain = solve_structured_svm(problem, learning)
     fit = fit_crank(problem, learning, CrankSettings(rank_weight=0.0))
     assert len(fit.history) == 1
@@ -129,7 +135,7 @@ def test_two_labels_have_no_circle_to_break():
 
 
 def test_a_great_ridge_leaves_no_weights():
-    solution = solve_structured_svm(random_problem(2), LearningSettings(ridge=1e6, tolerance=1e-3))
+    solution = solve_structured_svm(random_problem(2), LearningSettings(ridge=1e6, tol=1e-3))
     assert np.sqrt(solution.weights.squared_norm()) < 1e-4
 
 
@@ -137,7 +143,7 @@ def test_permuting_labels_permutes_the_solution():
     problem = random_problem(7, rows=25, labels=4)
     order = np.array([2, 0, 3, 1])
     turned = problem_of(problem.design.values[:, :-1], problem.labels[:, order])
-    learning = LearningSettings(ridge=0.1, tolerance=1e-6, passes=3000)
+    learning = LearningSettings(ridge=0.1, tol=1e-6, max_iter=3000)
     first, second = solve_structured_svm(problem, learning).weights, solve_structured_svm(turned, learning).weights
     assert second.unary == pytest.approx(first.unary[:, order], abs=5e-3)
     norms = {tuple(edge): norm for edge, norm in zip(problem.edges.tolist(), first.group_norms(), strict=True)}
@@ -171,7 +177,7 @@ def test_the_relaxed_hinge_is_at_least_the_exact_one(states, kind, monkeypatch):
 @pytest.mark.parametrize(("states", "labels"), [(2, 4), (3, 3)])
 def test_the_duality_gap_closes_and_weights_beat_their_neighbours(states, labels):
     problem = random_problem(4, labels=labels, states=states)
-    learning = LearningSettings(ridge=0.1, tolerance=1e-4, passes=2000)
+    learning = LearningSettings(ridge=0.1, tol=1e-4, max_iter=2000)
     solution = solve_structured_svm(problem, learning)
     assert 0 <= solution.gap <= 1e-4 * solution.primal
     oracle, rng = Oracle(problem), np.random.default_rng(0)
@@ -201,7 +207,7 @@ def test_no_pass_lowers_the_dual_and_it_stays_below_the_primal(seed):
 def test_the_planted_tree_is_found(seed):
     truth = [(0, 1), (0, 2), (1, 3), (2, 4), (2, 5)]
     problem = problem_of(*labels_over_a_tree(5000, truth, [1.0, -1.0, 1.0, 1.0, -1.0], seed))
-    fit = fit_crank(problem, LearningSettings(ridge=0.01, tolerance=0.05, seed=seed), CrankSettings())
+    fit = fit_crank(problem, LearningSettings(ridge=0.01, tol=0.05, seed=seed), CrankSettings())
     found = {tuple(edge) for edge in problem.edges[fit.tree].tolist()}
     assert len(found & set(truth)) >= 4
     assert crank_penalty(fit.weights, 6, problem.edges) == 0

@@ -33,7 +33,7 @@ def copied(folder, tmp_path):
 @pytest.fixture(scope="module")
 def trained():
     told = []
-    plan = TrainingPlan(distortion_weight=0.02, steps=240, batch=4, patch=64, learning_rate=3e-3)
+    plan = TrainingPlan(distortion_weight=0.02, steps=240, batch_size=4, patch=64, learning_rate=3e-3)
     return train_codec(PICTURES, TINY, plan, told.append), told
 
 
@@ -59,7 +59,7 @@ def test_what_training_expects_is_what_files_take(trained):
 def test_a_new_decoder_learns_and_leaves_the_files_as_they_are(trained):
     codec, _ = trained
     told = []
-    plan = TrainingPlan(distortion_weight=0.02, steps=60, batch=4, patch=64, learning_rate=3e-3)
+    plan = TrainingPlan(distortion_weight=0.02, steps=60, batch_size=4, patch=64, learning_rate=3e-3)
     narrow = train_decoder(codec, PICTURES, (4, 4, 4), "relu", plan, told.append)
     content = codec.encode(PICTURES[0])
     assert narrow.encode(PICTURES[0]) == content
@@ -99,7 +99,7 @@ def test_a_loss_that_is_no_number_ends_the_training():
         return weight * float("nan"), tf.reduce_mean(batch)
 
     weight = tf.Variable(1.0)
-    plan = TrainingPlan(steps=40, batch=1, patch=64)
+    plan = TrainingPlan(steps=40, batch_size=1, patch=64)
     with pytest.raises(TrainingError, match="step 20; give a lower learning rate"):
         descend(costs, [weight], Patches(PICTURES, 64), plan, None)
 

@@ -42,7 +42,7 @@ def test_a_decoder_whose_channels_are_cut_says_what_the_masked_one_says(seed):
 
 def test_searched_decoders_hold_their_budgets_and_read_the_same_files():
     budgets = (0.4, 0.7)
-    plan = TrainingPlan(steps=40, batch=2, patch=64)
+    plan = TrainingPlan(steps=40, batch_size=2, patch=64)
     found = search_decoder(CODEC, [picture(70, 80)], budgets, plan)
     full = decoder_macs(TINY.latents, TINY.decoder)
     for one, budget in zip(found, budgets, strict=True):

@@ -3,16 +3,12 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from seriatim_errors import DataError
 from vision_components.structure.gates import ChannelGates, GatedChannels
 from vision_components.structure.logistic_sigmoid import (
-    any_of,
     hard,
     logistic_noise,
-    mean_at_temperature_one,
     relaxed,
     straight_through,
 )
@@ -32,13 +28,6 @@ def test_a_gate_is_above_half_as_often_as_its_logit_says_at_any_temperature(temp
     p = float(sigmoid(logit))
     assert abs((z > 0.5).mean() - p) < 3 * np.sqrt(p * (1 - p) / DRAWS)
     np.testing.assert_array_equal(z > 0.5, hard(tf.fill([DRAWS], logit), noise).numpy() == 1)
-
-
-@pytest.mark.parametrize("logit", [-9.0, -2.0, -0.2, 0.0, 0.29, 0.31, 3.0, 100.0])
-def test_the_mean_at_temperature_one_has_its_closed_form(logit):
-    grid = (np.arange(200_000) + 0.5) / 200_000
-    expected = sigmoid(logit + np.log(grid) - np.log1p(-grid)).mean()
-    assert mean_at_temperature_one(tf.constant([logit])).numpy()[0] == pytest.approx(expected, abs=2e-5)
 
 
 def test_the_mean_tends_to_the_probability_as_the_temperature_falls():
@@ -62,24 +51,6 @@ def test_straight_through_gates_are_exactly_open_or_shut_with_the_relaxed_gradie
     assert set(exact.numpy()) == {0.0, 1.0}
     np.testing.assert_array_equal(exact.numpy(), hard(logits, noise).numpy())
     np.testing.assert_array_equal(tape.gradient(exact, logits).numpy(), tape.gradient(smooth, logits).numpy())
-
-
-@settings(max_examples=30)
-@given(st.lists(st.floats(0.01, 0.99), min_size=1, max_size=6))
-def test_any_of_is_the_probability_that_one_or_more_are_open(probabilities):
-    draws = np.random.default_rng(0).uniform(size=(DRAWS, len(probabilities))) < probabilities
-    expected = float(any_of(tf.constant(probabilities, tf.float64)))
-    spread = np.sqrt(max(expected * (1 - expected), 1e-6) / DRAWS)
-    assert abs(draws.any(axis=1).mean() - expected) < 4.5 * spread + 1e-4
-    assert expected == pytest.approx(1 - np.prod(1 - np.array(probabilities)), rel=1e-9)
-
-
-def test_any_of_hundreds_of_gates_neither_underflows_nor_loses_its_gradient():
-    probabilities = tf.Variable(tf.fill([400], 0.3))
-    with tf.GradientTape() as tape:
-        joined = any_of(probabilities)
-    assert 1 - 1e-6 < float(joined) <= 1
-    assert np.isfinite(tape.gradient(joined, probabilities).numpy()).all()
 
 
 def gated(logits, sizes, **settings):

@@ -42,14 +42,14 @@ def test_no_pixel_changes_by_more_than_the_bound(seed, most):
     rng = np.random.default_rng(seed)
     photo = rng.integers(256, size=(20, 24, 3), dtype=np.uint8)
     mask = rng.integers(256, size=(20, 24), dtype=np.uint8)
-    found = with_effects(photo, mask, EffectSettings(most_change=most, ground_balance=1.0))
+    found = with_effects(photo, mask, EffectSettings(max_change=most, ground_balance=1.0))
     assert np.abs(found.astype(int) - photo).max() <= most
 
 
 def test_the_default_bound_is_seldom_met():
     photo, mask = night()
     change = np.abs(with_effects(photo, mask).astype(int) - photo)
-    assert 5 < change.max() < EffectSettings().most_change
+    assert 5 < change.max() < EffectSettings().max_change
 
 
 @pytest.mark.parametrize("value", [0, 255])
@@ -258,7 +258,7 @@ def test_luma_and_chroma_of_grey_are_luma_alone():
     np.testing.assert_array_equal(changed[0], luma_of(planes))
 
 
-@pytest.mark.parametrize("wrong", [{"denoise": -0.1}, {"contrast": 1.5}, {"most_change": 300}, {"darkening": np.nan}])
+@pytest.mark.parametrize("wrong", [{"denoise": -0.1}, {"contrast": 1.5}, {"max_change": 300}, {"darkening": np.nan}])
 def test_strengths_out_of_range_are_named(wrong):
     with pytest.raises(DataError, match=next(iter(wrong))):
         EffectSettings(**wrong)

@@ -50,7 +50,10 @@ def learned():
     tf.keras.utils.set_random_seed(0)
     model, seen = unet(SIDE, (4, 8)), []
     losses = train(
-        model, small_examples(), TrainingSettings(steps=80, batch=6, rate=1e-2), lambda *told: seen.append(told)
+        model,
+        small_examples(),
+        TrainingSettings(steps=80, batch_size=6, learning_rate=1e-2),
+        lambda *told: seen.append(told),
     )
     return model, losses, seen
 
@@ -102,7 +105,7 @@ def test_what_is_unlabelled_teaches_nothing():
         model = unet(SIDE, (4, 4))
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("vision_components.sky.training.SMALLEST_CUT", 1.0)
-            train(model, examples, TrainingSettings(steps=3, batch=4))
+            train(model, examples, TrainingSettings(steps=3, batch_size=4))
         results.append(np.concatenate([weight.ravel() for weight in model.get_weights()]))
     np.testing.assert_allclose(results[0], results[1], atol=1e-6)
 

@@ -55,7 +55,7 @@ def test_a_photo_without_sky_comes_back_as_it_is():
 
 def test_a_sky_smaller_than_the_least_is_none():
     scene = drawn_scene(0, 120, 160)
-    assert not improve(scene.photo, knowing(scene.alpha), SkySettings(least_sky=0.99)).changed
+    assert not improve(scene.photo, knowing(scene.alpha), SkySettings(min_sky=0.99)).changed
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (5, 7), (33, 1000)])
@@ -118,7 +118,7 @@ def test_what_is_no_photo_is_refused(photo):
         improve(photo, saying(0.9))
 
 
-@pytest.mark.parametrize("wrong", [{"least_sky": 2}, {"filter_pixels": 0}, {"cell": 0}, {"least_probability": -1}])
+@pytest.mark.parametrize("wrong", [{"min_sky": 2}, {"filter_pixels": 0}, {"cell": 0}, {"min_probability": -1}])
 def test_settings_out_of_range_are_named(wrong):
     with pytest.raises(DataError, match=next(iter(wrong))):
         SkySettings(**wrong)
@@ -241,7 +241,7 @@ def refused_files(tmp_path):
 def test_files_that_are_no_such_photos_are_refused_by_name(tmp_path):
     for message, path in refused_files(tmp_path).items():
         with pytest.raises(DataError, match=message) as caught:
-            read_photo(path, most_megapixels=0.01 if "huge" in path.name else 50)
+            read_photo(path, max_megapixels=0.01 if "huge" in path.name else 50)
         assert str(path) in str(caught.value)
 
 

@@ -11,7 +11,7 @@ from vision_components.multiply_adds import count_macs
 from vision_components.structure import ChannelGraph
 from vision_components.structure.architecture import Architecture
 from vision_components.structure.cutting import cut_to_budget, nested
-from vision_components.structure.figs import SearchSettings, figs
+from vision_components.structure.figs import FigsSettings, figs
 from vision_components.structure.gated_network import insert_gates
 from vision_components.structure.morphnet import MorphNetSettings, morphnet
 from vision_components.structure.prune import difference, emit
@@ -111,7 +111,7 @@ def stopping(after):
 
 
 def test_figs_meets_every_budget_with_networks_one_within_another_and_goes_on_where_it_stopped(tmp_path):
-    budgets, settings = (0.3, 0.6), SearchSettings(epochs=3)
+    budgets, settings = (0.3, 0.6), FigsSettings(epochs=3)
     cost = FLOPs(ChannelGraph(tiny()))
     whole = figs(cost, batches(), budgets, settings)
     for share, architecture in zip(budgets, whole.architectures, strict=True):
@@ -129,7 +129,7 @@ def test_figs_meets_every_budget_with_networks_one_within_another_and_goes_on_wh
 
 def test_fresh_networks_of_a_search_have_its_places_but_not_its_weights():
     cost = FLOPs(ChannelGraph(parallel_operators(CLASSES, blocks=BLOCKS[:2], stem=4, input_shape=(8, 8, 3))))
-    found = figs(cost, batches(), [0.4], SearchSettings(epochs=1))
+    found = figs(cost, batches(), [0.4], FigsSettings(epochs=1))
     kept, fresh = found.small(), found.small(fresh=True)
     for one, other in zip(kept.layers, fresh.layers, strict=True):
         for left, right in zip(one.get_weights(), other.get_weights(), strict=True):

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +16,7 @@ from seriatim_errors import DataError
 from vision_components.codec.codec import Codec, EntropyModel
 from vision_components.codec.design import CodecDesign
 from vision_components.codec.onnx_decoder import export_decoder, onnx_decoder
+from vision_components.whole_folder import whole_folder
 
 SCHEMA_VERSION = 1
 DESCRIPTION, TABLES, DECODER_GRAPH = "codec.json", "tables.npz", "decoder.onnx"
@@ -38,10 +37,7 @@ def save_codec(codec: Codec, folder: Path, with_graph: bool = True) -> Path:
     """
     if folder.exists():
         raise DataError(f"{folder} exists already; a codec is never overwritten, give another folder")
-    partial = folder.with_name(f".saving-{folder.name}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with whole_folder(folder) as partial:
         for name in NETWORKS:
             getattr(codec, name).save(partial / f"{name}.keras")
         np.savez(partial / TABLES, **codec.entropy.arrays())
@@ -55,10 +51,6 @@ def save_codec(codec: Codec, folder: Path, with_graph: bool = True) -> Path:
             "files": {path.name: _sha256(path) for path in sorted(partial.iterdir())},
         }
         (partial / DESCRIPTION).write_text(json.dumps(description, indent=1) + "\n", encoding="utf-8")
-        os.rename(partial, folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return folder
 
 

@@ -18,7 +18,7 @@ from vision_components.codec.networks import synthesis
 from vision_components.codec.patches import Patches
 from vision_components.codec.training import TrainingPlan, squared_error
 from vision_components.structure.channel_graph import ChannelGraph
-from vision_components.structure.figs import SearchSettings, figs
+from vision_components.structure.figs import FigsSettings, figs
 from vision_components.structure.resources import FLOPs
 
 EPOCHS = 20
@@ -57,7 +57,7 @@ def search_decoder(
         codec: of which the latents are read; it stays as it is.
         pictures: uint8 `[height, width, 3]`.
         budgets: rising shares of the decoder's multiply-adds, above 0 and below 1.
-        plan: steps, batch and weight of the distortion; 20 steps at least.
+        plan: steps, batch_size and weight of the distortion; 20 steps at least.
         weight: of the cost while it is above the target.
 
     Raises:
@@ -74,7 +74,7 @@ def search_decoder(
         FLOPs(ChannelGraph(network)),
         data,
         budgets,
-        SearchSettings(epochs=EPOCHS, weight=weight, rate=plan.learning_rate, seed=plan.seed),
+        FigsSettings(epochs=EPOCHS, weight=weight, learning_rate=plan.learning_rate, seed=plan.seed),
         loss=lambda shown, drawn: plan.distortion_weight * squared_error(shown, drawn),
         optimizer=tf.keras.optimizers.Adam(plan.learning_rate, global_clipnorm=1.0),
     )
@@ -105,11 +105,11 @@ def _batches(codec: Codec, patches: Patches, plan: TrainingPlan) -> tf.data.Data
 
     def draw() -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
         for _ in range(math.ceil(plan.steps / EPOCHS)):
-            shown = patches.batch(plan.batch)
+            shown = patches.batch(plan.batch_size)
             yield codec.latents_of_patches(shown), shown.astype(np.float32) / 255
 
     signature = (
-        tf.TensorSpec((plan.batch, side, side, codec.design.latents), tf.float32),
-        tf.TensorSpec((plan.batch, plan.patch, plan.patch, 3), tf.float32),
+        tf.TensorSpec((plan.batch_size, side, side, codec.design.latents), tf.float32),
+        tf.TensorSpec((plan.batch_size, plan.patch, plan.patch, 3), tf.float32),
     )
     return tf.data.Dataset.from_generator(draw, output_signature=signature).prefetch(2)

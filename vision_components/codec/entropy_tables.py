@@ -32,12 +32,6 @@ class EntropyTable:
     lookup: NDArray[np.int32]
     lowest: NDArray[np.int32]
 
-    def pmf(self, row: int) -> NDArray[np.float64]:
-        """Probabilities of a row's symbols, the escape last."""
-        starts = np.flatnonzero(self.lookup == -PRECISION)
-        counts = np.split(self.lookup, starts[1:])[row][1:]
-        return np.diff(counts) / 2**PRECISION
-
 
 def normal_table() -> EntropyTable:
     """A row for every standard deviation of `SCALES`: distances from the mean, rounded."""

@@ -32,7 +32,7 @@ class TrainingPlan:
         distortion_weight: lambda of bits per pixel + lambda * mean squared error on 0 to 255; larger means better
             pictures in more bytes. 0.002 to 0.05 span about 0.2 to 1.5 bits per pixel.
         steps: of Adam.
-        batch: patches a step.
+        batch_size: patches a step.
         patch: pixels on a side, divisible by 64.
         learning_rate: of the first step; it falls to a hundredth along a half cosine.
         seed: of weights, noise and patches.
@@ -40,7 +40,7 @@ class TrainingPlan:
 
     distortion_weight: float = 0.01
     steps: int = 6000
-    batch: int = 8
+    batch_size: int = 8
     patch: int = 128
     learning_rate: float = 1e-3
     seed: int = 0
@@ -166,7 +166,7 @@ def descend(
 
     state = TrainingState(0, 0.0, 0.0)
     for number in range(1, plan.steps + 1):
-        rated, error = step(tf.constant(patches.batch(plan.batch)))
+        rated, error = step(tf.constant(patches.batch(plan.batch_size)))
         if number % REPORT_EVERY == 0 or number == plan.steps:
             decibels = -10 * math.log10(max(float(error), 1e-9) / 255**2)
             state = TrainingState(number, float(rated), decibels)

@@ -7,6 +7,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+# Ways to say how sure a prediction is; `confidence_of` defines them.
 Confidence = Literal["max_probability", "margin", "entropy"]
 
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vision_components.committees.confidence import Confidence, confidence_of
 
+# A stage answers with the mean of the stages so far, or with its own prediction.
 Combine = Literal["mean", "last"]
 # A threshold that nothing reaches: a float32 softmax can be 1, so 1 is none.
 NEVER = 2.0

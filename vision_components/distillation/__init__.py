@@ -1,4 +1,4 @@
-"""Neighbourhood distillation (Laube et al., arXiv 2010.01189): students of a network's parts, learned apart.
+"""Neighbourhood distillation (Shao et al., arXiv 2010.01189): students of a network's parts, learned apart.
 
 A teacher is split into neighbourhoods; a student of each learns to map the teacher's activation before it to the one
 behind it, which needs neither the other students nor labels. Put together they replace the teacher.

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from seriatim_errors import DataError
 from vision_components.committees.cascade import Cascade
 from vision_components.committees.members import CascadeStage
 from vision_components.export.stage import StageAnswers, export_stage
+from vision_components.whole_folder import whole_folder
 
 SCHEMA_VERSION = 1
 CASCADE_FILE, GOLDEN_FILE = "cascade.json", "golden_images.npz"
@@ -50,10 +49,7 @@ def export_cascade(
     """
     folder = root / version
     _check(cascade, folder, version, class_names, images)
-    partial = root / f".exporting-{version}"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with whole_folder(folder) as partial:
         width = _embedding_width(cascade)
         stages, answers = [], []
         for place, stage in enumerate(cascade.stages):
@@ -74,10 +70,6 @@ def export_cascade(
             "files": {path.name: _entry(path) for path in sorted(partial.iterdir())},
         }
         (partial / CASCADE_FILE).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
-        os.rename(partial, folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return folder
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ from vision_components.export.stage import TOLERANCE, convert
 from vision_components.multiply_adds import count_macs
 from vision_components.sky.network import GRAPH, MANIFEST, MODEL, OUTPUT, SCHEMA_VERSION, load_network
 from vision_components.sky.segmentation import keras_network
+from vision_components.whole_folder import whole_folder
 
 
 def export_network(
@@ -40,10 +39,7 @@ def export_network(
     """
     if folder.exists():
         raise DataError(f"{folder} exists already; name a new folder")
-    partial = folder.with_name(f".exporting-{folder.name}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    try:
+    with whole_folder(folder) as partial:
         shape = tuple(model.input_shape[1:])
 
         def answer(images: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -60,10 +56,6 @@ def export_network(
         }
         (partial / MANIFEST).write_text(json.dumps(manifest, indent=1) + "\n", encoding="utf-8")
         _compare(model, partial, photos)
-        os.rename(partial, folder)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
     return folder
 
 

@@ -14,7 +14,7 @@ from vision_components.sky.confidence import FLOOR, confidence_of
 from vision_components.sky.guided_filter import guided_filter
 
 SKY, GROUND, UNLABELLED = 255, 0, 128
-SAMPLES, BANDWIDTH, LEAST_DENSITY = 1024, 0.01, 0.6
+SAMPLES, BANDWIDTH, MIN_DENSITY = 1024, 0.01, 0.6
 BATCH = 4096
 
 
@@ -24,7 +24,7 @@ def inpainted(
     *,
     samples: int = SAMPLES,
     bandwidth: float = BANDWIDTH,
-    least_density: float = LEAST_DENSITY,
+    min_density: float = MIN_DENSITY,
     seed: int = 0,
 ) -> NDArray[np.uint8]:
     """Labels without gaps: an unlabelled pixel is sky where the density of the sky's colours at its colour is high.
@@ -37,7 +37,7 @@ def inpainted(
         labels: `[h, w]`: 255 sky, 0 not sky, 128 unlabelled.
         samples: sky pixels that are looked at, at most.
         bandwidth: standard deviation of the Gaussians, for colours of 0 to 1.
-        least_density: a higher one is sky.
+        min_density: a higher one is sky.
         seed: of the choice of pixels.
 
     Returns:
@@ -61,7 +61,7 @@ def inpainted(
     logs = np.concatenate(
         [log_density(colours[at : at + BATCH], sky, bandwidth) for at in range(0, len(colours), BATCH)]
     )
-    filled[unlabelled] = np.where(logs > math.log(least_density), SKY, GROUND)
+    filled[unlabelled] = np.where(logs > math.log(min_density), SKY, GROUND)
     return filled
 
 

@@ -27,23 +27,23 @@ class SkySettings:
     """How a sky is found and improved.
 
     Attributes:
-        least_probability: what the network calls sky, 0 to 1.
-        least_sky: a photo of which the network calls a smaller share sky stays as it is, 0 to 1.
+        min_probability: what the network calls sky, 0 to 1.
+        min_sky: a photo of which the network calls a smaller share sky stays as it is, 0 to 1.
         filter_pixels: the mask is refined on at most this many pixels, and enlarged from there.
         cell: of the filter, for a photo of 1,024 pixels a side; in proportion for smaller ones.
         epsilon: of the filter, for luma and for chroma.
         effects: strengths of what is done to the sky.
     """
 
-    least_probability: float = 0.5
-    least_sky: float = 0.005
+    min_probability: float = 0.5
+    min_sky: float = 0.005
     filter_pixels: int = 1 << 20
     cell: int = CELL
     epsilon: tuple[float, float] = (EPSILON, EPSILON)
     effects: EffectSettings = field(default_factory=EffectSettings)
 
     def __post_init__(self) -> None:
-        for name in ("least_sky", "least_probability"):
+        for name in ("min_sky", "min_probability"):
             if not 0 <= getattr(self, name) <= 1:
                 raise DataError(f"{name} {getattr(self, name)}; give 0 to 1")
         for name in ("filter_pixels", "cell"):
@@ -103,8 +103,8 @@ def sky_mask(photo: NDArray[np.uint8], network: SkyNetwork, settings: SkySetting
     settings = settings or SkySettings()
     probability = sky_probability(photo, network)
     height, width = photo.shape[:2]
-    called = float((probability >= settings.least_probability).mean())
-    if not called or called < settings.least_sky:
+    called = float((probability >= settings.min_probability).mean())
+    if not called or called < settings.min_sky:
         return np.zeros((height, width), np.uint8)
     soft = refined_probability(photo, probability, settings)
     soft -= np.float32(MARGIN)

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from seriatim_errors import DataError
 
-MOST_MEGAPIXELS = 50
+MAX_MEGAPIXELS = 50
 SHORTEST_SIDE = 16
 MODES = ("RGB", "L", "P", "1")
 KINDS = ("JPEG", "PNG", "WEBP")
@@ -37,7 +37,7 @@ class PhotoFile:
     kept: dict[str, Any]
 
 
-def read_photo(path: Path, most_megapixels: float = MOST_MEGAPIXELS) -> PhotoFile:
+def read_photo(path: Path, max_megapixels: float = MAX_MEGAPIXELS) -> PhotoFile:
     """Read a JPEG, PNG or WebP photo, turned upright by its EXIF orientation; grey ones become RGB.
 
     Raises:
@@ -52,11 +52,11 @@ def read_photo(path: Path, most_megapixels: float = MOST_MEGAPIXELS) -> PhotoFil
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; give JPEG, PNG or WebP files") from None
     except Image.DecompressionBombError:
-        raise DataError(f"{path} has far too many pixels; give at most {most_megapixels:g} megapixels") from None
+        raise DataError(f"{path} has far too many pixels; give at most {max_megapixels:g} megapixels") from None
     except Exception as error:
         raise DataError(f"{path} is no JPEG, PNG or WebP image ({error})") from None
     with image:
-        _check(path, image, most_megapixels)
+        _check(path, image, max_megapixels)
         try:
             image.load()
             upright = ImageOps.exif_transpose(image)
@@ -79,10 +79,10 @@ def write_photo(path: Path, pixels: NDArray[np.uint8], like: PhotoFile) -> None:
     Image.fromarray(pixels).save(path, format=like.kind, **settings)
 
 
-def _check(path: Path, image: Image.Image, most_megapixels: float) -> None:
+def _check(path: Path, image: Image.Image, max_megapixels: float) -> None:
     width, height = image.size
-    if width * height > most_megapixels * 1e6:
-        raise DataError(f"{path} is {width} x {height} pixels; give at most {most_megapixels:g} megapixels")
+    if width * height > max_megapixels * 1e6:
+        raise DataError(f"{path} is {width} x {height} pixels; give at most {max_megapixels:g} megapixels")
     if min(width, height) < SHORTEST_SIDE:
         raise DataError(f"{path} is {width} x {height} pixels; give {SHORTEST_SIDE} or more a side")
     pictures = getattr(image, "n_frames", 1)

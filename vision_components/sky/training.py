@@ -22,18 +22,18 @@ class TrainingSettings:
 
     Attributes:
         steps: batches.
-        batch: photos in each.
-        rate: the largest learning rate; it falls to nothing along a cosine.
+        batch_size: photos in each.
+        learning_rate: the largest learning rate; it falls to nothing along a cosine.
         seed: of order, cuts and light; initial weights are the model's own.
     """
 
     steps: int = 1500
-    batch: int = 8
-    rate: float = 2e-3
+    batch_size: int = 8
+    learning_rate: float = 2e-3
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "rate"):
+        for name in ("steps", "batch_size", "learning_rate"):
             if getattr(self, name) <= 0:
                 raise TrainingError(f"{name} {getattr(self, name)}; give more than 0")
 
@@ -61,7 +61,9 @@ def train(
     settings = settings or TrainingSettings()
     _check(model, examples)
     rng = np.random.default_rng(settings.seed)
-    optimizer = tf.keras.optimizers.Adam(tf.keras.optimizers.schedules.CosineDecay(settings.rate, settings.steps))
+    optimizer = tf.keras.optimizers.Adam(
+        tf.keras.optimizers.schedules.CosineDecay(settings.learning_rate, settings.steps)
+    )
     optimizer.build(model.trainable_variables)
 
     @tf.function(reduce_retracing=True)
@@ -76,12 +78,14 @@ def train(
     losses: list[float] = []
     order = np.empty(0, np.int64)
     for number in range(1, settings.steps + 1):
-        while len(order) < settings.batch:
+        while len(order) < settings.batch_size:
             order = np.concatenate([order, rng.permutation(len(examples))])
-        rows, order = order[: settings.batch], order[settings.batch :]
+        rows, order = order[: settings.batch_size], order[settings.batch_size :]
         losses.append(float(step(*varied(examples, rows, rng))))
         if not np.isfinite(losses[-1]):
-            raise TrainingError(f"the loss of step {number} is {losses[-1]}; give a lower rate than {settings.rate}")
+            raise TrainingError(
+                f"the loss of step {number} is {losses[-1]}; give a lower learning_rate than {settings.learning_rate}"
+            )
         if on_step is not None:
             on_step(number, losses[-1])
     return losses

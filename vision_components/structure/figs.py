@@ -25,7 +25,7 @@ from vision_components.structure.strengths import GateStrength
 
 
 @dataclass(frozen=True)
-class SearchSettings:
+class FigsSettings:
     """How a search trains.
 
     Attributes:
@@ -34,8 +34,8 @@ class SearchSettings:
         lowering: share of the epochs in which the target sinks from the whole cost to the smallest budget.
         temperature, last_temperature: of the gates in the first and the last epoch.
         exact: gates of 0 or 1 in training; else relaxed ones.
-        rate: learning rate of the weights, by Adam, where no optimizer is given.
-        gate_rate: learning rate of the logits, by Adam.
+        learning_rate: learning rate of the weights, by Adam, where no optimizer is given.
+        gate_learning_rate: learning rate of the logits, by Adam.
         seed: of the gates' noise.
     """
 
@@ -45,8 +45,8 @@ class SearchSettings:
     temperature: float = 0.5
     last_temperature: float = 0.1
     exact: bool = False
-    rate: float = 1e-3
-    gate_rate: float = 0.05
+    learning_rate: float = 1e-3
+    gate_learning_rate: float = 0.05
     seed: int = 0
 
 
@@ -88,7 +88,7 @@ def figs(
     cost: Cost,
     data: tf.data.Dataset,
     budgets: Sequence[float],
-    settings: SearchSettings | None = None,
+    settings: FigsSettings | None = None,
     *,
     loss: Any = None,
     optimizer: Any = None,
@@ -117,7 +117,7 @@ def figs(
     Raises:
         DataError: budgets are none, out of range or do not rise, or cannot be met.
     """
-    settings = settings or SearchSettings()
+    settings = settings or FigsSettings()
     if not budgets:
         raise DataError("budgets: none is given; give one share of the whole cost or more")
     graph = cost.graph
@@ -125,8 +125,8 @@ def figs(
     strength = GateStrength(graph, gated)
     model = SearchModel(gated, strength, cost, settings.weight, target=1.0)
     model.compile(
-        optimizer or tf.keras.optimizers.Adam(settings.rate),
-        gate_optimizer=tf.keras.optimizers.Adam(settings.gate_rate),
+        optimizer or tf.keras.optimizers.Adam(settings.learning_rate),
+        gate_optimizer=tf.keras.optimizers.Adam(settings.gate_learning_rate),
         loss=loss or tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"] if loss is None else None,
     )

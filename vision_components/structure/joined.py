@@ -9,8 +9,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from vision_components.structure.channel_graph import ChannelGraph
-from vision_components.structure.logistic_sigmoid import PROBABILITY_EDGE
 from vision_components.structure.spread_channels import SpreadChannels
+
+# At 0 and 1 the logarithms are infinite, and no gradient comes back.
+PROBABILITY_EDGE = 1e-6
 
 
 @dataclass(frozen=True)

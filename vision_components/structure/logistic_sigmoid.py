@@ -10,7 +10,6 @@ import tensorflow as tf
 
 # Noise of a uniform number at 0 or 1 is infinite.
 EDGE = 1e-6
-PROBABILITY_EDGE = 1e-6
 
 
 def logistic_noise(size: int, seed: int, step: tf.Tensor) -> tf.Tensor:
@@ -44,29 +43,3 @@ def straight_through(logits: tf.Tensor, noise: tf.Tensor, temperature: tf.Tensor
     smooth = relaxed(logits, noise, temperature)
     # In this order the difference is exactly zero, and what is added to it stays 0 or 1.
     return hard(logits, noise) + (smooth - tf.stop_gradient(smooth))
-
-
-def mean_at_temperature_one(logits: tf.Tensor) -> tf.Tensor:
-    """Mean of a relaxed gate at temperature 1: `a (a - 1 - ln a) / (a - 1)^2` with `a = e^l`, 1/2 at `l = 0`.
-
-    Args:
-        logits: float `[n]`; near 0 the series `1/2 + l/6 - l^3/180` stands in, whose error is below 1e-6 there.
-    """
-    near = tf.abs(logits) < 0.3
-    safe = tf.where(near, tf.ones_like(logits), logits)
-    # In powers of e^-|l|, so that nothing overflows; the mean of a gate at -l is 1 less that of one at l.
-    size = tf.abs(safe)
-    small = tf.exp(-size)
-    above = (1 - small - size * small) / tf.square(1 - small)
-    return tf.where(near, 0.5 + logits / 6 - logits**3 / 180, tf.where(safe > 0, above, 1 - above))
-
-
-def any_of(probabilities: tf.Tensor, axis: int = 0) -> tf.Tensor:
-    """Probability that one or more of independent gates are open, `1 - prod(1 - p)`, as a sum of logarithms.
-
-    Args:
-        probabilities: float; clipped away from 0 and 1, where the product underflows and its gradient vanishes.
-        axis: over which gates are joined.
-    """
-    clipped = tf.clip_by_value(probabilities, PROBABILITY_EDGE, 1 - PROBABILITY_EDGE)
-    return -tf.math.expm1(tf.reduce_sum(tf.math.log1p(-clipped), axis=axis))

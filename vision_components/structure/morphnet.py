@@ -35,7 +35,7 @@ class MorphNetSettings:
         lowering: share of the epochs in which the target sinks from the whole cost to the pressed budget.
         threshold: above which a channel is alive.
         proximal: shrinks scales by soft thresholds after each step; else the regulariser is part of the gradient.
-        rate: learning rate, by Adam, where no optimizer is given.
+        learning_rate: learning rate, by Adam, where no optimizer is given.
     """
 
     epochs: int = 20
@@ -45,7 +45,7 @@ class MorphNetSettings:
     lowering: float = 0.7
     threshold: float = 1e-2
     proximal: bool = False
-    rate: float = 1e-3
+    learning_rate: float = 1e-3
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,7 @@ def morphnet(
         strength = _strength(cost, settings.threshold)
         search = SearchModel(cost.graph.model, strength, cost, settings.weight, 1.0, settings.proximal)
         search.compile(
-            optimizer() if optimizer else tf.keras.optimizers.Adam(settings.rate),
+            optimizer() if optimizer else tf.keras.optimizers.Adam(settings.learning_rate),
             loss=loss or CROSS_ENTROPY(from_logits=True),
             metrics=["accuracy"] if loss is None else None,
         )

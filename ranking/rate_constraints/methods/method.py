@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, get_args
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+# The methods that a fit may be told to use.
 MethodName = Literal["quantile", "implicit", "lagrangian", "cross_entropy"]
-METHODS: tuple[MethodName, ...] = ("quantile", "implicit", "lagrangian", "cross_entropy")
+# All of them, to be compared in a loop.
+METHODS: tuple[MethodName, ...] = get_args(MethodName)
 
 
 class Batch(NamedTuple):

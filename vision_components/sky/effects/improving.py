@@ -31,7 +31,7 @@ class EffectSettings:
         darkening, contrast: of the tone curves; bright scenes get less of both.
         white_balance: of taking a warm cast off the sky.
         ground_balance: of a grey-world white balance of everything else. Above 0 no pixel is sure to stay as it is.
-        most_change: levels of 255 by which a pixel's channel may change at most.
+        max_change: levels of 255 by which a pixel's channel may change at most.
     """
 
     denoise: float = 1.0
@@ -39,11 +39,11 @@ class EffectSettings:
     contrast: float = 1.0
     white_balance: float = 1.0
     ground_balance: float = 0.0
-    most_change: int = 48
+    max_change: int = 48
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value, most = getattr(self, field.name), 255 if field.name == "most_change" else 1
+            value, most = getattr(self, field.name), 255 if field.name == "max_change" else 1
             if not 0 <= value <= most:
                 raise DataError(f"{field.name} {value}; give 0 to {most}")
 
@@ -128,7 +128,7 @@ def _improved(
     # What denoising changes is grey: the same is added to every channel.
     clean -= luma
     ground, sky = shown_gains(tones.ground), shown_gains(tones.sky)
-    most = np.float32(settings.most_change / 255)
+    most = np.float32(settings.max_change / 255)
     result = np.empty_like(photo)
     for place, plane in enumerate(planes):
         effect = plane + clean
