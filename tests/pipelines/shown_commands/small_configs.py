@@ -37,18 +37,23 @@ CHANGES = {
     "closed_loop.yaml": {"base_ranker.trees": 5, "evaluation.bootstrap_samples": 100},
     "service/local.yaml": {"listen.port": 0, "monitoring.port": 0},
 }
-SHOP = "docs/incremental.md"
+# Configurations that a page shows: their file, the page, and words of that block alone.
+ON_PAGES = {
+    "shop.yaml": ("docs/incremental.md", "{version}"),
+    "mine.yaml": ("docs/users/ml_engineers.md", "name: mine"),
+}
 
 
 def write_configs(folder):
-    """`configs/` and `shop.yaml` under `folder`, and `absent.yaml`, whose data are nowhere."""
+    """`configs/` and the pages' own files under `folder`, and `absent.yaml`, whose data are nowhere."""
     shutil.copytree(ROOT / "configs", folder / "configs")
     for name, changes in CHANGES.items():
         path = folder / "configs" / name
         path.write_text(yaml.safe_dump(changed(yaml.safe_load(path.read_text()), changes)))
     # The page's own words, so that a key there that is none is found.
-    shop = next(block for block in blocks(SHOP) if block.language == "yaml" and "{version}" in block.text)
-    (folder / "shop.yaml").write_text(yaml.safe_dump(changed(yaml.safe_load(shop.text), SHORT)))
+    for name, (page, words) in ON_PAGES.items():
+        shown = next(block for block in blocks(page) if block.language == "yaml" and words in block.text)
+        (folder / name).write_text(yaml.safe_dump(changed(yaml.safe_load(shown.text), SHORT)))
     (folder / "absent.yaml").write_text("name: absent\ndata: {path: nowhere.parquet}\n")
 
 

@@ -22,7 +22,7 @@ from tests.pipelines.shown_commands.small_configs import write_configs
 from tests.serving.feature_files import FEATURES, IDS, MATRIX, NAMES
 from tests.serving.small_bundles import make_bundle
 
-RUNS = ("marketplace", "mine", "mq2008", "other")
+RUNS = ("marketplace", "mine", "mq2008", "other", "trial")
 VERSIONS = ("A", "B")
 DAYS, BACKFILLED = 7, ("2026-01-06", "2026-01-07")
 SKY, GRASS = (70, 110, 190), (60, 80, 30)
