@@ -126,7 +126,8 @@ def _files_of_tar(path: Path) -> dict[str, Path | bytes]:
             for member in archive:
                 file = archive.extractfile(member) if member.isfile() else None
                 if file is not None:
-                    contents[member.name] = file.read()
+                    # Of `tar -cf photos.tar .` every name begins with "./".
+                    contents[str(PurePosixPath(member.name))] = file.read()
     except FileNotFoundError:
         raise DataError(f"{path} does not exist; give a folder or a tar file of photos and masks") from None
     except (tarfile.TarError, OSError, EOFError) as error:

@@ -4,6 +4,7 @@ import contextlib
 
 import pytest
 
+from pipelines import shipped_configs
 from tests.pipelines.shown_commands.executed import Executor, environment
 from tests.pipelines.shown_commands.workspace import build_workspace
 
@@ -19,6 +20,8 @@ def built(tmp_path_factory):
 def executor(built, monkeypatch):
     """The same, in the workspace as current folder."""
     monkeypatch.chdir(built.folder)
+    # A shipped configuration that a command names is the workspace's small one.
+    monkeypatch.setattr(shipped_configs, "FOLDERS", (built.folder / "configs",))
     for name, value in environment().items():
         monkeypatch.setenv(name, value)
     return built

@@ -2,7 +2,6 @@
 
 import os
 import re
-import runpy
 import shutil
 import subprocess
 import sys
@@ -27,8 +26,10 @@ MADE_BY = {
     "codecs/small": "vision train-decoder photos/ --codec codecs/mine --out codecs/small --budget 0.2",
     "coded/one.seic": "vision encode photos/ --codec codecs/mine --out coded",
     "sky_network": "vision train-sky photos.tar --out sky_network",
-    "runs/shop/backfill/shop/days": "backfill --config shop.yaml --from 2026-01-01 --to 2026-01-31",
 }
+
+
+BACKBONE = "backbone.keras"
 
 
 class Executor:
@@ -61,19 +62,22 @@ class Executor:
         program, *rest = words
         if program == "seriatim":
             self.seriatim(rest, where)
-        elif program in {"python", "python3"} and rest[0] == "-m":
-            self._module(rest[1], rest[2:], where)
+        elif program == "python":
+            self._program([sys.executable, *rest], where)
         elif program == "make":
             for line in recipe(rest[0]):
                 self.seriatim(line, where)
         elif program in PLAIN_PROGRAMS:
-            ended = subprocess.run(words, cwd=self.folder, capture_output=True, text=True, check=False)
-            assert ended.returncode == 0, f"{where}: {ended.stderr}"
+            self._program(words, where)
         else:
             raise AssertionError(
                 f"{where}: nothing here runs {program}; run it in {__name__}, or name it in NOT_RUN of not_run.py with "
                 "the reason and the test that covers what can be tested"
             )
+
+    def _program(self, words, where):
+        ended = subprocess.run(words, cwd=self.folder, capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, f"{where}: {ended.stdout}{ended.stderr}"
 
     def seriatim(self, words, where):
         """Run `seriatim` with the words, small, after what it needs was made."""
@@ -89,23 +93,14 @@ class Executor:
             f"{where}, run as 'seriatim {' '.join(words)}': {answer.exception}\n{answer.output}"
         )
 
-    def _module(self, name, rest, where):
-        before = sys.argv
-        sys.argv = [name, *map(self._with_servers, rest)]
-        try:
-            runpy.run_module(name, run_name="__main__", alter_sys=True)
-        except SystemExit as end:
-            if end.code:
-                raise AssertionError(f"{where}: ended with status {end.code}") from None
-        finally:
-            sys.argv = before
-
     def _prepare(self, path, rest, where):
         """Make what is read and absent, and take away what must be new."""
         out = rest[rest.index("--out") + 1] if "--out" in rest else None
         for word in rest:
             if word in MADE_BY and word != out and not (self.folder / word).exists():
                 self.seriatim(MADE_BY[word].split(), where)
+            if word == BACKBONE and not (self.folder / word).exists():
+                write_backbone(self.folder / word)
         if path[:1] == ("vision",) and out is not None:
             target = self.folder / out
             shutil.rmtree(target) if target.is_dir() else target.unlink(missing_ok=True)
@@ -146,6 +141,13 @@ class Executor:
 
     def _start_redis(self):
         return self._closing.enter_context(running_redis()).url
+
+
+def write_backbone(path):
+    """An untrained network of two classes in a file."""
+    from vision_components.backbones import resnet
+
+    resnet(8, 2, width=4, input_shape=(16, 16, 3)).save(path)
 
 
 def recipe(target):

@@ -25,8 +25,8 @@ class Filling:
 
 # The first that fits counts. A word in capital letters, or in <angle brackets>, that none fits is an error.
 FILLINGS = [
-    Filling("PATH", "data/mq2008", within="configs/mq2008.yaml"),
-    Filling("PATH", "data/open_bandit", within="configs/open_bandit.yaml"),
+    Filling("PATH", "data/mq2008", within="mq2008"),
+    Filling("PATH", "data/open_bandit", within="open_bandit"),
     Filling("PATH", "items.parquet", after="--items"),
     Filling("PATH", DAYS, after="--data", within="--span DATE"),
     Filling("PATH", "clicks.parquet"),
@@ -36,6 +36,9 @@ FILLINGS = [
     Filling("DAYS", "2"),
     Filling("DATE", "2026-01-07"),
     Filling("SHARE", "0.5"),
+    # Variants of the shipped run: in its folder what has not changed comes from the cache.
+    Filling("trial", "marketplace", after="--name"),
+    Filling("without-gate", "marketplace", after="--name"),
     Filling("NAME", "item_freshness", after="--ignore-column"),
     Filling("NAME", "named"),
     Filling("FOLDER", "runs/week", within="simulate week"),
@@ -61,12 +64,17 @@ FILLINGS = [
 # Words of their own right that look like placeholders: the versions in the folder of bundles.
 PLAIN = {"A", "B"}
 # What a page names that is somewhere else here.
-ELSEWHERE = {"/var/lib/seriatim/events": "events", "redis://127.0.0.1:6379/0": "{redis}", "127.0.0.1:8500": "{target}"}
+ELSEWHERE = {
+    "/var/lib/seriatim/events": "events",
+    "redis://127.0.0.1:6379/0": "{redis}",
+    "127.0.0.1:8500": "{target}",
+    "8501": "0",
+}
 # Options that make a command small, let it take a free port, or find the service; more than the page gives.
 OPTIONS = {
     ("simulate",): {"--requests": "20", "--out": "data/made"},
     ("simulate", "week"): {"--days": "1", "--requests-per-day": "20", "--first-requests": "20", "--arm": "static"},
-    ("backfill",): {"--from": "2026-01-06", "--to": "2026-01-07"},
+    ("backfill",): {"--from": "2026-01-07", "--to": "2026-01-07"},
     ("serve",): {"--port": "0"},
     ("report", "serve"): {"--port": "0"},
     ("rank",): {"--target": "{target}"},
@@ -75,7 +83,7 @@ OPTIONS = {
     ("models", "set-traffic"): {"--target": "{target}"},
     ("models", "roll-back"): {"--target": "{target}"},
     ("vision", "train-codec"): {
-        "--steps": "2", "--channels": "4", "--latents": "5", "--decoder": "4,3,2", "--patch": "64", "--batch": "1"
+        "--steps": "2", "--channels": "4", "--latents": "5", "--decoder": "12,12,12", "--patch": "64", "--batch": "1"
     },
     ("vision", "train-decoder"): {"--steps": "20", "--patch": "64", "--batch": "1"},
     ("vision", "train-sky"): {"--steps": "2", "--batch": "2", "--side": "32", "--widths": "4,8"},

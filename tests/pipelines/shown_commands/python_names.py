@@ -11,11 +11,10 @@ from PIL import Image
 
 from serving.client import RankingClient
 from serving.config import ServiceConfig
-from tests.pipelines.shown_commands import python_networks as networks
 from tests.serving import small_cascades
+from tests.serving.credentials import certified
 from tests.serving.running import RunningService
 from tests.serving.small_bundles import make_bundle
-from tests.serving.test_security import certified
 
 TABLE = "tests/pipelines/shown_commands/python_names.py"
 
@@ -35,13 +34,25 @@ class Given:
 
 
 # Pages whose blocks another test runs, and looks closer at.
+VISION = "tests/vision_components/test_documents.py"
 ELSEWHERE = {
+    **{f"docs/{name}.md": VISION for name in ("codec", "committees", "distillation", "figs", "morphnet")},
+    **{f"docs/{name}.md": VISION for name in ("multi_hashing", "sky", "structure_search")},
     "docs/explanations.md": "tests/serving/test_explanations_document.py",
     "docs/labeller.md": "tests/structured/test_documents.py",
     "docs/off_policy.md": "tests/ranking/test_off_policy_document.py",
     "docs/rate_constraints.md": "tests/ranking/test_documents.py",
     "docs/seq2slate.md": "tests/ranking/test_documents.py",
+    "docs/users/analysts.md": "tests/pipelines/test_documents.py",
+    "docs/users/back_ends.md": "tests/serving/test_documents.py",
 }
+
+
+def pictures(folder, closing):
+    """Pictures and the names of ten classes."""
+    shutil.rmtree(folder / "cascades", ignore_errors=True)
+    images = [small_cascades.make_image(seed, (32, 32)) for seed in range(4)]
+    return {"class_names": [f"class {number}" for number in range(10)], "images": np.stack(images)}
 
 
 def log_as_csv(folder, closing):
@@ -132,16 +143,12 @@ def ranking_lists(folder, closing):
 
 SERVICE = {'"127.0.0.1:8500"': "target"}
 GIVEN = {
-    "docs/backbones.md": Given(
-        networks.pictures, {"resnet(56, classes=10, embedding": "resnet(8, classes=10, embedding"}
-    ),
+    "docs/backbones.md": Given(pictures, {"resnet(56, ": "resnet(8, "}),
     "docs/click_log.md": Given(log_as_csv),
-    "docs/client.md": Given(requests, SERVICE),
-    "docs/codec.md": Given(networks.codec, {"widths=(26, 7, 14))": "widths=(2, 2, 2), plan=plan)"}),
-    "docs/committees.md": Given(networks.members),
-    "docs/distillation.md": Given(networks.teacher, networks.SHORT_DISTILLATION),
+    "docs/client.md": Given(
+        requests, SERVICE | {'features=["price", "quality"]': 'features=["price", "quality", "age"]'}
+    ),
     "docs/images.md": Given(image_service, SERVICE),
-    "docs/multi_hashing.md": Given(networks.hashed, {"resnet(32, classes=10)": "resnet(8, classes=10, width=4)"}),
     "docs/rankers.md": Given(
         ranking_lists,
         {
@@ -149,6 +156,4 @@ GIVEN = {
             "OneShotTransformer(), DLCM()": "OneShotTransformer(epochs=1), DLCM(epochs=1)",
         },
     ),
-    "docs/sky.md": Given(networks.sky),
-    "docs/structure_search.md": Given(networks.searched, networks.SHORT_SEARCH),
 }

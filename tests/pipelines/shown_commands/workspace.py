@@ -22,9 +22,9 @@ from tests.pipelines.shown_commands.small_configs import write_configs
 from tests.serving.feature_files import FEATURES, IDS, MATRIX, NAMES
 from tests.serving.small_bundles import make_bundle
 
-RUNS = ("marketplace", "mine", "mq2008", "other")
+RUNS = ("marketplace", "mine", "mq2008", "other", "trial")
 VERSIONS = ("A", "B")
-DAYS = 7
+DAYS, BACKFILLED = 7, ("2026-01-06", "2026-01-07")
 SKY, GRASS = (70, 110, 190), (60, 80, 30)
 
 
@@ -34,6 +34,8 @@ def build_workspace(folder):
     _write_logs(folder)
     for age, name in enumerate(RUNS):
         make_run(folder / "runs", name, age=age)
+    for day in BACKFILLED:
+        make_run(folder / "runs" / "shop" / "backfill" / "shop" / "days", day)
     _write_bundles(folder)
     _write_pictures(folder)
     _write_request(folder)
