@@ -45,7 +45,7 @@ from vision_components.codec.decoder_search import EPOCHS, search_decoder
 
 NEEDS = {
     "minutes": 150,
-    "least": 3,
+    "least": 4,
     "small": ["--weights", "0.002", "0.03", "--channels", "16", "--latents", "24", "--patch", "64", "--pictures", "4"],
     "data": ["kodak", "camvid_sky"],
     "work": True,

@@ -35,7 +35,7 @@ from vision_components.multiply_adds import count_macs
 
 NEEDS = {
     "minutes": 60,
-    "least": 5,
+    "least": 6,
     "small": ["--images", "1000", "--epochs", "1", "--teacher-epochs", "1"],
     "data": ["cifar10"],
     "work": True,

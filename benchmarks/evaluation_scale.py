@@ -11,7 +11,7 @@ from typing import Any
 from benchmarks.evaluation_job import CHUNK, LIST_SIZE, METRIC, SAMPLES, SCIKIT_LEARN_REQUESTS
 from benchmarks.harness import parse_options, report
 
-NEEDS = {"minutes": 6, "least": 1, "small": ["--requests", "1000", "10000"]}
+NEEDS = {"minutes": 6, "least": 2, "small": ["--requests", "1000", "10000"]}
 TITLES = {
     "in_chunks": "EvaluationStream in chunks",
     "at_once": "EvaluationStream at once",

@@ -14,7 +14,7 @@ import pyarrow.parquet
 from benchmarks.harness import ONE_THREAD, parse_options, report
 from benchmarks.ingest_data import FEATURES, LIST_SIZE, write_logs
 
-NEEDS = {"minutes": 15, "least": 2, "small": ["--rows", "50000"], "work": True}
+NEEDS = {"minutes": 15, "least": 2, "small": ["--rows", "20000"], "work": True}
 TITLES = {
     "seriatim": "prepare_log and ClickLogExampleGen",
     "per_row_beam": "Beam in Python, a dictionary a row",

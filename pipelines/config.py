@@ -15,6 +15,7 @@ from pipelines.metadata_config import MetadataConfig
 from pipelines.slate_value_config import SlateValueConfig
 from pipelines.slices_config import SlicedColumn
 from pipelines.spans_config import SpansConfig
+from ranking.reranker_choices import EncoderKind, StepLoss, Training
 from seriatim_config import Section, read_config
 
 LogFormat = Literal["auto", "parquet", "csv", "jsonl", "letor", "lightgbm", "open_bandit", "event_log"]
@@ -149,7 +150,7 @@ class Seq2SlateConfig(Section):
     """The pointer network that re-ranks the gated candidates into the slate."""
 
     hidden_size: int = Field(128, ge=1, description="Width rho of encoder, decoder and attention.")
-    encoder: Literal["lstm", "transformer", "set_transformer"] = Field(
+    encoder: EncoderKind = Field(
         "lstm", description="What reads the candidates; `set_transformer` forgets the base order."
     )
     nearness_levels: int = Field(
@@ -158,8 +159,8 @@ class Seq2SlateConfig(Section):
     from_base_order: bool = Field(
         False, description="Whether it starts from the base order instead of learning it first; for few requests."
     )
-    loss: Literal["cross_entropy", "smooth_hinge"] = Field("cross_entropy", description="Loss of one step.")
-    training: Literal["greedy", "sampling", "one_step", "reinforce"] = Field(
+    loss: StepLoss = Field("cross_entropy", description="Loss of one step.")
+    training: Training = Field(
         "greedy", description="Whose path the loss follows: the best, a sampled one, the first step, or rewards."
     )
     decoding: Literal["greedy", "one_step"] = Field("greedy", description="How the service builds slates.")

@@ -6,9 +6,10 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from ranking.reranker_choices import EncoderKind
 from ranking.seq2slate.encoders import LstmEncoder, TransformerEncoder
 from ranking.seq2slate.nearness import Nearness
-from ranking.seq2slate.settings import EncoderKind, Seq2SlateSettings
+from ranking.seq2slate.settings import Seq2SlateSettings
 from ranking.seq2slate.starting_logits import StartingLogits
 
 MASKED_LOGIT = -1e9

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal, get_args, get_type_hints
+from typing import get_args, get_type_hints
 
+from ranking.reranker_choices import EncoderKind, StepLoss, Training
 from seriatim_errors import ConfigError
-
-StepLoss = Literal["cross_entropy", "smooth_hinge"]
-Training = Literal["greedy", "sampling", "one_step", "reinforce"]
-EncoderKind = Literal["lstm", "transformer", "set_transformer"]
 
 _SMALLEST = {
     "hidden_size": 1, "encoder_layers": 1, "attention_heads": 1, "steps": 1, "epochs": 1, "batch_size": 1,

@@ -1,4 +1,4 @@
-"""`seriatim features`: look at a bundle's item features, and copy them into Redis."""
+"""`seriatim features`: look at a bundle's features and at those of its items, and copy the latter into Redis."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ BUNDLE = click.option(
 
 @click.group()
 def features() -> None:
-    """Features of items, which the service looks up for requests without any."""
+    """What a bundle's models read, and the features of items that the service looks up for requests without any."""
 
 
 @features.command()
@@ -81,6 +81,34 @@ def show(item_ids: tuple[str, ...], folder: Path) -> None:
     Console(markup=False).print(table)
     if not found.known.all():
         click.echo("the features of unknown items are the bundle's defaults")
+
+
+@features.command("list")
+@click.option(
+    "--bundles",
+    "root",
+    type=click.Path(path_type=Path),
+    default=Path("bundles/marketplace"),
+    show_default=True,
+    help="Folder of bundles; the newest is read.",
+)
+def list_(root: Path) -> None:
+    """Print what the newest bundle's models read, in their order."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from serving.bundle import newest_bundle
+
+    manifest = newest_bundle(root).manifest
+    read = manifest.features
+    table = Table("column", "feature", "of", "of an unknown item")
+    for column, name in enumerate(read.context):
+        table.add_row(str(column), name, "request", "")
+    for column, name in enumerate(read.item, start=len(read.context)):
+        table.add_row(str(column), name, "item", f"{read.defaults.get(name, 0.0):.7g}")
+    # Names stand as they are: square brackets in them are no mark-up.
+    Console(markup=False).print(table)
+    click.echo(f"bundle {manifest.version}: {', '.join(stage.kind for stage in manifest.stages)}")
 
 
 def _opened(folder: Path) -> tuple[Bundle, LmdbStore]:

@@ -50,15 +50,14 @@ from ranking.seq2slate import (
     Seq2SlateSettings,
     SlateConstraints,
     beam_search,
-    cross_entropy,
     decode,
     export_onnx,
     export_saved_model,
     greedy_choice,
     rank_lists,
-    smooth_hinge,
     train_seq2slate,
 )
+from ranking.seq2slate.losses import STEP_LOSSES
 from ranking.standardisation import Standardisation
 from seriatim_errors import ConfigError, DataError, SeriatimError, TrainingError
 from tests.ranking.generated_lists import lists_of
@@ -291,7 +290,7 @@ SLATE_CASES = [
     Case("number mask of rules", lambda: SlateConstraints(MASK * 1), message="mask: an array of int64; give bool"),
     *(
         Case(f"nan {what} of {loss.__name__}", lambda f=loss, a=arguments: f(*a), message=f"{what}: nan")
-        for loss in (cross_entropy, smooth_hinge)
+        for loss in STEP_LOSSES.values()
         for what, arguments in {
             "logits": ([[NAN, 1.0]], [[True, True]], tf.constant([[0.0, 1.0]])),
             "labels": (tf.constant([[0.0, 1.0]]), [[True, True]], tf.constant([[0.0, NAN]])),

@@ -1,19 +1,26 @@
 """The losses of one step, against their definitions."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ranking.reranker_choices import StepLoss
 from ranking.seq2slate import cross_entropy, slate_loss, smooth_hinge
 from ranking.seq2slate.decoding import Decoded
-from ranking.seq2slate.losses import step_losses
+from ranking.seq2slate.losses import STEP_LOSSES, step_losses
 
 EVERYTHING = [True, True, True, True]
 
 
-@pytest.mark.parametrize("loss", [cross_entropy, smooth_hinge])
+def test_every_loss_can_be_chosen_and_every_choice_has_its_loss():
+    assert tuple(STEP_LOSSES) == get_args(StepLoss)
+
+
+@pytest.mark.parametrize("loss", STEP_LOSSES.values(), ids=STEP_LOSSES)
 @pytest.mark.parametrize("remaining", [[True, True, False], [False, False, False]])
 def test_a_step_without_a_clicked_item_has_zero_loss_and_a_finite_gradient(loss, remaining):
     logits = tf.Variable([[0.3, -0.2, -1e9]])

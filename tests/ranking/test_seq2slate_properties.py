@@ -27,6 +27,7 @@ from ranking.seq2slate import (
     slate_loss,
     train_seq2slate,
 )
+from ranking.seq2slate.losses import STEP_LOSSES
 from ranking.seq2slate.objectives import path_objective
 from ranking.seq2slate.training_step import TrainingStep
 from tests.ranking.generated_lists import lists_of
@@ -175,7 +176,7 @@ def repeated_labels(decoded: Decoded) -> tf.Tensor:
     return tf.repeat(tf.constant(LABELS), len(decoded.order), axis=0)
 
 
-@pytest.mark.parametrize("loss", ["cross_entropy", "smooth_hinge"])
+@pytest.mark.parametrize("loss", STEP_LOSSES)
 @pytest.mark.parametrize("baseline", [0.0, 4.0, -2.0])
 def test_the_papers_two_terms_written_out_are_the_enumerated_gradient_for_any_baseline(
     loss: str, baseline: float
@@ -212,7 +213,7 @@ def without_score_function(decoded: Decoded) -> Decoded:
     return decoded._replace(log_probabilities=tf.stop_gradient(decoded.log_probabilities))
 
 
-@pytest.mark.parametrize("loss", ["cross_entropy", "smooth_hinge"])
+@pytest.mark.parametrize("loss", STEP_LOSSES)
 @pytest.mark.parametrize("kind", ARCHITECTURES)
 def test_training_descends_on_the_expected_loss_and_would_not_without_its_score_function_term(
     kind: Architecture, loss: str
@@ -327,7 +328,7 @@ def test_one_step_ranking_is_the_stable_sort_of_the_first_logits_of_lists_of_any
         assert len(np.unique(scores[5:9])) == 1
 
 
-@pytest.mark.parametrize("loss", ["cross_entropy", "smooth_hinge"])
+@pytest.mark.parametrize("loss", STEP_LOSSES)
 def test_neither_loss_nor_gradient_knows_the_steps_after_the_last_clicked_item(loss: str) -> None:
     model, items = MODELS[Architecture("lstm")], random_items(1, 5)
     labels = tf.constant([[0.0, 0.0, 1.0, 0.0, 1.0]], tf.float64)

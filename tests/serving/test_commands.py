@@ -1,6 +1,7 @@
 """`seriatim serve` and `seriatim rank` as a person meets them: in processes of their own."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -28,8 +29,14 @@ def seriatim(*arguments):
 @pytest.fixture(scope="module")
 def service(bundle):
     command = [sys.executable, "-m", "seriatim", "serve", "--bundles", str(bundle.folder.parent), "--port", "0"]
+    command += ["--monitoring-port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    line = next(line for line in process.stdout if line.startswith(READY_LINE))
+    said = []
+    line = next(line for line in process.stdout if said.append(line) or line.startswith(READY_LINE))
+    assert [re.sub(r":\d+/", ":PORT/", each.strip()) for each in said[:-1]] == [
+        "metrics on http://127.0.0.1:PORT/metrics",
+        "explorer on http://127.0.0.1:PORT/explorer",
+    ]
     yield line.removeprefix(READY_LINE).split(";")[0]
     process.send_signal(signal.SIGTERM)
     output, errors = process.communicate(timeout=60)

@@ -11,9 +11,11 @@ import sys
 import numpy as np
 import pytest
 import redis
+from click.testing import CliRunner
 
 from seriatim_errors import BundleError, ConfigError, DataError, ServiceError
 from serving.bundle import ItemFeaturesEntry, Manifest, open_bundle, write_bundle
+from serving.commands.features import features
 from serving.features import LmdbStore
 from serving.features.item_keys import item_key
 from serving.features.redis_loading import BATCH, LOCK_KEY, Loaded, load_redis
@@ -199,6 +201,18 @@ def test_showing_nothing_that_is_known_is_an_error(featured, bundle):
     finished = seriatim("show", "z", "--bundle", bundle.folder)
     assert finished.returncode == BundleError.exit_code
     assert "holds no item features" in finished.stderr
+
+
+def test_what_the_newest_bundle_reads_is_listed_in_its_order(featured):
+    finished = CliRunner().invoke(features, ["list", "--bundles", str(featured.folder.parent)])
+    assert finished.exit_code == 0, finished.output
+    rows = [line.replace("│", " ").split() for line in finished.output.splitlines() if line.startswith("│")]
+    read = featured.manifest.features
+    assert [row[:2] for row in rows] == [[str(column), name] for column, name in enumerate(read.names)]
+    assert [row[3:] for row in rows] == [[]] * len(read.context) + [
+        [f"{read.defaults.get(name, 0):g}"] for name in read.item
+    ]
+    assert f"bundle {featured.folder.name}: base_ranker" in finished.output
 
 
 def test_a_bundle_whose_item_features_are_missing_or_altered_does_not_open(featured, tmp_path):
