@@ -78,7 +78,9 @@ class MutantRuns:
         with self.done.open("a", encoding="utf-8") as done:
             for mutant in self.mutants:
                 tests = _tests_of(mutant, reaches)
-                status = self._status(session, mutant, [items[one.test] for one in tests], sum(t.seconds for t in tests))
+                status = self._status(
+                    session, mutant, [items[one.test] for one in tests], sum(t.seconds for t in tests)
+                )
                 done.write(json.dumps({"key": mutant.key, "status": status, "tests": len(tests)}) + "\n")
                 done.flush()
         return True
@@ -138,7 +140,9 @@ class MutantRuns:
             if seconds <= SLOWEST_TEST
         ]
 
-    def _reach(self, session: pytest.Session, item: pytest.Item) -> tuple[str, bool, float, list[tuple[str, int]], bool]:
+    def _reach(
+        self, session: pytest.Session, item: pytest.Item
+    ) -> tuple[str, bool, float, list[tuple[str, int]], bool]:
         """Name, whether it fails, seconds, lines of the mutated files, and whether AutoGraph's code ran."""
         started = time.process_time()
         measured = Coverage(data_file=None, config_file=False, include=[*self.files, f"*{CONVERTED}*"], messages=False)

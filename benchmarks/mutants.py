@@ -53,8 +53,9 @@ CORES = {
             "tests/ranking/test_rate_constraints_objectives.py",
             "tests/ranking/test_rate_constraints_training.py::test_the_threshold_of_a_list_is_its_kth_score",
         ),
-        "not gate and not train and not worse and not perceptron and not separable and not tabular and not classifier "
-        "and not exports and not finite_differences and not settings",
+        # What trains is slow.
+        "not gate and not worse and not perceptron and not separable and not tabular and not classifier and not exports "
+        "and not finite_differences and not labels_that",
     ),
     "tree inference": Core(
         "structured",
@@ -72,7 +73,18 @@ CORES = {
     ),
 }
 # Nothing but pytest itself: no limits of time, no parallel tests, and neither slow tests nor those of real data.
-PYTEST = ("-q", "-s", "-p", "no:timeout", "-p", "no:cacheprovider", "-o", "addopts=", "-m", "not slow and not real_data")
+PYTEST = (
+    "-q",
+    "-s",
+    "-p",
+    "no:timeout",
+    "-p",
+    "no:cacheprovider",
+    "-o",
+    "addopts=",
+    "-m",
+    "not slow and not real_data",
+)
 
 
 def main() -> None:
