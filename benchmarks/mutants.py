@@ -48,14 +48,15 @@ CORES = {
         "ranking/rate_constraints",
         ("coverage", "listwise", "objectives", "quantiles", "subset_quantiles", "surrogates"),
         (
+            "tests/ranking/test_rate_constraints_by_hand.py",
             "tests/ranking/test_rate_constraints.py",
             "tests/ranking/test_rate_constraints_inputs.py",
             "tests/ranking/test_rate_constraints_objectives.py",
             "tests/ranking/test_rate_constraints_training.py::test_the_threshold_of_a_list_is_its_kth_score",
         ),
         # What trains is slow.
-        "not gate and not worse and not perceptron and not separable and not tabular and not classifier and not exports "
-        "and not finite_differences and not labels_that",
+        "not gate and not worse and not perceptron and not separable and not tabular and not classifier "
+        "and not exports and not finite_differences and not labels_that",
     ),
     "tree inference": Core(
         "structured",

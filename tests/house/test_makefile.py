@@ -53,7 +53,9 @@ def test_every_target_can_be_planned_and_is_phony_and_explained(checkout, target
     assert re.search(rf"^{target}:.*## \w", TEXT, flags=re.MULTILINE)
 
 
-@pytest.mark.parametrize("target", ["run", "serve", "test", "coverage", "mutants", "bazel-test", "check", "format", "bench", "proto"])
+@pytest.mark.parametrize(
+    "target", ["run", "serve", "test", "coverage", "mutants", "bazel-test", "check", "format", "bench", "proto"]
+)
 def test_every_job_sets_up_first(checkout, target):
     assert "sync --frozen" in dry_run(checkout, target)
 
