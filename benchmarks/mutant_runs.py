@@ -180,6 +180,9 @@ class MutantRuns:
 def _tests_of(mutant: Mutant, reaches: list[Reach]) -> list[Reach]:
     """Quick tests first, those that execute the changed lines before those that may, up to the time limit."""
     changed = {(str(mutant.path), line) for line in mutant.lines}
+    if not any(changed & one.lines for one in reaches):
+        # A signature is executed on import, and of a long statement some lines are executed under another's number.
+        changed = {(str(mutant.path), line) for line in mutant.body}
     near = sorted((one for one in reaches if changed & one.lines), key=lambda one: one.seconds)
     others = sorted((one for one in reaches if one.has_converted and one not in near), key=lambda one: one.seconds)
     found: list[Reach] = []
