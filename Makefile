@@ -41,7 +41,7 @@ coverage: setup ## all tests, with the lines that they execute; fails under 90 p
 	@.venv/bin/python -m pytest -q --cov --cov-report=term
 
 mutants: setup ## small changes of the mathematical cores against their quick tests; half an hour, and rebuilds docs/testing.md
-	@.venv/bin/python -m benchmarks.mutants
+	@.venv/bin/python -m benchmarks.mutants --budget 60
 	@.venv/bin/python -m benchmarks.render
 
 # What Debian's Bazel would download comes from its packages and from small stand-ins for rules_python and rules_cc.

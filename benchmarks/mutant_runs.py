@@ -51,10 +51,11 @@ class MutantRuns:
     Args:
         mutants: of modules that the tests import.
         done: file of JSON lines `{key, status, tests}`, to which each mutant's is added when it is known.
+        seconds: from now on, after which no other mutant is begun.
     """
 
-    def __init__(self, mutants: Sequence[Mutant], done: Path) -> None:
-        self.mutants, self.done = mutants, done
+    def __init__(self, mutants: Sequence[Mutant], done: Path, seconds: float) -> None:
+        self.mutants, self.done, self.until = mutants, done, time.monotonic() + seconds
         self.files = {str(mutant.path.resolve()): mutant.path for mutant in mutants}
         self.functions: dict[str, list[FunctionType]] = {}
 
@@ -77,6 +78,8 @@ class MutantRuns:
         reaches = self._reaches(session, list(items.values()))
         with self.done.open("a", encoding="utf-8") as done:
             for mutant in self.mutants:
+                if time.monotonic() > self.until:
+                    break
                 tests = _tests_of(mutant, reaches)
                 status = self._status(
                     session, mutant, [items[one.test] for one in tests], sum(t.seconds for t in tests)
@@ -177,6 +180,9 @@ class MutantRuns:
 def _tests_of(mutant: Mutant, reaches: list[Reach]) -> list[Reach]:
     """Quick tests first, those that execute the changed lines before those that may, up to the time limit."""
     changed = {(str(mutant.path), line) for line in mutant.lines}
+    if not any(changed & one.lines for one in reaches):
+        # A signature is executed on import, and of a long statement some lines are executed under another's number.
+        changed = {(str(mutant.path), line) for line in mutant.body}
     near = sorted((one for one in reaches if changed & one.lines), key=lambda one: one.seconds)
     others = sorted((one for one in reaches if one.has_converted and one not in near), key=lambda one: one.seconds)
     found: list[Reach] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ class Mutant:
         path: of the module.
         owner: the function, or `Class.method`, that holds the change.
         lines: of the module, from 1, that the change replaces.
+        body: lines of the function.
         before: their text, stripped and joined by spaces.
         after: what stands there instead.
         source: of the whole changed module.
@@ -27,6 +29,7 @@ class Mutant:
     path: Path
     owner: str
     lines: tuple[int, ...]
+    body: range
     before: str
     after: str
     source: str
@@ -46,6 +49,7 @@ def mutants_of(path: Path) -> list[Mutant]:
     module, mutations, _, _ = create_mutations(str(path), code)
     texts = set(_nodes_of_errors(module))
     places = {id(node): (index, owner) for index, owner, node in _functions(module)}
+    bodies = _bodies(code)
     parts = [module.code_for_node(line) for line in module.header]
     offset = len(parts)
     parts += [module.code_for_node(statement) for statement in module.body]
@@ -60,7 +64,8 @@ def mutants_of(path: Path) -> list[Mutant]:
         changed[offset + index] = _rendered(module, index, mutation)
         source = "".join(changed)
         if source != code:
-            found.setdefault(source, Mutant(path, owner, *_change(code, source), source))
+            lines, before, after = _change(code, source)
+            found.setdefault(source, Mutant(path, owner, lines, bodies[owner], before, after, source))
     return list(found.values())
 
 
@@ -92,6 +97,18 @@ def _functions(module: cst.Module) -> Iterator[tuple[int, str, cst.CSTNode]]:
             for member in statement.body.body:
                 if isinstance(member, cst.FunctionDef):
                     yield index, f"{statement.name.value}.{member.name.value}", member
+
+
+def _bodies(code: str) -> dict[str, range]:
+    """Lines of each function's statements."""
+    found = {}
+    for statement in ast.parse(code).body:
+        is_class = isinstance(statement, ast.ClassDef)
+        for one in statement.body if is_class else [statement]:
+            if isinstance(one, ast.FunctionDef):
+                name = f"{statement.name}.{one.name}" if is_class else one.name
+                found[name] = range(one.body[0].lineno, (one.end_lineno or 0) + 1)
+    return found
 
 
 def _nodes_of_errors(node: cst.CSTNode, inside: bool = False) -> Iterator[int]:

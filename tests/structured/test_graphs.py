@@ -109,6 +109,37 @@ def test_forests_are_rooted_at_their_centres_and_circles_refused(graph):
                 assert sorted((node, forest.parent[node])) == edges[forest.edge[node]].tolist()
 
 
+@given(st.integers(1, 9), st.integers(0, 2**32 - 1))
+def test_random_forests_are_rooted_at_their_centres_of_smallest_number(labels, seed):
+    rng = np.random.default_rng(seed)
+    every = complete_edges(labels)
+    edges = every[maximum_spanning_forest(every, rng.random(len(every)), labels)]
+    edges = edges[rng.random(len(edges)) < 0.8]
+    whole = networkx_graph(labels, edges)
+    centres = [min(networkx.center(whole.subgraph(part))) for part in networkx.connected_components(whole)]
+    forest = RootedForest.from_edges(edges, labels)
+    assert forest.levels[0].tolist() == sorted(centres)
+    for level in forest.levels[1:]:
+        # Children of one parent lie together.
+        parents = forest.parent[level].tolist()
+        assert parents == sorted(parents, key=parents.index)
+
+
+def test_of_two_middle_labels_the_smaller_is_the_root():
+    edges = checked_edges([(0, 3), (3, 2), (2, 1)], 4)
+    assert RootedForest.from_edges(edges, 4).levels[0].tolist() == [2]
+    star = checked_edges([(0, 3), (1, 3), (2, 3)], 4)
+    assert RootedForest.from_edges(star, 4).levels[0].tolist() == [3]
+
+
+@pytest.mark.parametrize("labels", range(1, 10))
+def test_a_complete_graph_takes_as_few_matchings_as_can_be(labels):
+    edges = complete_edges(labels)
+    matchings = edge_matchings(edges, labels)
+    assert len(matchings) == (0 if labels == 1 else labels - 1 if labels % 2 == 0 else labels)
+    assert all(len(set(edges[one].ravel().tolist())) == 2 * len(one) for one in matchings)
+
+
 @given(graphs())
 def test_matchings_hold_every_edge_once_and_share_no_label(graph):
     labels, edges = graph
@@ -123,11 +154,15 @@ def test_matchings_hold_every_edge_once_and_share_no_label(graph):
 def test_edges_are_ordered_and_mistakes_are_named():
     assert checked_edges([(2, 0), (0, 1)], 3).tolist() == [[0, 1], [0, 2]]
     assert checked_edges((), 3).shape == (0, 2)
+    assert checked_edges((), 3).dtype == checked_edges(np.array([[0, 1]], np.int32), 3).dtype == np.int64
     for edges, message in (
         ([(0, 3)], r"\(0, 3\) with 3 labels"),
         ([(1, 1)], r"\(1, 1\) with 3 labels"),
         ([(0, 1), (1, 0)], "1 stand twice"),
+        ([(0, 1), (0, 1), (1, 0)], "2 stand twice"),
+        ([(-1, 1)], r"\(-1, 1\) with 3 labels"),
         ([0, 1], "give pairs"),
+        ([(0, 1, 2)], "give pairs"),
         ([(0.0, 1.0)], "give pairs"),
     ):
         with pytest.raises(StructureError, match=message):

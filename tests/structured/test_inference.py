@@ -67,6 +67,36 @@ def test_a_forest_made_before_gives_the_same_labels():
     assert max_product(Potentials(np.zeros((0, 4, 2)), edges, np.zeros((3, 2, 2)))).shape == (0, 4)
 
 
+def test_ties_are_decided_from_the_roots_of_the_forest_that_is_given():
+    apart = Potentials(np.zeros((1, 2, 2)), np.array([[0, 1]]), np.array([[[0.0, 1.0], [1.0, 0.0]]]))
+    from_the_second = RootedForest(np.array([1, -1]), np.array([0, -1]), (np.array([1]), np.array([0])))
+    assert max_product(apart, from_the_second).tolist() == [[1, 0]]
+
+
+def test_nothing_to_label_is_labeled_by_nothing():
+    nothing = Potentials(np.zeros((2, 0, 2)), np.zeros((0, 2), np.int64), np.zeros((0, 2, 2)))
+    assert max_product(nothing).shape == (2, 0)
+
+
+def test_of_labelings_that_tie_the_best_is_that_of_the_smallest_states():
+    tied = Potentials(np.zeros((1, 6, 2)), np.array([[0, 1], [1, 2], [2, 3], [3, 4], [4, 5]]), np.zeros((5, 2, 2)))
+    labels, scores_of = k_best(tied, 60)
+    assert labels[0, 0].tolist() == [0] * 6
+    assert scores_of.tolist() == [[0.0] * 60]
+
+
+def test_a_part_of_the_inputs_has_their_scores_in_the_order_asked_for():
+    rng = np.random.default_rng(1)
+    edges = np.array([[0, 1], [1, 2]])
+    unary = rng.normal(size=(3, 3, 2))
+    for pair in (rng.normal(size=(2, 2, 2)), rng.normal(size=(3, 2, 2, 2))):
+        whole = Potentials(unary, edges, pair)
+        labels = rng.integers(0, 2, size=(3, 3))
+        for rows in ([2, 1, 0], [0, 1, 2], [1], [0, 0, 2, 1]):
+            taken = whole.take(np.array(rows))
+            np.testing.assert_array_equal(taken.score(labels[rows]), whole.score(labels)[rows])
+
+
 @settings(max_examples=60)
 @given(models(forest=False))
 def test_enumeration_scores_every_labeling(potentials):
