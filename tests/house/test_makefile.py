@@ -53,20 +53,7 @@ def test_every_target_can_be_planned_and_is_phony_and_explained(checkout, target
     assert re.search(rf"^{target}:.*## \w", TEXT, flags=re.MULTILINE)
 
 
-JOBS = [
-    "run",
-    "serve",
-    "test",
-    "coverage",
-    "mutants",
-    "bazel-test",
-    "check",
-    "format",
-    "bench",
-    "proto",
-    "docs",
-    "dist",
-]
+JOBS = ["run", "serve", "test", "coverage", "mutants", "bazel-test", "check", "format", "bench", "proto", "docs"]
 
 
 @pytest.mark.parametrize("target", JOBS)

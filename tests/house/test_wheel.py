@@ -11,7 +11,7 @@ import zipfile
 import pytest
 
 from tests.found_uv import found_uv
-from tests.house.modules import FIRST_PARTY, PACKAGES, ROOT
+from tests.house.modules import COMMAND_LINE, FIRST_PARTY, PACKAGES, ROOT
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -95,8 +95,7 @@ def test_the_wheel_brings_the_command(wheel):
 
 def test_no_package_is_forgotten_where_the_wheel_cannot_be_built():
     included = set(PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["only-include"])
-    names = {name if name in PACKAGES else f"{name}.py" for name in FIRST_PARTY} - {"benchmarks.py", "tests.py"}
-    assert included == names | {"configs"}
+    assert included == {*PACKAGES, "configs", *(f"{name}.py" for name in COMMAND_LINE)}
 
 
 @pytest.mark.slow

@@ -66,7 +66,9 @@ def _names_defined(statement):
 
 def is_used(definition):
     """Whether something outside a definition uses it, or a framework does, or its package offers it."""
-    if any(REGISTERED.search(ast.unparse(mark)) for mark in getattr(definition.node, "decorator_list", [])):
+    registered = any(REGISTERED.search(ast.unparse(mark)) for mark in getattr(definition.node, "decorator_list", []))
+    # Pytest calls its hooks by their names.
+    if registered or definition.name.startswith("pytest_"):
         return True
     return _method_is_used(definition) if definition.owner else _top_is_used(definition)
 

@@ -124,7 +124,7 @@ def test_model_analysis_finds_elsewhere_what_it_finds_in_one_process(root, first
 
 
 def workers():
-    """Command lines of the workers that this process, or one that it started, has left running; a pool keeps its own."""
+    """Command lines of the workers that this process has left running, or one that it started; a pool's are its own."""
     found, parents = [], [os.getpid()]
     while parents:
         children = Path(f"/proc/{parents.pop()}/task").glob("*/children")
