@@ -1,6 +1,7 @@
 """The workspace that all shown commands and blocks of Python are run in."""
 
 import contextlib
+import sys
 
 import pytest
 
@@ -22,6 +23,8 @@ def executor(built, monkeypatch):
     monkeypatch.chdir(built.folder)
     # A shipped configuration that a command names is the workspace's small one.
     monkeypatch.setattr(shipped_configs, "FOLDERS", (built.folder / "configs",))
+    # TFX reads options of its own out of it, and would read those of pytest.
+    monkeypatch.setattr(sys, "argv", ["seriatim"])
     for name, value in environment().items():
         monkeypatch.setenv(name, value)
     return built

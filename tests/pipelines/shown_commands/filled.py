@@ -83,11 +83,12 @@ OPTIONS = {
     ("models", "set-traffic"): {"--target": "{target}"},
     ("models", "roll-back"): {"--target": "{target}"},
     ("vision", "train-codec"): {
-        "--steps": "2", "--channels": "4", "--latents": "5", "--decoder": "12,12,12", "--patch": "64", "--batch": "1"
+        "--steps": "2", "--channels": "4", "--latents": "5", "--decoder": "12,12,12", "--patch": "64",
+        "--batch-size": "1",
     },
-    ("vision", "train-decoder"): {"--steps": "20", "--patch": "64", "--batch": "1"},
-    ("vision", "train-sky"): {"--steps": "2", "--batch": "2", "--side": "32", "--widths": "4,8"},
-    ("vision", "search"): {"--epochs": "1", "--batch": "4", "--images": "labelled"},
+    ("vision", "train-decoder"): {"--steps": "20", "--patch": "64", "--batch-size": "1"},
+    ("vision", "train-sky"): {"--steps": "2", "--batch-size": "2", "--side": "32", "--widths": "4,8"},
+    ("vision", "search"): {"--epochs": "1", "--batch-size": "4", "--images": "labelled"},
 }  # fmt: skip
 # Commands that running text shows with their name alone, and what they then lack.
 COMPLETED = {"schedule add NAME": "--config absent.yaml --every 6h --retries 0"}
