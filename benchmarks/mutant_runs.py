@@ -25,7 +25,7 @@ from hypothesis import Phase, settings
 
 from benchmarks.mutant_sources import Mutant
 
-KILLED, SURVIVED, TIMEOUT, NOT_REACHED = "killed", "survived", "timeout", "not reached"
+KILLED, SURVIVED, TIMEOUT, NOT_REACHED, STALLED = "killed", "survived", "timeout", "not reached", "stalled"
 NOT_APPLIED = 3
 # Of processor time, so that other work on the machine kills no mutant.
 SECONDS_OF_TESTS = 4.0
@@ -95,8 +95,8 @@ class MutantRuns:
         child = os.fork()
         if child == 0:
             resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
-            # A child that waits for ever uses no processor.
-            signal.alarm(20 * limit)
+            # A child that waits for ever uses no processor; on a busy machine it may be late only: that proves nothing.
+            signal.alarm(50 * limit)
             _silence()
             code = NOT_APPLIED
             try:
@@ -109,7 +109,8 @@ class MutantRuns:
         if os.WIFEXITED(status) and os.WEXITSTATUS(status) == NOT_APPLIED:
             raise pytest.UsageError(f"this mutant could not be put in place: {mutant.key}")
         if os.WIFSIGNALED(status):
-            return TIMEOUT if os.WTERMSIG(status) in (signal.SIGXCPU, signal.SIGKILL, signal.SIGALRM) else KILLED
+            ended_by = os.WTERMSIG(status)
+            return {signal.SIGXCPU: TIMEOUT, signal.SIGKILL: TIMEOUT, signal.SIGALRM: STALLED}.get(ended_by, KILLED)
         return KILLED if os.WEXITSTATUS(status) else SURVIVED
 
     def _reaches(self, session: pytest.Session, items: list[pytest.Item]) -> list[Reach]:

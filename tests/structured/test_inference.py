@@ -24,6 +24,7 @@ from structured.inference import (
     sum_product,
 )
 from structured.inference.decode import searched
+from structured.inference.messages import log_sum_exp
 from tests.structured.brute_force import labelings, scores
 from tests.structured.random_models import models
 
@@ -132,6 +133,12 @@ def test_sum_product_is_stable_for_great_scores():
     found = sum_product(Potentials(np.array([[[3000.0, 0.0], [0.0, 0.0]]]), edges, table))
     assert found.log_partition == pytest.approx([4000.0])
     assert found.unary[0] == pytest.approx(np.array([[1.0, 0.0], [1.0, 0.0]]))
+
+
+def test_each_sum_of_exponentials_is_shifted_by_its_own_greatest_score():
+    found = log_sum_exp(np.array([[-2000.0, -2000.0], [0.0, 0.0], [-np.inf, -np.inf]]), 1)
+    assert found[:2] == pytest.approx([-2000 + np.log(2), np.log(2)])
+    assert found[2] == -np.inf
 
 
 @settings(max_examples=60)

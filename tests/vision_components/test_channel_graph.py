@@ -62,6 +62,30 @@ def test_depthwise_and_flattened_channels_are_repeated():
     assert graph.count(kernel, {"one": 3}) == 3 * 2 * 36
 
 
+def test_channels_of_a_list_are_kept_counted_and_placed_with_their_groups():
+    graph = graph_of(lambda x: L.Concatenate()([conv(3, "one")(x), x, conv(2, "two")(x)]))
+    [listed] = next(flow.outputs for flow in graph.flows if flow.join == "concat")
+    alive = {"one": [1, 0, 1], "two": [False, True]}
+    assert graph.kept(listed, alive).tolist() == [True, False, True, True, True, True, False, True]
+    times, fixed = graph.times(np.concatenate([listed, listed[:3]]))
+    assert (times.tolist(), fixed) == ([2, 1], 3)
+    assert graph.count(listed, {"one": 2, "two": 1}) == 2 + 3 + 1
+    assert graph.index(listed).tolist() == [0, 1, 2, 5, 5, 5, 3, 4]
+    places = graph.places(np.concatenate([listed[:3], listed[2::-1]]))
+    assert {name: place.tolist() for name, place in places.items()} == {"one": [[0, 5], [1, 4], [2, 3]]}
+
+
+def test_masks_of_groups_are_checked_by_name_and_width():
+    graph = graph_of(lambda x: conv(3, "one")(x))
+    assert {name: mask.tolist() for name, mask in graph.everything().items()} == {"one": [True] * 3}
+    [mask] = graph.checked({"one": [1, 0, 1]}).values()
+    assert mask.tolist() == [True, False, True]
+    with pytest.raises(DataError, match=re.escape("groups missing ['one'], not of this model ['other']")):
+        graph.checked({"other": [1, 0, 1]})
+    with pytest.raises(DataError, match=re.escape("alive of one has the shape (2,), the group 3 channels")):
+        graph.checked({"one": [1, 0]})
+
+
 def test_groups_of_a_grouped_convolution_stay_equal():
     graph = graph_of(lambda x: conv(12, "grouped", groups=2)(conv(8, "one")(x)))
     assert widths(graph) == {"one": 4, "grouped": 6}
@@ -147,6 +171,13 @@ def test_unknown_layers_are_pinned_and_reported():
     assert graph.report().unknown == (("mine", "Own"),)
     assert graph.report().pinned["one"] == ("mine: no rule for Own",)
     assert "no rule for mine (Own)" in str(graph.report())
+
+
+def test_a_warning_of_an_unknown_layer_names_the_line_that_asks_for_the_graph():
+    start = image()
+    with pytest.warns(UserWarning, match="no rule for mine") as warned:
+        ChannelGraph(tf.keras.Model(start, Own(name="mine")(start)))
+    assert warned[0].filename == __file__
 
 
 def test_layers_that_derive_from_known_ones_are_unknown():
