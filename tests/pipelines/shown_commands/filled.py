@@ -69,6 +69,7 @@ ELSEWHERE = {
     "redis://127.0.0.1:6379/0": "{redis}",
     "127.0.0.1:8500": "{target}",
     "8501": "0",
+    "seq2slate.loss=NAME": "seq2slate.loss=smooth_hinge",
 }
 # Options that make a command small, let it take a free port, or find the service; more than the page gives.
 OPTIONS = {

@@ -46,8 +46,10 @@ def _write_logs(folder):
     for number in range(DAYS):
         write_day(folder, number, marketplace_day(number), version=1)
     pa.parquet.write_table(marketplace_day(DAYS), folder / "clicks.parquet")
-    (folder / "data" / "marketplace").mkdir(parents=True)
-    pa.parquet.write_table(marketplace_day(DAYS + 1), folder / "data" / "marketplace" / "clicks.parquet")
+    pa.parquet.write_table(marketplace_day(DAYS), folder / "mine.parquet")
+    for name in ("marketplace", "hour"):
+        (folder / "data" / name).mkdir(parents=True)
+        pa.parquet.write_table(marketplace_day(DAYS + 1), folder / "data" / name / "clicks.parquet")
     mq2008, open_bandit = folder / "data" / "mq2008", folder / "data" / "open_bandit"
     mq2008.mkdir(parents=True)
     for part in (1, 4):
