@@ -31,7 +31,7 @@ def point_weights(count: int, level: float) -> NDArray[np.float64]:
     _refuse_empty(count)
     _refuse_outside("level", level, 0, 1)
     weights = np.zeros(count)
-    weights[min(max(math.ceil(level * count - RATE_ROUNDING), 1), count) - 1] = 1.0
+    weights[max(math.ceil(level * count - RATE_ROUNDING), 1) - 1] = 1.0
     return weights
 
 
@@ -98,11 +98,11 @@ def exact_threshold(scores: NDArray[np.floating], rate: float, weights: NDArray[
     _refuse_empty(len(values))
     if weights is None:
         k = len(values) - math.ceil(rate * len(values) - RATE_ROUNDING) + 1
-        return float(np.sort(values)[min(max(k, 1), len(values)) - 1])
+        return float(np.sort(values)[min(k, len(values)) - 1])
     descending = np.argsort(-values, kind="stable")
     passed = np.cumsum(weights[descending])
     enough = int(np.searchsorted(passed, rate * passed[-1] - RATE_ROUNDING * passed[-1] / len(values)))
-    return float(values[descending][min(enough, len(values) - 1)])
+    return float(values[descending][enough])
 
 
 def realised_rate(scores: NDArray[np.floating], threshold: float, weights: NDArray[np.floating] | None = None) -> float:

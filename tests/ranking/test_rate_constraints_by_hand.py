@@ -73,8 +73,10 @@ def test_no_scores_have_no_weights(weights):
 def test_thresholds_count_the_weight_of_what_passes():
     scores, weights = np.array([3.0, 1.0, 2.0, 9.0]), np.array([1.0, 2.0, 1.0, 0.0])
     assert [exact_threshold(scores, rate, weights) for rate in (0.25, 0.26, 0.5, 0.51, 1.0)] == [3, 2, 2, 1, 1]
-    assert [exact_threshold(scores, rate) for rate in (0.25, 0.26, 0.5, 1.0)] == [9, 3, 3, 1]
+    assert [exact_threshold(scores, rate) for rate in (1e-12, 0.25, 0.26, 0.5, 1.0)] == [9, 9, 3, 3, 1]
+    assert exact_threshold(scores, 1e-12, weights) == 3
     assert realised_rate(scores, 2.0, weights) == 0.5
+    assert realised_rate(scores, 2.0, weights / 100) == 0.5
     assert realised_rate(scores, 2.0) == 0.75
     assert math.isnan(realised_rate(np.zeros(0), 0.0))
     assert math.isnan(realised_rate(scores, 0.0, np.zeros(4)))

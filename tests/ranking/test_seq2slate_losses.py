@@ -73,6 +73,9 @@ def test_step_j_weighs_one_over_the_logarithm_of_j_plus_one():
     by_step = np.array([[np.log(3) / np.log(2), np.log(2) / np.log(3), 0.0], [np.log(3) / np.log(2), 0.0, 0.0]])
     np.testing.assert_allclose(step_losses(decoded, labels, "cross_entropy"), by_step)
     np.testing.assert_allclose(slate_loss(decoded, labels, "cross_entropy"), by_step.sum(axis=1))
+    # Even logits again: of m clicked and n other items the hinge is softplus(1 + log m + log n), of none it is 0.
+    hinges = np.array([[np.log1p(2 * np.e), np.log1p(np.e), 0.0], [np.log1p(2 * np.e), 0.0, 0.0]])
+    np.testing.assert_allclose(step_losses(decoded, labels, "smooth_hinge"), hinges / np.log([2, 3, 4]))
 
 
 def test_the_smooth_hinge_is_its_formula_over_the_items_that_remain():
