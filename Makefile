@@ -34,11 +34,14 @@ run: setup ## the whole way on simulated data: pipeline, bundle, one served slat
 serve: setup ## answer slate requests from the bundle that `make run` made
 	@.venv/bin/seriatim serve --bundles bundles/marketplace
 
-test: setup ## all tests, one process a core up to four
-	@.venv/bin/python -m pytest -q --numprocesses auto --maxprocesses 4 --no-loadscope-reorder
+# The tests say themselves in which order their files are dealt out (tests/conftest.py).
+PYTEST := .venv/bin/python -m pytest -q --numprocesses auto --maxprocesses 4 --no-loadscope-reorder
+
+test: setup ## all tests, in one process a core up to four
+	@$(PYTEST)
 
 coverage: setup ## all tests, with the lines that they execute; fails under 90 percent
-	@.venv/bin/python -m pytest -q --cov --cov-report=term
+	@$(PYTEST) --cov --cov-report=term
 
 mutants: setup ## small changes of the mathematical cores against their quick tests; half an hour, and rebuilds docs/testing.md
 	@.venv/bin/python -m benchmarks.mutants --budget 60
