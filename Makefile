@@ -43,9 +43,8 @@ test: setup ## all tests, in one process a core up to four
 coverage: setup ## all tests, with the lines that they execute; fails under 90 percent
 	@$(PYTEST) --cov --cov-report=term
 
-mutants: setup ## small changes of the mathematical cores against their quick tests; half an hour, and rebuilds docs/testing.md
-	@.venv/bin/python -m benchmarks.mutants --budget 60
-	@.venv/bin/python -m benchmarks.render
+mutants: setup ## small changes of the mathematical cores against their quick tests; an hour, and rebuilds docs/testing.md
+	@.venv/bin/python -m benchmarks.mutants --budget 60; status=$$?; .venv/bin/python -m benchmarks.render && exit $$status
 
 # What Debian's Bazel would download comes from its packages and from small stand-ins for rules_python and rules_cc.
 BAZEL := bazel --batch
@@ -95,4 +94,4 @@ docs: setup ## build the documentation site into site/, with reference pages mad
 	@echo "open site/index.html"
 
 clean: ## remove the environment, caches and the built site; runs/, bundles/, data/ and image_cache/ stay
-	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .mutants .coverage site
+	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .hypothesis .mutants .coverage .coverage.* site

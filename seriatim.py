@@ -9,7 +9,9 @@ import click
 from seriatim_commands import LazyGroup, Subcommand
 from seriatim_errors import SeriatimError
 
-OURS = ("pipelines", "ranking", "seriatim", "serving", "structured", "vision_components")
+OURS = {"pipelines", "ranking", "serving", "structured", "vision_components"}
+# The image of the service has none of the pipelines.
+LEFT_OUT = {"pipelines", "pipelines.commands"}
 SUBCOMMANDS = {
     "simulate": Subcommand("pipelines.commands.simulate:simulate", "Make a seeded marketplace click log."),
     "validate": Subcommand("pipelines.commands.validate:validate", "Check a click log against its contract."),
@@ -42,10 +44,11 @@ def main() -> None:
         click.echo(f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
-        if error.name is None or error.name.startswith(OURS):
+        missing = error.name or ""
+        if (missing.split(".")[0] in OURS or missing.startswith("seriatim")) and missing not in LEFT_OUT:
             raise
         click.echo(
-            f"error: this command needs the package {error.name!r}, which is not installed here; install "
+            f"error: this command needs the package {missing!r}, which is not installed here; install "
             "'seriatim[pipelines,serving]' on Python 3.10, or 'seriatim[serving]' for the service alone",
             err=True,
         )

@@ -60,14 +60,18 @@ def main() -> None:
     if given.list:
         print("\n".join(plan(chosen, given.budget)))
         return
-    outcomes = run_all(chosen, given.budget, given.folder.resolve())
     results = given.folder / "results"
-    for one in outcomes:
-        if one.state == "finished" and taken_over(one, results, RESULTS, given.replace):
-            print(f"published: benchmarks/results/{one.needs.name}.json")
+    shutil.rmtree(results, ignore_errors=True)
+
+    def publish(outcome: Outcome) -> None:
+        # At once: what ends the others must not lose it.
+        if outcome.state == "finished" and taken_over(outcome, results, RESULTS, given.replace):
+            print(f"    published: benchmarks/results/{outcome.needs.name}.json")
+
+    outcomes = run_all(chosen, given.budget, given.folder.resolve(), finish=publish)
+    print("\n".join(summary(outcomes)))
     render.write_page(results, given.folder / "benchmarks.md")
     render.main()
-    print("\n".join(summary(outcomes)))
     print(f"this run: {given.folder}/benchmarks.md, published: docs/benchmarks.md")
     sys.exit(any(one.state in ("failed", "stopped") for one in outcomes))
 
@@ -86,11 +90,17 @@ def _planned(needs: Needs, given: dict[str, float], reason: str) -> str:
 
 
 def run_all(
-    needs: Sequence[Needs], minutes: float, folder: Path, cwd: Path = HERE.parent, say: Callable[[str], None] = print
+    needs: Sequence[Needs],
+    minutes: float,
+    folder: Path,
+    cwd: Path = HERE.parent,
+    say: Callable[[str], None] = print,
+    finish: Callable[[Outcome], None] = lambda outcome: None,
 ) -> list[Outcome]:
     """Run benchmarks one after another, each as a process, within `minutes` together.
 
-    What one leaves of its share goes to those after it. Results come into `folder/results`, logs into `folder/logs`.
+    What one leaves of its share goes to those after it. Results come into `folder/results`, logs into `folder/logs`;
+    `finish` is called with what became of each that was begun.
     """
     for name in ("results", "logs", "work"):
         (folder / name).mkdir(parents=True, exist_ok=True)
@@ -109,17 +119,22 @@ def run_all(
         say(f"[{total - len(waiting)}/{total}] {one.name}: {given[one.name]:.1f} minutes")
         outcomes.append(run_one(one, given[one.name], folder, cwd))
         say(f"    {outcomes[-1].state} after {outcomes[-1].minutes:.1f} minutes{_because(outcomes[-1])}")
+        finish(outcomes[-1])
     return outcomes
 
 
 def run_one(needs: Needs, share: float, folder: Path, cwd: Path) -> Outcome:
-    """Run one benchmark in `share` minutes; a small one keeps its intermediate results apart from the full ones'."""
+    """Run one benchmark in `share` minutes, from its beginning: what earlier runs left to go on from is not used."""
     full = share >= needs.minutes
     result, log = folder / "results" / f"{needs.name}.json", folder / "logs" / f"{needs.name}.log"
     result.unlink(missing_ok=True)
     command = [sys.executable, "-m", needs.module, "--budget", f"{share:g}", "--out", str(result)]
     if not full:
-        command += [*needs.small, *(["--work", str(folder / "work" / needs.name)] if needs.work else [])]
+        command += needs.small
+    if needs.work:
+        work = folder / "work" / needs.name
+        shutil.rmtree(work, ignore_errors=True)
+        command += ["--work", str(work)]
     begun = time.monotonic()
     with log.open("wb") as output:
         process = subprocess.Popen(command, cwd=cwd, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
@@ -130,6 +145,8 @@ def run_one(needs: Needs, share: float, folder: Path, cwd: Path) -> Outcome:
         finally:
             _stop(process)
     minutes = (time.monotonic() - begun) / 60
+    if status != 0:
+        result.unlink(missing_ok=True)
     if status is None:
         return Outcome(needs, "stopped", minutes, why=f"it took longer than its {share:.1f} minutes; give more")
     if status or not result.is_file():
@@ -144,7 +161,8 @@ def taken_over(outcome: Outcome, results: Path, published: Path, replace: bool) 
     new, old = _read(results / name), _read(published / name)
     # Results of before the budget was kept had the full minutes.
     had = 0.0 if old is None else old.get("budget_minutes", outcome.needs.minutes)
-    smaller = not outcome.full or new["budget_minutes"] < had
+    fewer = old is not None and len(new["rows"]) < len(old["rows"])
+    smaller = not outcome.full or new["budget_minutes"] < had or fewer
     # Hours of a GPU are not had again by minutes of a processor.
     elsewhere = old is not None and old["settings"].get("trained_on") not in (None, new["settings"].get("trained_on"))
     if (smaller or elsewhere) and not replace:

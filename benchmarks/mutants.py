@@ -25,6 +25,9 @@ from benchmarks.mutant_runs import KILLED, TIMEOUT, MutantRuns
 from benchmarks.mutant_sources import Mutant, mutants_of
 
 
+NEEDS = {"minutes": 60, "work": True, "by_hand": "it tries the tests, with `make mutants`"}
+
+
 @dataclass(frozen=True)
 class Core:
     """Modules to mutate, by their folder, and the tests that must notice: of some files those that `chosen` chooses."""

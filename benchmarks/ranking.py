@@ -78,10 +78,12 @@ def main() -> None:
     ]
     with Progress() as progress, ThreadPoolExecutor(given.workers) as pool:
         bar = progress.add_task("fits", total=len(jobs))
+        failures = []
         for failed in pool.map(lambda job: _run(*job[1:]), [] if given.finished else jobs):
             progress.advance(bar)
             if failed:
                 progress.console.print(failed)
+                failures.append(failed)
     rows: list[dict[str, Any]] = []
     figures: dict[str, float] = {}
     for name in dict.fromkeys(job[0] for job in jobs):
@@ -94,6 +96,8 @@ def main() -> None:
         "click_model": "diverse-clicks, q 0.5, eta 0",
     }
     report(options, settings, figures, rows)
+    if failures:
+        sys.exit(f"{len(failures)} fits failed; the result has the others")
 
 
 def _sets(options: Options) -> Iterable[GradedSet]:

@@ -44,8 +44,8 @@ Machines are shared and noisy: read ratios within one table rather than times ac
 the least that it tells anything from, and what remains lengthens the shortest: `python -m benchmarks.all --list` says
 who would get what. One that fails, or whose data are absent, does not stop the others and is named at the end. Results
 and logs of such a run lie in `runs/bench/`, with a page like this one. Only what had its full minutes comes here, and
-never in place of a result that had more or that was trained on a GPU; `python -m benchmarks.all --replace` takes all.
-One with its full minutes that was cut off goes on from its folder in `runs/` when it is run again by its own name. The
+never in place of a result that had more minutes or rows or that was trained on a GPU; `python -m benchmarks.all
+--replace` takes all. Each begins anew; one that is run by its own name goes on from what its `--work` folder keeps. The
 minutes are meant for two cores, as an aim and not as a promise.
 
 """

@@ -86,7 +86,6 @@ def step_losses(decoded: Decoded, labels: tf.Tensor, loss: str) -> tf.Tensor:
 
 
 def _masked_logsumexp(values: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
-    """logsumexp over the last axis where `mask` holds; 0, with zero gradient, where it holds nowhere."""
+    """logsumexp over the last axis where `mask` holds; very negative, with zero gradient, where it holds nowhere."""
     lowest = tf.cast(-1e9, values.dtype)
-    total = tf.reduce_logsumexp(tf.where(mask, values, lowest), axis=-1)
-    return tf.where(tf.reduce_any(mask, axis=-1), total, tf.zeros_like(total))
+    return tf.reduce_logsumexp(tf.where(mask, values, lowest), axis=-1)

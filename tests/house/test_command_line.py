@@ -124,10 +124,11 @@ def test_a_package_that_is_not_installed_is_named_with_the_extras(monkeypatch, c
     assert said.count("\n") == 1
 
 
-def test_a_module_of_ours_that_is_missing_is_a_fault(monkeypatch):
+@pytest.mark.parametrize("name", ["serving.no_such_module", "seriatim_nothing", "pipelines.commands.none"])
+def test_a_module_of_ours_that_is_missing_is_a_fault(monkeypatch, name):
     @click.command()
     def broken():
-        importlib.import_module("serving.no_such_module")
+        importlib.import_module(name)
 
     monkeypatch.setattr(seriatim, "cli", broken)
     monkeypatch.setattr(sys, "argv", ["seriatim"])

@@ -12,6 +12,7 @@ from ranking.rate_constraints import (
     RateObjective,
     exact_threshold,
     fit_scorer,
+    interval_weights,
     kernel_weights,
     point_weights,
     realised_rate,
@@ -105,6 +106,8 @@ def test_levels_and_bandwidths_that_are_none_are_refused():
         point_weights(3, float("nan"))
     with pytest.raises(TrainingError, match="the bandwidth is nan"):
         kernel_weights(3, 0.5, float("nan"))
+    with pytest.raises(TrainingError, match="the bandwidth is nan"):
+        interval_weights(3, 0.5, float("nan"))
 
 
 @pytest.mark.parametrize(("scores", "level"), [([np.nan, 1.0], 0.5), ([2.0, 1.0], np.nan)])

@@ -48,7 +48,8 @@ def manifest(image_cascade):
     return image_cascade.manifest
 
 
-@pytest.fixture(scope="session")
+# It learns from what a test runs.
+@pytest.fixture(scope="module")
 def times(image_graphs):
     times = BatchTimes(BUCKETS)
     warm_up(image_graphs, times)

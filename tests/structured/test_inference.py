@@ -24,6 +24,7 @@ from structured.inference import (
     sum_product,
 )
 from structured.inference.decode import searched
+from structured.inference.k_best import _best
 from structured.inference.messages import log_sum_exp
 from tests.structured.brute_force import labelings, scores
 from tests.structured.random_models import models
@@ -84,6 +85,7 @@ def test_of_labelings_that_tie_the_best_is_that_of_the_smallest_states():
     labels, scores_of = k_best(tied, 60)
     assert labels[0, 0].tolist() == [0] * 6
     assert scores_of.tolist() == [[0.0] * 60]
+    assert _best(np.zeros((1, 100, 1)), 100)[0, :, 0].tolist() == list(range(100))
 
 
 def test_a_part_of_the_inputs_has_their_scores_in_the_order_asked_for():

@@ -67,6 +67,7 @@ def test_channels_of_a_list_are_kept_counted_and_placed_with_their_groups():
     [listed] = next(flow.outputs for flow in graph.flows if flow.join == "concat")
     alive = {"one": [1, 0, 1], "two": [False, True]}
     assert graph.kept(listed, alive).tolist() == [True, False, True, True, True, True, False, True]
+    assert graph.kept(listed, alive).dtype == bool
     times, fixed = graph.times(np.concatenate([listed, listed[:3]]))
     assert (times.tolist(), fixed) == ([2, 1], 3)
     assert graph.count(listed, {"one": 2, "two": 1}) == 2 + 3 + 1
@@ -78,6 +79,7 @@ def test_channels_of_a_list_are_kept_counted_and_placed_with_their_groups():
 def test_masks_of_groups_are_checked_by_name_and_width():
     graph = graph_of(lambda x: conv(3, "one")(x))
     assert {name: mask.tolist() for name, mask in graph.everything().items()} == {"one": [True] * 3}
+    assert graph.everything()["one"].dtype == bool
     [mask] = graph.checked({"one": [1, 0, 1]}).values()
     assert mask.tolist() == [True, False, True]
     with pytest.raises(DataError, match=re.escape("groups missing ['one'], not of this model ['other']")):

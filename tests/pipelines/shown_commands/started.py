@@ -1,11 +1,11 @@
 """Commands that go on until they are stopped: started as a process, asked once, ended by a signal."""
 
-import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 import urllib.request
 
 from serving.client import RankingClient
@@ -48,6 +48,9 @@ def answers_and_stops(path, words, folder):
         text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"},
     )
+    # One that never says that it is ready ends all the same, and with it what is read below.
+    watch = threading.Timer(PATIENCE, process.kill)
+    watch.start()
     told = []
     try:
         found = None
@@ -59,7 +62,11 @@ def answers_and_stops(path, words, folder):
         assert found, f"it never said that it was ready: {''.join(told)}"
         ask(found)
     finally:
+        watch.cancel()
         process.send_signal(signal.SIGTERM)
-        with contextlib.suppress(ValueError):
+        try:
             told.append(process.communicate(timeout=PATIENCE)[0])
+        except subprocess.TimeoutExpired:
+            process.kill()
+            told.append(process.communicate()[0])
     assert process.returncode == 0, "".join(told)
