@@ -24,7 +24,6 @@ from benchmarks.harness import ONE_THREAD, parse_options, report
 from benchmarks.mutant_runs import KILLED, TIMEOUT, MutantRuns
 from benchmarks.mutant_sources import Mutant, mutants_of
 
-
 NEEDS = {"minutes": 60, "work": True, "by_hand": "it tries the tests, with `make mutants`"}
 
 
