@@ -23,8 +23,9 @@ VERSION = PROJECT["project"]["version"]
 # With small settings the shipped configuration runs in seconds; a Transform and a network are among what is left.
 SMALL = (
     "data.simulate.requests=120", "base_ranker.trees=10", "base_ranker.folds=2", "gate.hidden_sizes=[]",
-    "gate.epochs=2", "gate.folds=2", "seq2slate=null", "labeller=null", "images=null", "evaluation.model_analysis=false",
-    "evaluation.bootstrap_samples=100", "evaluation.blessing_margin=1.0", "evaluation.slate_value.positions=1",
+    "gate.epochs=2", "gate.folds=2", "seq2slate=null", "labeller=null", "images=null",
+    "evaluation.model_analysis=false", "evaluation.bootstrap_samples=100", "evaluation.blessing_margin=1.0",
+    "evaluation.slate_value.positions=1",
 )  # fmt: skip
 PROGRAM = """
 import json, sys
