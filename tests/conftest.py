@@ -21,14 +21,20 @@ def public_data() -> Path:
     return folder
 
 
-# These look at one run of the whole pipeline, which is then made once.
-OF_ONE_RUN = {f"tests/pipelines/test_{name}.py" for name in ("multi_processing", "pipeline", "pipeline_evaluation")}
+# Files whose tests look at one thing that is long to make, and is then made once: a run of the whole pipeline, and a
+# folder of all that the documents' commands name.
+SHARED = {
+    **{
+        f"tests/pipelines/test_{name}.py": "one run" for name in ("multi_processing", "pipeline", "pipeline_evaluation")
+    },
+    **{f"tests/pipelines/shown_commands/test_shown_{name}.py": "workspace" for name in ("commands", "python")},
+}
 
 
 def together(nodeid):
-    """What a test shares its process with: its file, which makes some things once for all its tests."""
+    """What a test shares its process with: its file, or what several files share."""
     file = nodeid.split("::")[0]
-    return "one run" if file in OF_ONE_RUN else file
+    return SHARED.get(file, file)
 
 
 class FileScheduling(LoadScopeScheduling):
@@ -46,4 +52,4 @@ def pytest_xdist_make_scheduler(config, log):
 def pytest_collection_modifyitems(items):
     """Long files go first, lest one process is left with one when the others have ended."""
     slow = Counter(together(item.nodeid) for item in items if item.get_closest_marker("slow"))
-    items.sort(key=lambda item: -slow[together(item.nodeid)])
+    items.sort(key=lambda item: (-slow[together(item.nodeid)], together(item.nodeid)))

@@ -109,7 +109,7 @@ def test_the_data_phase_makes_elsewhere_what_it_makes_in_one_process(root, first
     np.testing.assert_allclose(constants[1].scale, constants[0].scale, rtol=1e-5)
 
 
-@pytest.mark.parametrize("elsewhere", ["processes", "job server"], indirect=True)
+@pytest.mark.parametrize("elsewhere", ["job server"], indirect=True)
 def test_model_analysis_finds_elsewhere_what_it_finds_in_one_process(root, first, elsewhere, tmp_path):
     judged = artifact(root, "BundleEvaluator", "evaluation") / JUDGED_FILE
     settings, found = EvaluationConfig(cutoffs=(10,), slices=({"column": "context_mobile"},)), []

@@ -270,14 +270,15 @@ def test_a_swap_under_load_loses_no_request_and_mixes_no_versions(made, root, op
 
 def test_the_watching_thread_takes_up_a_new_bundle_and_ends_with_the_store(made, root):
     put(made, root, V1)
-    taken_up = threading.Event()
+    taken_up, before = threading.Event(), set(threading.enumerate())
     store = ModelStore(root, poll_seconds=0.01, changed=lambda version: version == V2 and taken_up.set())
     store.start()
     shutil.copytree(made[V2], root / f".partial-{V2}")
     (root / f".partial-{V2}").rename(root / V2)
     assert taken_up.wait(60)
+    assert "model-watcher" in {thread.name for thread in set(threading.enumerate()) - before}
     store.close()
-    assert "model-watcher" not in {thread.name for thread in threading.enumerate()}
+    assert "model-watcher" not in {thread.name for thread in set(threading.enumerate()) - before}
 
 
 @given(st.text(), st.floats(0, 1), st.floats(0, 1))

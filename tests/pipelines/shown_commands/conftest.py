@@ -10,7 +10,7 @@ from tests.pipelines.shown_commands.executed import Executor, environment
 from tests.pipelines.shown_commands.workspace import build_workspace
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def built(tmp_path_factory):
     """What runs commands in a workspace, and the servers that it has started."""
     with contextlib.ExitStack() as closing:
