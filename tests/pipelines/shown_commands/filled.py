@@ -31,12 +31,14 @@ FILLINGS = [
     Filling("PATH", DAYS, after="--data", within="--span DATE"),
     Filling("PATH", "clicks.parquet"),
     Filling("LOG", DAYS, within="--span DATE"),
+    Filling("LOG", "data/marketplace/clicks.parquet", within="--name mine"),
     Filling("LOG", "clicks.parquet"),
     Filling("FORMAT", "parquet"),
     Filling("DAYS", "2"),
     Filling("DATE", "2026-01-07"),
     Filling("SHARE", "0.5"),
     # Variants of the shipped run: in its folder what has not changed comes from the cache.
+    Filling("mine", "marketplace", within="--data LOG", after="--name"),
     Filling("trial", "marketplace", after="--name"),
     Filling("without-gate", "marketplace", after="--name"),
     Filling("NAME", "item_freshness", after="--ignore-column"),
@@ -69,7 +71,7 @@ ELSEWHERE = {
     "redis://127.0.0.1:6379/0": "{redis}",
     "127.0.0.1:8500": "{target}",
     "8501": "0",
-    "seq2slate.loss=NAME": "seq2slate.loss=smooth_hinge",
+    "seq2slate.loss=NAME": "seq2slate={loss: smooth_hinge, hidden_size: 4, epochs: 1}",
 }
 # Options that make a command small, let it take a free port, or find the service; more than the page gives.
 OPTIONS = {

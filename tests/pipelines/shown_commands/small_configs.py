@@ -37,12 +37,11 @@ CHANGES = {
     "closed_loop.yaml": {"base_ranker.trees": 5, "evaluation.bootstrap_samples": 100},
     "service/local.yaml": {"listen.port": 0, "monitoring.port": 0},
 }
-SMALL_RERANKER = {"seq2slate.hidden_size": 4, "seq2slate.epochs": 1}
-# Configurations that a page shows: their file, the page, words of that block alone, and what makes it short.
+# Configurations that a page shows: their file, the page, and words of that block alone.
 ON_PAGES = {
-    "shop.yaml": ("docs/incremental.md", "{version}", SHORT),
-    "mine.yaml": ("docs/users/ml_engineers.md", "name: mine", SHORT),
-    "hour.yaml": ("docs/newcomer.md", "name: hour", SHORT | SMALL_RERANKER),
+    "shop.yaml": ("docs/incremental.md", "{version}"),
+    "mine.yaml": ("docs/users/ml_engineers.md", "name: mine"),
+    "hour.yaml": ("docs/newcomer.md", "name: hour"),
 }
 
 
@@ -53,9 +52,9 @@ def write_configs(folder):
         path = folder / "configs" / name
         path.write_text(yaml.safe_dump(changed(yaml.safe_load(path.read_text()), changes)))
     # The page's own words, so that a key there that is none is found.
-    for name, (page, words, changes) in ON_PAGES.items():
+    for name, (page, words) in ON_PAGES.items():
         shown = next(block for block in blocks(page) if block.language == "yaml" and words in block.text)
-        (folder / name).write_text(yaml.safe_dump(changed(yaml.safe_load(shown.text), changes)))
+        (folder / name).write_text(yaml.safe_dump(changed(yaml.safe_load(shown.text), SHORT)))
     (folder / "absent.yaml").write_text("name: absent\ndata: {path: nowhere.parquet}\n")
 
 
