@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from mkdocs.structure.files import File
 
 from configs.docs_site.command_pages import command_page
-from configs.docs_site.highlighting import let_highlighter_start
 from configs.docs_site.links import linked_sources, page_of_source, pages_of_top, source_page, within_site
 from configs.docs_site.protocol_pages import protocol_page
 from configs.docs_site.python_pages import navigation, public_modules, python_page
@@ -26,7 +25,6 @@ PYTHON_SECTION = "Python"
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """List the pages of the Python interface in the navigation, where its empty section stands."""
-    let_highlighter_start()
     reference = next(entry["Reference"] for entry in config.nav or [] if "Reference" in entry)
     section = next(entry for entry in reference if PYTHON_SECTION in entry)
     section[PYTHON_SECTION] = navigation(public_modules(ROOT))

@@ -25,7 +25,7 @@ MODULES = {
     "silent": 'NEEDS = {"minutes": 1}',
     "shortened": f'NEEDS = {{"minutes": 900, "least": 1, "small": ["--size", "small"], "work": True}}\n{WRITES}',
     "unfed": 'NEEDS = {"minutes": 1, "data": ["no_such_set"]}',
-    "endless": 'NEEDS = {"minutes": 0.001}\nimport time\ntime.sleep(3600)',
+    "endless": 'NEEDS = {"minutes": 0.001}\nimport signal\nsignal.pause()',
     "by_itself": 'NEEDS = {"minutes": 1, "by_hand": "it wants a telescope"}',
     "days": 'NEEDS = {"minutes": 3000}',
 }
