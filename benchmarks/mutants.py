@@ -129,9 +129,9 @@ def main() -> None:
 
 
 def _run_core(core: Core, done: Path, minutes: float) -> None:
-    """Try mutants that are not known to be noticed, those that were never tried first, in an order by chance."""
+    """Try mutants whose end is not known or explained, those that were never tried first, in an order by chance."""
     known = _known(done)
-    waiting = [one for one in core.mutants() if known.get(one.key) not in (KILLED, TIMEOUT)]
+    waiting = [one for one in core.mutants() if one.key not in known or not _is_settled(one, known[one.key])]
     random.Random(0).shuffle(waiting)
     waiting.sort(key=lambda one: one.key in known)
     if not waiting:
@@ -141,9 +141,15 @@ def _run_core(core: Core, done: Path, minutes: float) -> None:
         sys.exit(int(code))
 
 
+def _is_settled(mutant: Mutant, status: str) -> bool:
+    return status in (KILLED, TIMEOUT) or reason_of(mutant) is not None
+
+
 def _known(done: Path) -> dict[str, str]:
-    lines = done.read_text(encoding="utf-8").splitlines() if done.exists() else []
-    return {one["key"]: one["status"] for one in map(json.loads, lines)}
+    text = done.read_text(encoding="utf-8") if done.exists() else ""
+    # A run that was killed may leave half a line.
+    whole, _, _ = text.rpartition("\n")
+    return {one["key"]: one["status"] for one in map(json.loads, whole.splitlines())}
 
 
 def _row(core: str, path: Path, mutants: list[tuple[Mutant, str | None]]) -> tuple[dict[str, Any], list[str]]:
