@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 
 import click
@@ -45,7 +46,10 @@ def main() -> None:
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
         missing = error.name or ""
-        if (missing.split(".")[0] in OURS or missing.startswith("seriatim")) and missing not in LEFT_OUT:
+        package = missing.split(".")[0]
+        # What is installed and lacks a part of itself is broken, as is a module of ours that is not there.
+        ours = package in OURS or package.startswith("seriatim")
+        if missing not in LEFT_OUT and (ours or not package or importlib.util.find_spec(package)):
             raise
         click.echo(
             f"error: this command needs the package {missing!r}, which is not installed here; install "

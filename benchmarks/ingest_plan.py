@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from benchmarks.markdown_table import markdown_table
+
 BILLION, GIB = 1e9, 2**30
 KINDS = {"parquet": "Parquet", "csv": "CSV"}
 
@@ -21,9 +23,7 @@ def ingest_plan(figures: dict[str, float]) -> str:
         ("peak memory of the smaller log, MiB", "peak_mib_{}_small", "{:.0f}"),
         ("peak memory of ten times the rows, MiB", "peak_mib_{}_large", "{:.0f}"),
     ]
-    lines = _table(
-        ["measured", *KINDS.values()], [_row(title, name, shown, figures) for title, name, shown in measured]
-    )
+    rows = [_row(title, name, shown, figures) for title, name, shown in measured]
     planned = [["processor hours", *(f"{figures[f'core_hours_a_billion_rows_{kind}']:.1f}" for kind in KINDS)]]
     planned.append(["the log on disk, GiB", *(_gib(figures[f"source_bytes_a_row_{kind}"]) for kind in KINDS)])
     for title, name in (
@@ -32,7 +32,8 @@ def ingest_plan(figures: dict[str, float]) -> str:
         ("examples, GiB", "examples_bytes_a_row"),
     ):
         planned.append([title, *[_gib(figures[name])] * len(KINDS)])
-    return "\n".join([*lines, "", *_table(["a billion rows", *KINDS.values()], planned)]) + "\n"
+    tables = (("measured", rows), ("a billion rows", planned))
+    return "\n\n".join(markdown_table([what, *KINDS.values()], lines) for what, lines in tables)
 
 
 def _row(title: str, name: str, shown: str, figures: dict[str, float]) -> list[str]:
@@ -41,7 +42,3 @@ def _row(title: str, name: str, shown: str, figures: dict[str, float]) -> list[s
 
 def _gib(bytes_a_row: float) -> str:
     return f"{bytes_a_row * BILLION / GIB:,.0f}"
-
-
-def _table(heads: list[str], rows: list[list[str]]) -> list[str]:
-    return ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *rows)]

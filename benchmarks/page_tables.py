@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import RESULTS
 from benchmarks.ingest_plan import ingest_plan
+from benchmarks.markdown_table import markdown_table
 
 DOCS = Path(__file__).parents[1] / "docs"
 # Of tests, not of speed or quality: its table stands on the page of tests.
@@ -32,12 +33,18 @@ class PageTable:
     made: Callable[[Row], str]
 
     def placed(self) -> str:
-        """The page's text with the table between its marks."""
+        """The page's text with the table between its marks.
+
+        Raises:
+            ValueError: the page has not two of them.
+            KeyError: the result lacks what the table shows.
+        """
         result = json.loads((RESULTS / f"{self.result}.json").read_text(encoding="utf-8"))
         mark = f"<!-- measured by benchmarks/{self.result}.py -->\n"
-        before, _, rest = (DOCS / self.page).read_text(encoding="utf-8").partition(mark)
-        _, _, after = rest.partition(mark)
-        return mark.join([before, "\n" + self.made(result), after])
+        parts = (DOCS / self.page).read_text(encoding="utf-8").split(mark)
+        if len(parts) != 3:
+            raise ValueError(f"docs/{self.page}: {mark.strip()} stands there {len(parts) - 1} times; set it twice")
+        return mark.join([parts[0], f"\n{self.made(result)}\n", parts[2]])
 
 
 def seq2slate(result: Row) -> str:
@@ -57,7 +64,7 @@ def seq2slate(result: Row) -> str:
         "NDCG@10 on fixed clicks",
         "the same user's clicks in the first five of the new order",
     ]
-    return _table(
+    return markdown_table(
         heads,
         [
             [title, f"{rows[name]['ndcg_at_10']:.3f}", f"{rows[name]['new clicks in 5']:.2f}"]
@@ -74,13 +81,11 @@ def rate_constraints(result: Row) -> str:
         "implicit (ICO)": "implicit",
         "quantile, kernel": "quantile (kernel)",
     }
-    sets: dict[str, list[str]] = {}
-    for row in result["rows"]:
-        cells = sets.setdefault(row["set"], [row["set"], f"{row['positives %']:.1f} %"])
-        if row["method"] in methods:
-            cells.append(row["PR-AUC [0.95, 1]"])
-    return _table(
-        ["area under precision for recalls of 95 to 100 %", "positives", *methods.values()], list(sets.values())
+    positives = {row["set"]: f"{row['positives %']:.1f} %" for row in result["rows"]}
+    areas = {(row["set"], row["method"]): row["PR-AUC [0.95, 1]"] for row in result["rows"]}
+    return markdown_table(
+        ["area under precision for recalls of 95 to 100 %", "positives", *methods.values()],
+        [[name, share, *(areas[name, method] for method in methods)] for name, share in positives.items()],
     )
 
 
@@ -95,13 +100,13 @@ def capacity(result: Row) -> str:
         "3 processes on 3 cores, 48 callers": "three processes on three cores, 48 callers",
     }
     rows = {row["what"]: row for row in result["rows"]}
-    return _table(
+    return markdown_table(
         ["load", "slates a second", "median ms", "p99 ms"],
         [
             [
                 title,
                 f"{rows[what]['a second']:,.0f}",
-                *(f"{rows[what][time]:.1f}" if rows[what][time] else "" for time in ("median ms", "p99 ms")),
+                *(f"{rows[what][time]:.1f}" if rows[what][time] != "" else "" for time in ("median ms", "p99 ms")),
             ]
             for what, title in shown.items()
         ],
@@ -111,7 +116,7 @@ def capacity(result: Row) -> str:
 def structure_search(result: Row) -> str:
     """Networks within shares of the operations: accuracy, its lead over the uniform multiplier, time and weights."""
     heads = ["operations", "widths", "test accuracy", "above uniform, interval", "time left", "weights"]
-    return _table(
+    return markdown_table(
         heads,
         [
             [
@@ -119,9 +124,9 @@ def structure_search(result: Row) -> str:
                 row["method"],
                 f"{100 * row['test accuracy']:.1f} %",
                 f"{100 * row['minus uniform']:+.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
-                if row["minus uniform"]
+                if row["minus uniform"] != ""
                 else "",
-                f"{100 * row['time left']:.0f} %" if row["time left"] else "",
+                f"{100 * row['time left']:.0f} %" if row["time left"] != "" else "",
                 f"{row['parameters']:,}",
             ]
             for row in result["rows"]
@@ -132,13 +137,13 @@ def structure_search(result: Row) -> str:
 def distillation(result: Row) -> str:
     """Networks put together of parts, and trained end to end: accuracy and seconds on one machine."""
     heads = ["network", "test accuracy", "with statistics of real images", "seconds", "million multiply-adds"]
-    return _table(
+    return markdown_table(
         heads,
         [
             [
                 row["network"],
                 f"{100 * row['test accuracy']:.1f} %",
-                f"{100 * row['with real statistics']:.1f} %" if row["with real statistics"] else "",
+                f"{100 * row['with real statistics']:.1f} %" if row["with real statistics"] != "" else "",
                 f"{row['seconds']:.0f}" if row["seconds"] else "",
                 f"{row['million multiply-adds']:.0f}",
             ]
@@ -150,18 +155,21 @@ def distillation(result: Row) -> str:
 def labeller(result: Row) -> str:
     """Rows with all labels right, a column a method, a row a data set."""
     methods = ("independent labels", "Chow-Liu tree", "pruned full graph", "CRANK", "full graph", "10 chains")
-    sets: dict[str, list[str]] = {}
-    for row in result["rows"]:
-        if row["method"] in methods:
-            cells = sets.setdefault(row["set"], [row["set"]])
-            cells.append(f"{row['subset accuracy']} ({row['ms per 1,000 rows']:,.0f} ms)")
-    return _table(["all labels of a row right, and time for 1,000 rows", *methods], list(sets.values()))
+    cells = {
+        (row["set"], row["method"]): f"{row['subset accuracy']} ({row['ms per 1,000 rows']:,.0f} ms)"
+        for row in result["rows"]
+    }
+    sets = dict.fromkeys(row["set"] for row in result["rows"])
+    return markdown_table(
+        ["all labels of a row right, and time for 1,000 rows", *methods],
+        [[name, *(cells.get((name, method), "") for method in methods)] for name in sets],
+    )
 
 
 def sky(result: Row) -> str:
     """How near enlarged masks come to the truth."""
     heads = ["photos", "mask enlarged by", "intersection over union", "error within 4 pixels of the edge"]
-    return _table(
+    return markdown_table(
         heads,
         [
             [row["photos"], row["enlarged by"], f"{row['iou']:.3f}", f"{row['band_error']:.3f}"]
@@ -170,15 +178,10 @@ def sky(result: Row) -> str:
     )
 
 
-def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(cells) + " |" for cells in (heads, ["---"] * len(heads), *rows)]
-    return "\n".join(lines) + "\n"
-
-
 def mutants(result: Row) -> str:
     """Changes of the mathematics that the tests see, a row a module."""
     heads = list(result["rows"][0])
-    return _table(heads, [[str(row[head]) for head in heads] for row in result["rows"]])
+    return markdown_table(heads, [[str(row[head]) for head in heads] for row in result["rows"]])
 
 
 PAGE_TABLES = (

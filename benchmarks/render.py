@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from benchmarks.cascade_plot import FRONT, cascade_plot
 from benchmarks.closed_loop_plot import clicks_plot, wanted_plot
 from benchmarks.codec_plot import codec_plot
 from benchmarks.harness import RESULTS
+from benchmarks.markdown_table import markdown_table
 from benchmarks.needs import all_needs
 from benchmarks.off_policy_plot import off_policy_plot
 from benchmarks.page_tables import DOCS, MUTANTS, PAGE_TABLES
@@ -56,16 +59,31 @@ WITHOUT_GPU = """
 
 
 def main() -> None:
-    """Render every published result into docs/benchmarks.md, with the pictures and what other pages say of them."""
-    for table in PAGE_TABLES:
-        (DOCS / table.page).write_text(table.placed(), encoding="utf-8")
-    for name, picture, draw in DRAWN:
-        path = RESULTS / f"{name}.json"
-        if path.exists():
-            rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-            (PICTURES / picture).write_text(draw(rows), encoding="utf-8")
+    """Render every published result; end with 1 where one lacks what a page shows."""
+    sys.exit(bool(update_pages()))
+
+
+def update_pages() -> list[str]:
+    """Render every published result into docs/benchmarks.md, with the pictures and what other pages say of them.
+
+    A table or picture that a small result has not all for stays as it was; their names are told and returned.
+    """
+    made: list[tuple[Path, Callable[[], str]]] = [(DOCS / table.page, table.placed) for table in PAGE_TABLES]
+    made += [(PICTURES / picture, partial(_drawn, name, draw)) for name, picture, draw in DRAWN]
+    kept = []
+    for path, make in made:
+        try:
+            path.write_text(make(), encoding="utf-8")
+        except (LookupError, ValueError, StopIteration) as error:
+            print(f"{path.name} stays as it was: the result lacks what it shows ({error!r})")
+            kept.append(path.name)
     pictures = {name: [picture for drawn, picture, _ in DRAWN if drawn == name] for name, _, _ in DRAWN}
     write_page(RESULTS, PAGE, HEAD + _needed() + WITHOUT_GPU, pictures)
+    return kept
+
+
+def _drawn(name: str, draw: Callable[[list[dict[str, Any]]], str]) -> str:
+    return draw(json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))["rows"])
 
 
 def write_page(
@@ -130,10 +148,7 @@ def _budget(result: dict[str, Any]) -> str:
 
 def _table(rows: list[dict[str, Any]]) -> str:
     heads = list(rows[0])
-    body = ["| " + " | ".join(_shown(row[head]) for head in heads) + " |" for row in rows]
-    return "\n".join(
-        ["| " + " | ".join(head.replace("|", "\\|") for head in heads) + " |", "|" + "---|" * len(heads), *body]
-    )
+    return markdown_table(heads, [[_shown(row[head]) for head in heads] for row in rows])
 
 
 def _shown(value: Any) -> str:

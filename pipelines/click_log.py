@@ -8,7 +8,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.checked_logs.log_columns import WrongTypes
 from pipelines.checked_logs.piecewise_validation import PiecewiseValidation
 from pipelines.checked_logs.row_checks import (
     CONTEXT_PREFIX,
@@ -25,6 +24,7 @@ from pipelines.checked_logs.row_checks import (
     feature_columns,
     require_columns,
 )
+from pipelines.log_columns import WrongTypes
 from seriatim_errors import DataError
 
 NO_ROWS = "the click log has no rows; give a log with at least one impression"

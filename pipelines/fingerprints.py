@@ -20,7 +20,7 @@ from pipelines.locations import Location
 
 CODE_FOLDERS = ("components", "evaluation", "stages")
 CODE_FILES = (
-    "checked_logs/log_columns.py",
+    "log_columns.py",
     "click_log.py",
     "examples.py",
     "hashed_split.py",

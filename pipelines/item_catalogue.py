@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 from numpy.typing import NDArray
 
-from pipelines.checked_logs.log_columns import NULL_SPELLINGS, text_column
+from pipelines.log_columns import NULL_SPELLINGS, text_column
 from pipelines.readers.files import FORMAT_BY_SUFFIX
 from pipelines.readers.read_logs import readable
 from pipelines.readers.tabular import read_csv, read_jsonl

@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pipelines.checked_logs.bucket_files import BucketFiles
-from pipelines.checked_logs.log_columns import WrongTypes
 from pipelines.checked_logs.piecewise_validation import PiecewiseValidation
 from pipelines.checked_logs.quarantine import (
     DISCARDED_FILE,
@@ -25,6 +24,7 @@ from pipelines.checked_logs.quarantine import (
 )
 from pipelines.checked_logs.row_checks import REASON_COLUMN, ROW_COLUMN
 from pipelines.checked_logs.spooled_log import SpooledLog
+from pipelines.log_columns import WrongTypes
 from pipelines.readers.read_logs import DISCARDED_SCHEMA, MALFORMED_SCHEMA, concatenate_tables
 
 # Bad rows are put in order in this many stretches of the log, or in stretches of this many rows.

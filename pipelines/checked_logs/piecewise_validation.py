@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipelines.checked_logs.log_columns import WrongTypes
 from pipelines.checked_logs.row_checks import (
     REASON_COLUMN,
     ROW_COLUMN,
@@ -21,6 +20,7 @@ from pipelines.checked_logs.row_checks import (
     checked_rows,
     feature_columns,
 )
+from pipelines.log_columns import WrongTypes
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from pipelines.checked_logs.log_columns import Numbers, WrongTypes, number_column, text_column, time_column
+from pipelines.log_columns import Numbers, WrongTypes, number_column, text_column, time_column
 from seriatim_errors import DataError
 
 REQUIRED_COLUMNS = ("request_id", "timestamp", "item_id", "position")

@@ -10,9 +10,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from pipelines.checked_logs.bucket_files import BucketFiles
-from pipelines.checked_logs.log_columns import text_column
 from pipelines.checked_logs.row_checks import ROW_COLUMN, decoded, require_columns
 from pipelines.hashed_split import column_hash
+from pipelines.log_columns import text_column
 from pipelines.readers.pieces import Piece
 from pipelines.readers.read_logs import ReadLog, Source, concatenate_tables, malformed_lines
 

@@ -16,7 +16,7 @@ import pyarrow.dataset
 import pyarrow.json
 import pyarrow.parquet
 
-from pipelines.checked_logs.log_columns import NULL_SPELLINGS
+from pipelines.log_columns import NULL_SPELLINGS
 from pipelines.readers.read_logs import readable
 from seriatim_errors import DataError
 

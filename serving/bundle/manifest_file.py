@@ -55,7 +55,7 @@ def read_manifest(path: Path, schema_version: int, model: type[Read], kind: Fold
         raise BundleError(f"{path}: {first_mistake(error)}; {kind.restore}") from None
 
 
-def verify_files(folder: Path, path: Path, files: Mapping[str, FileEntry]) -> None:
+def verify_files(folder: Path, path: Path, files: Mapping[str, FileEntry], kind: FolderKind) -> None:
     """Hold the files of `folder` against what the manifest at `path` says of them.
 
     Raises:
@@ -64,12 +64,12 @@ def verify_files(folder: Path, path: Path, files: Mapping[str, FileEntry]) -> No
     for name, entry in files.items():
         file = folder / name
         if folder.resolve() not in file.resolve().parents:
-            raise BundleError(f"{path}: file {name!r} lies outside the bundle; restore it")
+            raise BundleError(f"{path}: file {name!r} lies outside the {kind.name}; {kind.restore}")
         if not file.is_file():
-            raise BundleError(f"{file} is missing from the bundle; restore it or use another version")
+            raise BundleError(f"{file} is missing from the {kind.name}; {kind.restore}")
         try:
             unaltered = file_entry(file) == entry
         except OSError as error:
             raise BundleError(f"{file} cannot be read: {error.strerror}; correct its permissions") from None
         if not unaltered:
-            raise BundleError(f"{file} does not match its checksum; restore it or use another version")
+            raise BundleError(f"{file} does not match its checksum; {kind.restore}")

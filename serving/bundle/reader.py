@@ -66,5 +66,5 @@ def open_bundle(folder: Path) -> Bundle:
     for part, name in manifest.named_files:
         if name not in manifest.files:
             raise BundleError(f"{path}: {part} names {name}, which is not among its files; {BUNDLE.restore}")
-    verify_files(folder, path, manifest.files)
+    verify_files(folder, path, manifest.files, BUNDLE)
     return Bundle(folder, manifest)

@@ -92,14 +92,17 @@ def show(item_ids: tuple[str, ...], folder: Path) -> None:
     show_default=True,
     help="Folder of bundles; the newest is read.",
 )
-def list_(root: Path) -> None:
-    """Print what the newest bundle's models read, in their order."""
+@click.option(
+    "--bundle", "folder", type=click.Path(path_type=Path), help="Folder of one bundle, in place of the newest."
+)
+def list_(root: Path, folder: Path | None) -> None:
+    """Print what a bundle's models read, in their order."""
     from rich.console import Console
     from rich.table import Table
 
-    from serving.bundle import newest_bundle
+    from serving.bundle import newest_bundle, open_bundle
 
-    manifest = newest_bundle(root).manifest
+    manifest = (newest_bundle(root) if folder is None else open_bundle(folder)).manifest
     read = manifest.features
     table = Table("column", "feature", "of", "of an unknown item")
     for column, name in enumerate(read.context):

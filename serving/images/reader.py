@@ -50,5 +50,5 @@ def open_cascade(folder: Path) -> Cascade:
     for name in (*(stage.file for stage in manifest.stages), GOLDEN_FILE):
         if name not in manifest.files:
             raise BundleError(f"{path}: {name} is not among its files; {CASCADE.restore}")
-    verify_files(folder, path, manifest.files)
+    verify_files(folder, path, manifest.files, CASCADE)
     return Cascade(folder, manifest)

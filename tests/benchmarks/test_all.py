@@ -86,6 +86,22 @@ def test_a_shortened_run_is_small_and_keeps_its_work_apart(ran):
     assert (whole["settings"]["work"], whole["budget_minutes"], outcomes["fast"].full) == (None, 1, True)
 
 
+def test_what_others_take_too_long_makes_no_full_run_a_small_one(monkeypatch, tmp_path):
+    needs = [Needs(f"b.n{number}", minutes=10, least=4) for number in range(6)]
+    given = {}
+
+    def run_one(one, share, folder, cwd):
+        given[one.name] = share
+        return together.Outcome(one, "finished", share + 0.02, True)
+
+    monkeypatch.setattr(together, "run_one", run_one)
+    together.run_all(needs, 60, tmp_path, say=lambda line: None)
+    assert given == {one.name: 10 for one in needs}
+    given.clear()
+    outcomes = together.run_all(needs, 24, tmp_path, say=lambda line: None)
+    assert [one.state for one in outcomes] == ["finished"] * 6, "their least is kept, by a little more time"
+
+
 def write(folder, **values):
     folder.mkdir(exist_ok=True)
     (folder / "b.json").write_text(json.dumps({"settings": {}, "rows": [{}, {}], **values}), encoding="utf-8")

@@ -126,8 +126,10 @@ def test_a_package_that_is_not_installed_is_named_with_the_extras(monkeypatch, c
     assert said.count("\n") == 1
 
 
-@pytest.mark.parametrize("name", ["serving.no_such_module", "seriatim_nothing", "pipelines.commands.none"])
-def test_a_module_of_ours_that_is_missing_is_a_fault(monkeypatch, name):
+@pytest.mark.parametrize(
+    "name", ["serving.no_such_module", "seriatim_nothing", "pipelines.commands.none", "click.no_such_part"]
+)
+def test_a_module_that_its_package_lacks_is_a_fault(monkeypatch, name):
     @click.command()
     def broken():
         importlib.import_module(name)

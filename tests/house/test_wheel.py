@@ -100,7 +100,7 @@ def test_no_package_is_forgotten_where_the_wheel_cannot_be_built():
 
 
 @pytest.mark.slow
-def test_the_wheel_runs_the_default_pipeline_outside_the_checkout(wheel, tmp_path):
+def test_a_small_default_pipeline_runs_from_the_wheel_outside_the_checkout(wheel, tmp_path):
     site, elsewhere = tmp_path / "site", tmp_path / "elsewhere"
     wheel.extractall(site)
     elsewhere.mkdir()

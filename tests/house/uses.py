@@ -84,7 +84,12 @@ def _method_is_used(definition):
     name, owner = definition.name, definition.owner
     # A notebook asks objects for pictures by names such as `_repr_svg_`.
     hook = name.startswith("_") and name.endswith("_")
-    return hook or owner.name in offered_classes() or _may_override(owner) or name in _reached_outside_tests()
+    return (
+        hook
+        or (owner.name in offered_classes() and not name.startswith("_"))
+        or _may_override(owner)
+        or name in _reached_outside_tests()
+    )
 
 
 @cache

@@ -1,15 +1,11 @@
 """The example of docs/users/analysts.md runs."""
 
-import re
-from pathlib import Path
-
+from tests.page_examples import python_examples
 from tests.pipelines.made_up_runs import make_run
-
-PAGE = Path(__file__).parents[2] / "docs" / "users" / "analysts.md"
 
 
 def test_an_analyst_gets_the_served_slates_metrics(tmp_path, monkeypatch, capsys):
-    [example] = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    [example] = python_examples("docs/users/analysts.md")
     make_run(tmp_path / "runs", "marketplace")
     monkeypatch.chdir(tmp_path)
     given = {}

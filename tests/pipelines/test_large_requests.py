@@ -10,11 +10,11 @@ import pyarrow.parquet as pq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.checked_logs.log_columns import WrongTypes
 from pipelines.checked_logs.piecewise_validation import PiecewiseValidation
 from pipelines.checked_logs.row_checks import ROW_COLUMN
 from pipelines.config import DataConfig
 from pipelines.ingest import prepare_log
+from pipelines.log_columns import WrongTypes
 
 ROWS = 1_000_000
 # Prints the most memory that Arrow had; in a process of its own, for it counts over a process's life.

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.checked_logs.log_columns import number_column, text_column, time_column
+from pipelines.log_columns import number_column, text_column, time_column
 from seriatim_errors import DataError
 
 NEW_YEAR = 1_704_067_200_000_000

@@ -332,7 +332,7 @@ def test_a_run_that_dies_in_any_component_resumes_behind_the_last_finished_one(t
 def test_a_run_killed_outright_is_continued_by_the_next(tmp_path):
     """SIGKILL in the middle of a component: no handler runs, ML Metadata keeps a half-done execution."""
     command = [sys.executable, "-m", "seriatim", "run", "--config", str(write_config(tmp_path))]
-    for part in ("gate", "seq2slate", "labeller", "images"):
+    for part in ("seq2slate", "labeller", "images"):
         command += ["--set", f"{part}=null"]
     killed = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     for line in killed.stdout:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,14 +11,8 @@ import pytest
 
 from ranking.click_models import Cascade, DiverseClicks
 from ranking.lists import RankingLists
+from tests.page_examples import python_examples
 from tests.ranking.tiny_seq2slate import clicked_lists
-
-DOCS = Path(__file__).parents[2] / "docs"
-
-
-def examples(page: str) -> list[str]:
-    text = (DOCS / page).read_text(encoding="utf-8")
-    return re.findall(r"^```python\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def shown(example: str, given: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> str:
@@ -43,7 +36,7 @@ def diverse_lists(count: int, seed: int) -> RankingLists:
 
 
 def test_the_classifier_keeps_its_promise(capsys):
-    [example] = examples("rate_constraints.md")
+    [example] = python_examples("docs/rate_constraints.md")
     printed = shown(example, {}, capsys)
     assert number("promised", printed) == pytest.approx(0.95, abs=0.01)
     assert number("realised", printed) == pytest.approx(0.95, abs=0.05)
@@ -51,12 +44,12 @@ def test_the_classifier_keeps_its_promise(capsys):
 
 def test_seq2slate_ranks_better_than_its_base_order(capsys):
     lists = {"train": diverse_lists(600, 0), "validation": diverse_lists(100, 1), "test": diverse_lists(200, 2)}
-    printed = shown(examples("seq2slate.md")[0], dict(lists), capsys)
+    printed = shown(python_examples("docs/seq2slate.md")[0], dict(lists), capsys)
     assert number("seq2slate", printed) > number("base order", printed) + 0.02
 
 
 def test_a_slate_obeys_its_rules_and_has_a_probability(capsys):
-    printed = shown(examples("seq2slate.md")[1], {}, capsys)
+    printed = shown(python_examples("docs/seq2slate.md")[1], {}, capsys)
     found = re.match(r"\[(.+)\] (-[\d.]+)$", printed.strip())
     assert found is not None, printed
     slate = [int(item) for item in found.group(1).split()]

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -21,6 +18,7 @@ from ranking.metrics import (
 )
 from ranking.metrics import request_sums as request_sums_module
 from seriatim_errors import ConfigError, DataError
+from tests.page_examples import python_examples
 from tests.ranking.generated_lists import lists_of
 
 SIZES = np.random.default_rng(0).integers(0, 9, 150).tolist()
@@ -142,8 +140,7 @@ def test_weights_need_undefined_lists_to_be_left_out_and_settings_are_checked_at
 
 
 def test_the_documented_example_of_a_stream_runs() -> None:
-    document = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
-    examples = [b for b in re.findall(r"```python\n(.*?)```", document, re.DOTALL) if "EvaluationStream" in b]
+    examples = [block for block in python_examples("docs/metrics.md") if "EvaluationStream" in block]
     assert len(examples) == 1
     # Its assertions are the test.
     exec(examples[0], {})

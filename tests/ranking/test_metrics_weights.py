@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -31,6 +29,7 @@ from ranking.metrics import (
     reciprocal_rank,
 )
 from seriatim_errors import ConfigError, DataError
+from tests.page_examples import python_examples
 from tests.ranking.generated_lists import lists_of, ranking_lists
 
 BASE_RANKS = np.array([4, 1, 6, 3, 2, 5])
@@ -235,8 +234,7 @@ def test_an_infinite_score_still_stands_before_padding_and_nan_is_refused() -> N
 
 
 def test_the_documented_example_of_weights_runs() -> None:
-    document = (Path(__file__).parents[2] / "docs" / "metrics.md").read_text(encoding="utf-8")
-    examples = [block for block in re.findall(r"```python\n(.*?)```", document, re.DOTALL) if "metric_weights" in block]
+    examples = [block for block in python_examples("docs/metrics.md") if "metric_weights" in block]
     assert len(examples) == 1
     # Its assertions are the test.
     exec(examples[0], {})

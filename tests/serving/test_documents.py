@@ -1,16 +1,12 @@
 """The examples of docs/users/back_ends.md run against a service."""
 
-import re
-from pathlib import Path
-
 import pytest
 
 from serving.config import ServiceConfig
 from serving.events import read_events
+from tests.page_examples import python_examples
 from tests.serving.running import RunningService
 from tests.serving.small_bundles import make_query
-
-PAGE = Path(__file__).parents[2] / "docs" / "users" / "back_ends.md"
 
 
 @pytest.fixture
@@ -23,7 +19,7 @@ def service(bundle, tmp_path):
 
 
 def test_a_back_end_gets_a_slate_and_reports_a_click(service, tmp_path, capsys):
-    examples = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    examples = python_examples("docs/users/back_ends.md")
     query = make_query(12)
     given = {"item_ids": query.item_ids, "features": query.features, "context": query.context}
     for example in examples:

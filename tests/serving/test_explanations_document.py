@@ -1,12 +1,11 @@
 """The example of docs/explanations.md runs on a bundle, and prints what the page says it shows."""
 
 import re
-from pathlib import Path
 
+from tests.page_examples import python_examples
 from tests.planted_bundles import planted_bundle
 
-PAGE = (Path(__file__).parents[2] / "docs" / "explanations.md").read_text(encoding="utf-8")
-[EXAMPLE] = re.findall(r"^```python\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+[EXAMPLE] = python_examples("docs/explanations.md")
 
 
 def test_the_example_names_what_the_place_hangs_on(tmp_path, monkeypatch, capsys):

@@ -1,15 +1,12 @@
 """The example of docs/labeller.md runs, and prints what the page says it shows."""
 
-import re
-from pathlib import Path
-
 import numpy as np
 
-PAGE = Path(__file__).parents[2] / "docs" / "labeller.md"
+from tests.page_examples import python_examples
 
 
 def test_the_example_finds_the_links_and_beats_labels_one_by_one(capsys):
-    [example] = re.findall(r"^```python\n(.*?)^```$", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    [example] = python_examples("docs/labeller.md")
     given = {}
     exec(example, given)
     lines = capsys.readouterr().out.splitlines()

@@ -100,7 +100,7 @@ def channelwise(
 ) -> Rule:
     """The rule of a layer of one input that returns the channels it reads.
 
-    A layer of one's own declares itself so: `register_rule(GDN, channelwise({"gamma": (0, 1), "beta": (0,)},
+    A layer of one's own declares itself so: `register_rule(Mixed, channelwise({"gamma": (0, 1), "beta": (0,)},
     keeps_zero=True, macs_of="gamma"))` for one that divides each channel by a combination of all, of which the
     matrix `gamma` is sliced on both axes.
 

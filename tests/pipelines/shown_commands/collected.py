@@ -6,16 +6,18 @@ from dataclasses import dataclass
 
 from tests.house.modules import ROOT
 
-# A line of an unlabelled fence, or code in running text, is a command where it begins with one of these.
+# Code in running text is a command where it begins with one of these.
 PROGRAMS = (
-    "seriatim", "make", "python", "python3", "pip", "pipx", "uv", "uvx", "docker", "podman", "kubectl",
+    "seriatim", "make", "python", "python3", "sqlite3", "pip", "pipx", "uv", "uvx", "docker", "podman", "kubectl",
     "helm", "curl", "wget", "grpcurl", "grpc_health_probe", "aws", "gsutil", "gcloud", "git", "mv", "cp", "mkdir", "ls",
     "cat", "rm", "tar", "export", "source", "systemctl", "redis-cli", "redis-server", "airflow", "kfp", "bazel",
     "mkdocs", "mutmut", "pytest", "ruff", "mypy", "apt", "sudo", "openssl", "jupyter", "psql", "protoc", "buf",
 )  # fmt: skip
-SHELLS = {"sh", "shell", "bash", "console"}
+SHELLS = {"", "sh", "shell", "bash", "console"}
+# What stands before the program: settings for it alone, and the folder that it is in.
+BEFORE = re.compile(r"^(?:[A-Z_]+=\S+ )*(?:\S*/bin/)?")
 FENCE = re.compile(r"^( *)(```+) *(\w*)[^\n]*\n(.*?)^ *\2 *$", flags=re.MULTILINE | re.DOTALL)
-INLINE = re.compile(rf"(?<!`)`((?:{'|'.join(map(re.escape, PROGRAMS))}) [^`]+)`(?!`)")
+INLINE = re.compile(rf"(?<!`)`((?:[\w./]*/bin/)?(?:{'|'.join(map(re.escape, PROGRAMS))}) [^`]+)`(?!`)")
 
 
 @dataclass(frozen=True)
@@ -62,17 +64,16 @@ def commands(page, text=None):
     """Every command that a page shows, in the order of its fences and then of its running text."""
     text = text_of(page) if text is None else text
     fenced = [line for block in blocks(page, text) for line in _lines(block)]
-    spoken = [" ".join(found.split()) for found in INLINE.findall(FENCE.sub("", text))]
+    spoken = [BEFORE.sub("", " ".join(found.split())) for found in INLINE.findall(FENCE.sub("", text))]
     return [Shown(page, line, True) for line in fenced] + [Shown(page, line, False) for line in spoken]
 
 
 def _lines(block):
-    """The commands in a fence; in one of a shell every line is a command, apart from what a prompt's command prints."""
-    if block.language not in SHELLS | {""}:
+    """The commands in a fence: every line of one of a shell or of none, apart from what a prompt's command prints."""
+    if block.language not in SHELLS:
         return []
     joined = re.sub(r"\s*\\\n\s*", " ", block.text).splitlines()
     prompted = any(line.startswith("$ ") for line in joined)
     if prompted:
         return [line.removeprefix("$ ").strip() for line in joined if line.startswith("$ ")]
-    lines = [line.strip() for line in joined if line.strip() and not line.lstrip().startswith("#")]
-    return [line for line in lines if block.language in SHELLS or line.split()[0] in PROGRAMS]
+    return [BEFORE.sub("", line.strip()) for line in joined if line.strip() and not line.lstrip().startswith("#")]

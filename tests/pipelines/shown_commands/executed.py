@@ -156,6 +156,7 @@ def recipe(target):
     found = re.search(rf"^{re.escape(target)}:.*\n((?:\t.*\n)*)", text, flags=re.MULTILINE)
     assert found, f"the Makefile has no target {target}"
     lines = re.findall(r"^\t@?\.venv/bin/seriatim (.*)$", found.group(1), flags=re.MULTILINE)
+    assert len(lines) == len(found.group(1).splitlines()) > 0, f"make {target} runs more than seriatim"
     return [line.split() for line in lines]
 
 

@@ -43,6 +43,7 @@ def test_a_page_that_another_test_runs_is_run_by_it(page, test):
     text = (ROOT / test).read_text(encoding="utf-8")
     assert page in PAGES
     assert page.rpartition("/")[2] in text
+    assert "python_examples(" in text
     assert re.search(r"\bexec\(", text)
 
 
