@@ -225,3 +225,17 @@ def test_a_lists_loss_is_the_mean_over_its_positives_below_its_kth_score():
     found = precision_at_k_in_lists(scores, labels, mask, 2)
     np.testing.assert_allclose(found.thresholds, [[0.5], [0.5]])
     np.testing.assert_allclose(found.loss, [(math.log(2) + math.log1p(math.exp(-1.5))) / 2, 0])
+
+
+@pytest.mark.parametrize(
+    ("name", "among", "misses", "false_alarms"),
+    [
+        ("precision_at_recall", "positives", False, True),
+        ("recall_at_false_alarms", "negatives", True, False),
+        ("precision_at_top", "all", True, False),
+        ("accuracy_at_top", "all", True, True),
+    ],
+)
+def test_a_named_objective_pins_and_counts_what_its_name_says(name, among, misses, false_alarms):
+    made = getattr(RateObjective, name)(0.2, "softplus")
+    assert made == RateObjective(among, (0.2,), misses=misses, false_alarms=false_alarms, surrogate="softplus")

@@ -1,6 +1,7 @@
 """Which channels live and vanish together, what stays and why, and what is said of a user's mistakes."""
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from tests.vision_components.networks import network
 from tests.vision_components.structure_networks import HANDLERS, Divided
 from vision_components.multi_hashing.models import hash_model
 from vision_components.structure import ChannelGraph, Flow, channelwise, register_rule
+from vision_components.structure.flow import Macs
 
 L = tf.keras.layers
 
@@ -277,3 +279,16 @@ def test_the_fingerprint_is_of_layers_and_not_of_values():
     assert ChannelGraph(network(0)).fingerprint() == ChannelGraph(network(1)).fingerprint()
     assert ChannelGraph(network()).fingerprint() != ChannelGraph(network(width=8)).fingerprint()
     assert ChannelGraph(network()).fingerprint() != ChannelGraph(network(), pin=["stem_conv"]).fingerprint()
+
+
+def test_a_layer_of_one_s_own_says_where_its_channels_lie():
+    channels = np.arange(5, 8)
+    call = SimpleNamespace(inputs=(channels,))
+    mixed = channelwise({"gamma": (0, 1), "beta": (0,)}, keeps_zero=True, macs_of="gamma")(call)
+    assert mixed.outputs == (channels,)
+    assert mixed.weights == {"gamma": {0: channels, 1: channels}, "beta": {0: channels}}
+    assert mixed.macs == (Macs(1, channels, channels),)
+    assert (mixed.keeps_zero, mixed.per_channel) == (True, False)
+    alone = channelwise({"scale": (0,)})(call)
+    assert (alone.macs, alone.keeps_zero, alone.per_channel) == ((), False, True)
+    assert channelwise()(call).weights == {}
