@@ -136,7 +136,7 @@ def _fit(
     steps = config.epochs * (len(train.classes) // size)
     training = BackboneTraining(model, teacher)
     training.compile(tf.keras.optimizers.Adam(tf.keras.optimizers.schedules.CosineDecay(config.learning_rate, steps)))
-    learn = tf.function(training.train_step, reduce_retracing=True)
+    learn = tf.function(training.train_step, reduce_retracing=True, autograph=False)
     most = round(SHIFT_SHARE * config.image_size)
     for _ in range(config.epochs):
         order = rng.permutation(len(train.classes))
@@ -147,7 +147,9 @@ def _fit(
 
 
 def _probabilities(model: tf.keras.Model, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    run = tf.function(lambda images: tf.nn.softmax(model(images, training=False)["logits"]), reduce_retracing=True)
+    run = tf.function(
+        lambda images: tf.nn.softmax(model(images, training=False)["logits"]), reduce_retracing=True, autograph=False
+    )
     parts = [run(tf.cast(pixels[start : start + 256], tf.float32)).numpy() for start in range(0, len(pixels), 256)]
     return np.concatenate(parts)
 

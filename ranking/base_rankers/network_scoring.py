@@ -17,7 +17,9 @@ ITEMS_A_BATCH = 8192
 def network_scorer(network: tf.keras.Model, features: int) -> Callable[[RankingLists], NDArray[np.float64]]:
     """What scores lists (standardised features) by `network`, float64 `[items]`; later weights take effect."""
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None, features]), tf.TensorSpec([None, None], tf.bool)])
+    @tf.function(
+        input_signature=[tf.TensorSpec([None, None, features]), tf.TensorSpec([None, None], tf.bool)], autograph=False
+    )
     def logits(items: tf.Tensor, mask: tf.Tensor) -> tf.Tensor:
         return network(items, mask)
 

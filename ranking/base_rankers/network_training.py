@@ -77,7 +77,8 @@ def _training_step(
             tf.TensorSpec([None, None], tf.bool),
             tf.TensorSpec([None, None]),
             tf.TensorSpec([None]),
-        ]
+        ],
+        autograph=False,
     )
     def step(items: tf.Tensor, mask: tf.Tensor, labels: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         variables = network.trainable_variables

@@ -55,7 +55,8 @@ def export_saved_model(model: Seq2Slate, standardisation: Standardisation, steps
         input_signature=[
             tf.TensorSpec([None, None, model.feature_count], tf.float32, name="features"),
             tf.TensorSpec([None, None], tf.bool, name="mask"),
-        ]
+        ],
+        autograph=False,
     )
     def serve(features: tf.Tensor, mask: tf.Tensor) -> dict[str, tf.Tensor]:
         present = tf.where(mask[:, :, tf.newaxis], features, tf.zeros_like(features))

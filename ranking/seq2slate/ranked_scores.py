@@ -112,7 +112,8 @@ def _compiled(
             tf.TensorSpec([None, None, model.feature_count], tf.float32),
             tf.TensorSpec([None, None], tf.bool),
             tf.TensorSpec([None, None, None], tf.float32),
-        ]
+        ],
+        autograph=False,
     )
     def scores(features: tf.Tensor, mask: tf.Tensor, noise: tf.Tensor) -> tf.Tensor:
         if decoding == "one_step":

@@ -51,6 +51,7 @@ class TrainingStep:
                 tf.TensorSpec([None, None], tf.bool),
                 tf.TensorSpec([None, None], tf.float32),
             ],
+            autograph=False,
         )
 
     def __call__(self, batch: PaddedLists) -> tf.Tensor:

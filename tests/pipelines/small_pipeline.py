@@ -14,7 +14,7 @@ data:
 base_ranker: {{trees: 40, folds: 2}}
 gate: {{hidden_sizes: [], epochs: 4, folds: 3}}
 seq2slate: {{hidden_size: 8, epochs: 2, learning_rate: 0.003, batch_size: 64}}
-labeller: {{ridge: 0.01, folds: 2}}
+labeller: {{ridge: 0.1, folds: 2, held_out_share: 0.5}}
 images: {{backbones: [resnet8_2, resnet8_4], image_size: 8, embedding_width: 3, epochs: 3, cache_root: {root}/cache}}
 evaluation:
   bootstrap_samples: 100

@@ -220,7 +220,7 @@ def test_the_labeller_learned_from_the_items_that_log_and_catalogue_share(root, 
     assert [label.name for label in labeller.labels] == [n.removeprefix("tag_") for n in truth if n.startswith("tag_")]
     items = labeller.items
     assert items.catalogue == items.log == items.common == len(truth) == 600
-    assert items.held_out == pytest.approx(120, abs=40)
+    assert items.held_out == pytest.approx(300, abs=60)
     for label in labeller.labels:
         assert label.present + label.absent + label.unknown == items.trained
     assert len(labeller.planted_edges) == 7
@@ -241,7 +241,7 @@ def test_the_labels_that_were_judged_are_those_that_the_service_sets(root, first
     assert set(columns.candidate) == {name for name in manifest.features.item if name.startswith("item_")}
     catalogue = read_catalogue(root / "market" / "items.parquet", "tag_")
     items, _ = labelled_items(read_lists(examples, "train", columns), catalogue)
-    _, judged = hold_out(items, 0.2, seed=3, fewest=2)
+    _, judged = hold_out(items, 0.5, seed=3, fewest=2)
     matrix = np.zeros((len(judged), len(manifest.features.names)))
     matrix[:, [manifest.features.names.index(name) for name in columns.candidate]] = judged.features
     served = Labeller(finished.bundle / "labeller" / "model.npz", manifest.features.names).labels(matrix)

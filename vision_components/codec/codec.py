@@ -219,6 +219,7 @@ def compiled(network: tf.keras.Model, channels: int) -> Callable[[Floats], Float
     graph = tf.function(
         lambda values: network(values, training=False),
         input_signature=[tf.TensorSpec((None, None, None, channels), tf.float32)],
+        autograph=False,
     )
     return lambda values: graph(tf.constant(values, tf.float32)).numpy()
 

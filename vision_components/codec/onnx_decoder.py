@@ -35,7 +35,7 @@ def export_decoder(synthesis: tf.keras.Model, path: Path) -> None:
         return tf.identity(synthesis(latents, training=False), name=PICTURE)
 
     try:
-        function = tf.function(draw, input_signature=signature)
+        function = tf.function(draw, input_signature=signature, autograph=False)
         tf2onnx.convert.from_function(function, signature, opset=OPSET, output_path=str(path))
         drawn = onnx_decoder(path)
     except Exception as error:

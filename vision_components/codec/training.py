@@ -156,7 +156,7 @@ def descend(
     rate = tf.keras.optimizers.schedules.CosineDecay(plan.learning_rate, plan.steps, LAST_RATE)
     optimizer = tf.keras.optimizers.Adam(rate, global_clipnorm=LARGEST_GRADIENT)
 
-    @tf.function
+    @tf.function(autograph=False)
     def step(batch: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         with tf.GradientTape() as tape:
             bits_per_pixel, error = costs(tf.cast(batch, tf.float32) / 255)
