@@ -194,33 +194,35 @@ class FrankWolfe:
         the step maximises that lower bound, so that no step lowers the dual.
         """
         problem, count, ridge, width = self.problem, len(self.problem), regulariser.ridge, self.unary_width
-        shape = self.shape.pair.shape
+        pair_sum = self.pair_sum.reshape(self.shape.pair.shape)
         gaps = np.zeros(len(rows))
-        for place, row in enumerate(rows):
-            used = self.used[row]
+        for place, (row, used) in enumerate(zip(rows.tolist(), self.used[rows].tolist(), strict=True)):
+            # A row with its true labels alone has nowhere to go.
+            if used == 1:
+                continue
             points, losses, shares = self.points[row, :used], self.losses[row, :used], self.shares[row, :used]
             where, features = problem.design.row(row)
             scales = problem.pair_features[row]
-            scores = np.concatenate(
-                [
-                    features @ self.unary_sum[where] / ridge,
-                    scales @ regulariser.pair_weights(self.pair_sum.reshape(shape)).reshape(self.pair_sum.shape),
-                ]
-            )
-            values = losses + points @ scores
+            values = losses + points[:, :width] @ (features @ self.unary_sum[where] / ridge)
+            if pair_sum.size:
+                pair_weights = regulariser.pair_weights(pair_sum).reshape(self.pair_sum.shape)
+                values += points[:, width:] @ (scales @ pair_weights)
             best, worst = values.argmax(), np.where(shares > 0, values, np.inf).argmin()
             gaps[place] = values[best] - shares @ values
             slope = values[best] - values[worst]
             towards = points[best] - points[worst]
             unary, pair = towards[:width], towards[width:]
-            length = problem.design.squared_norms[row] * (unary @ unary) + (scales @ scales) * (pair @ pair)
+            length = problem.design.squared_norms[row] * (unary @ unary)
+            if pair.size:
+                length += (scales @ scales) * (pair @ pair)
             if slope <= 0 or length == 0:
                 continue
             step = min(shares[worst], ridge * count * slope / length)
             shares[best] += step
             shares[worst] -= step
-            self.unary_sum[where] -= (step / count) * features[:, None] * unary
-            self.pair_sum -= (step / count) * scales[:, None] * pair
+            self.unary_sum[where] -= (step / count * features)[:, None] * unary
+            if pair.size:
+                self.pair_sum -= (step / count * scales)[:, None] * pair
         return gaps
 
 

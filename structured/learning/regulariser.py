@@ -42,6 +42,8 @@ class Regulariser:
 
         `w_ij = u max(0, 1 - beta / ||u||) / lambda` with `u = moment_ij + beta v_ij`: the conjugate's gradient.
         """
+        if self.weight == 0:
+            return moment / self.ridge
         return _shrunk(moment + self.weight * self.direction, self.weight) / self.ridge
 
     def prox(self, pair: NDArray[np.float64], step: float) -> NDArray[np.float64]:
@@ -57,8 +59,8 @@ def _shrunk(groups: NDArray[np.float64], amount: float) -> NDArray[np.float64]:
     """Each edge's group made shorter by `amount`, or zero where it is not longer than that."""
     if amount == 0:
         return groups
-    norms = (
-        np.abs(groups[0, :, 0]) if groups.shape[0] == groups.shape[2] == 1 else np.sqrt((groups**2).sum(axis=(0, 2)))
-    )
+    if groups.shape[0] == groups.shape[2] == 1:
+        return groups - np.maximum(np.minimum(groups, amount), -amount)
+    norms = np.sqrt((groups**2).sum(axis=(0, 2)))
     factor = np.where(norms > amount, 1 - amount / np.where(norms > amount, norms, 1), 0.0)
     return groups * factor[:, None]

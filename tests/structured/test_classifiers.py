@@ -269,5 +269,5 @@ def test_it_keeps_scikit_learns_contract_but_for_what_joint_labels_and_unknown_o
     quick = CRANKClassifier(ridge=0.1, epochs=3, calibration_folds=2)
     outcomes = check_estimator(quick, on_fail=None)
     failed = {outcome["check_name"] for outcome in outcomes if outcome["status"] == "failed"}
-    # The class -1 means unknown here; and the best labeling as a whole is not each label's likelier state.
-    assert failed == {"check_classifiers_classes", "check_classifier_multioutput"}
+    # The class -1 means unknown here; and the best labeling as a whole need not be each label's likelier state.
+    assert {"check_classifiers_classes"} <= failed <= {"check_classifiers_classes", "check_classifier_multioutput"}
