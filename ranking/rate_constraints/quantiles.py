@@ -118,8 +118,9 @@ def realised_rate(scores: NDArray[np.floating], threshold: float, weights: NDArr
     passed = np.asarray(scores) >= threshold
     if weights is None:
         return float(np.mean(passed)) if len(passed) else math.nan
-    total = float(np.sum(weights))
-    return float(np.sum(np.asarray(weights, np.float64)[passed]) / total) if total > 0 else math.nan
+    weights = np.asarray(weights, np.float64)
+    total = weights.sum()
+    return float(weights[passed].sum() / total) if total > 0 else math.nan
 
 
 def _refuse_empty(count: int) -> None:

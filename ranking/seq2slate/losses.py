@@ -52,12 +52,11 @@ def smooth_hinge(
     check_step(logits, labels)
     positive = tf.logical_and(remaining, labels > 0)
     negative = tf.logical_and(remaining, labels <= 0)
-    defined = tf.logical_and(tf.reduce_any(positive, axis=-1), tf.reduce_any(negative, axis=-1))
     gamma = tf.cast(smoothness, logits.dtype)
     lowest_positive = -gamma * _masked_logsumexp(-logits / gamma, positive)
     highest_negative = gamma * _masked_logsumexp(logits / gamma, negative)
-    hinge = gamma * tf.nn.softplus((1.0 + highest_negative - lowest_positive) / gamma)
-    return tf.where(defined, hinge, tf.zeros_like(hinge))
+    # Where none is clicked, or all are, one of the extremes is so far off that nothing is left of the hinge.
+    return gamma * tf.nn.softplus((1.0 + highest_negative - lowest_positive) / gamma)
 
 
 STEP_LOSSES = {"cross_entropy": cross_entropy, "smooth_hinge": smooth_hinge}

@@ -1,6 +1,7 @@
 """Quantiles and losses under rate constraints, worked out by hand from their formulas."""
 
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -13,9 +14,11 @@ from ranking.rate_constraints import (
     QuantileEstimator,
     RateObjective,
     exact_threshold,
+    exact_thresholds,
     interval_weights,
     kernel_weights,
     point_weights,
+    rate_loss,
     realised_rate,
     subset_quantile,
 )
@@ -87,6 +90,63 @@ def test_a_tenth_of_thirty_equal_weights_is_three_of_them():
     assert exact_threshold(scores, 0.1, np.full(30, 0.1)) == 27
 
 
+def test_a_threshold_allows_for_a_billionth_of_the_mean_weight_and_no_more():
+    thousand = np.arange(1000.0)
+    # Half a thousandth above 500 is 501; 0.07 of a hundred weights of a million is 7 of them, and a rounding.
+    assert exact_threshold(thousand, 0.5000005, np.ones(1000)) == 499
+    assert exact_threshold(thousand[:100], 0.07, np.full(100, 1e6)) == 93
+    # What is allowed for goes by all of the weight, be the first or the last score nearly all of it.
+    for heavy in (0, 50):
+        weights = np.full(51, 0.1)
+        weights[50 - heavy] = 1e6
+        passed = np.cumsum(weights[::-1])
+        assert exact_threshold(thousand[:51], (passed[9] + 1e-6) / passed[-1], weights) == 41
+    weights = np.r_[np.full(58, 0.1), 1e-15, 1e-15]
+    assert exact_threshold(thousand[:60], 5.3 / weights.sum(), weights) == 5
+
+
+def test_weights_are_summed_in_double_precision():
+    scores, weights = np.array([3.0, 2.0, 1.0]), np.array([2.0**24, 1.0, 1.0], np.float32)
+    assert exact_threshold(scores, (2**24 + 1) / (2**24 + 2), weights) == 2
+    assert realised_rate(scores, 2.0, weights) == (2**24 + 1) / (2**24 + 2)
+    assert realised_rate(scores, 0.0, weights) == 1
+
+
+def test_what_would_divide_by_nothing_is_told_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert kernel_weights(4, 0.5, 0.0).tolist() == [0, 1, 0, 0]
+        assert math.isnan(realised_rate(np.zeros(0), 0.0))
+        assert math.isnan(realised_rate(SCORES, 0.0, np.zeros(4)))
+
+
+def test_a_rate_is_above_nothing_and_at_most_all():
+    for rate in (0.0, -0.1, 1.1, math.nan):
+        with pytest.raises(TrainingError, match=f"the rate is {rate}"):
+            exact_threshold(SCORES, rate)
+
+
+def test_exact_thresholds_are_those_of_the_subset_with_its_weights():
+    scores, labels = np.array([0.9, 0.8, 0.7, 0.6, 0.5]), np.array([1, 0, 1, 0, 0])
+    weights = np.array([1.0, 1.0, 5.0, 1.0, 2.0])
+    for objective, found, weighted in (
+        (RateObjective.recall_at_false_alarms(0.4), 0.6, 0.6),
+        (RateObjective.recall_at_false_alarms(0.25), 0.8, 0.8),
+        (RateObjective.precision_at_recall(0.8), 0.7, 0.7),
+        (RateObjective.precision_at_recall(0.4), 0.9, 0.7),
+        (RateObjective.precision_at_top(0.4), 0.8, 0.7),
+    ):
+        assert exact_thresholds(objective, scores, labels).tolist() == [found]
+        assert exact_thresholds(objective, scores, labels, weights).tolist() == [weighted]
+
+
+def test_levels_of_scores_in_half_precision_are_not_rounded_to_it():
+    scores = tf.cast(tf.range(1000), tf.float16)
+    # A level of 0.99895 is the 999th score; in half precision it would be 0.99902, and the 1000th.
+    lost = rate_loss(RateObjective.precision_at_top(0.00105), scores, scores * 0, estimator=QuantileEstimator("point"))
+    assert lost.thresholds.numpy().tolist() == [998]
+
+
 def shares(kind, bandwidth, level, weights, scores=SCORES):
     return quantile_shares(
         tf.constant(scores), tf.constant(weights), tf.constant(level, tf.float64), QuantileEstimator(kind, bandwidth)
@@ -98,6 +158,8 @@ def test_shares_of_the_point_lie_where_the_level_is_reached():
     assert shares("point", 1.0, 0.25, WEIGHTS).tolist() == [0, 1, 0, 0]
     assert shares("point", 1.0, 0.26, WEIGHTS).tolist() == [0, 0, 0, 1]
     assert shares("point", 1.0, 0.8, WEIGHTS).tolist() == [1, 0, 0, 0]
+    # A millionth above an end is still that end.
+    assert shares("point", 1.0, 0.75 + 1e-6, WEIGHTS).tolist() == [0, 0, 0, 1]
     assert shares("point", 1.0, 1.0, WEIGHTS).tolist() == [0, 0, 1, 0]
 
 

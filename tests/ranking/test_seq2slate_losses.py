@@ -63,6 +63,25 @@ def test_cross_entropy_spreads_the_target_over_the_remaining_clicked_items(logit
     assert value == pytest.approx(expected, abs=1e-9)
 
 
+def test_an_item_that_cannot_be_chosen_adds_nothing_to_cross_entropy():
+    logits, remaining = tf.constant([[1.0, 1.0, -np.inf]]), tf.constant([[True, True, False]])
+    value = cross_entropy(logits, remaining, tf.constant([[1.0, 0.0, 0.0]]))
+    np.testing.assert_allclose(value, [np.log(2)], rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", STEP_LOSSES)
+def test_slates_may_be_shorter_than_their_lists(loss):
+    eligible = np.array([[[True, True, True, True], [False, True, True, True]]])
+    logits = tf.constant(np.where(eligible, 0.5, -1e9))
+    decoded = Decoded(tf.constant([[0, 1]], tf.int64), tf.zeros((1, 2), tf.float64), logits, tf.constant(eligible))
+    found = step_losses(decoded, tf.constant([[0.0, 1.0, 0.0, 0.0]]), loss)
+    alone = [
+        STEP_LOSSES[loss](logits[:, step], eligible[:, step], tf.constant([[0.0, 1.0, 0.0, 0.0]], tf.float64))
+        for step in (0, 1)
+    ]
+    np.testing.assert_allclose(found, np.stack(alone, axis=1) / np.log([2, 3]))
+
+
 def test_step_j_weighs_one_over_the_logarithm_of_j_plus_one():
     # With even logits a step's cross-entropy is the logarithm of how many items remain, while a clicked one does.
     eligible = np.array([[[True, True, True], [False, True, True], [False, False, True]]] * 2)

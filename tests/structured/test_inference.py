@@ -95,7 +95,7 @@ def test_a_part_of_the_inputs_has_their_scores_in_the_order_asked_for():
     for pair in (rng.normal(size=(2, 2, 2)), rng.normal(size=(3, 2, 2, 2))):
         whole = Potentials(unary, edges, pair)
         labels = rng.integers(0, 2, size=(3, 3))
-        for rows in ([2, 1, 0], [0, 1, 2], [1], [0, 0, 2, 1]):
+        for rows in ([2, 1, 0], [1, 2, 0], [0, 1, 2], [1], [0, 0, 2, 1]):
             taken = whole.take(np.array(rows))
             np.testing.assert_array_equal(taken.score(labels[rows]), whole.score(labels)[rows])
 

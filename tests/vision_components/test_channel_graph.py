@@ -13,6 +13,7 @@ from tests.vision_components.structure_networks import HANDLERS, Divided
 from vision_components.multi_hashing.models import hash_model
 from vision_components.structure import ChannelGraph, Flow, channelwise, register_rule
 from vision_components.structure.flow import Macs
+from vision_components.structure.tracing import weight_name, width_of
 
 L = tf.keras.layers
 
@@ -101,6 +102,28 @@ def test_a_layer_that_is_used_twice_ties_its_uses():
         return layer(layer(conv(4, "one")(x)))
 
     assert graph_of(build).groups["one"].layers == ("one", "shared")
+
+
+@pytest.mark.parametrize("make", [lambda: L.BatchNormalization(), lambda: L.Reshape((8, 8, 4))])
+def test_what_has_weights_or_sizes_of_its_channels_ties_its_uses(make):
+    def build(x):
+        layer = make()
+        return L.Concatenate()([layer(conv(4, "one")(x)), layer(conv(4, "two")(x))])
+
+    assert {name: group.layers for name, group in graph_of(build).groups.items()} == {"one": ("one", "two")}
+
+
+def test_groups_of_one_layer_are_numbered():
+    def partly(call):
+        [channels] = call.inputs
+        return Flow(
+            (channels,), macs=(Macs(1, channels, channels[:3]), Macs(1, channels, channels[:1]), Macs(1, channels))
+        )
+
+    def build(x):
+        return Divided()(conv(4, "one")(x))
+
+    assert widths(graph_of(build, handlers={Divided: partly})) == {"one[0]": 1, "one[1]": 2, "one[2]": 1}
 
 
 def test_nested_models_are_laid_open():
@@ -215,6 +238,33 @@ def test_a_handler_or_a_registered_rule_covers_a_layer_of_ones_own():
 def test_rules_that_do_not_fit_their_layer_are_refused(rule, message):
     with pytest.raises(DataError, match=re.escape(message)):
         graph_of(lambda x: Divided()(conv(4, "one")(x)), handlers={Divided: rule})
+
+
+def test_a_rule_is_held_against_flat_tensors_and_those_of_open_sizes_too():
+    start = tf.keras.Input((None, None, 3))
+    images = Divided()(conv(4, "one")(start))
+    flat = Divided()(L.Dense(4, name="dense")(L.GlobalAveragePooling2D()(start)))
+    for end in (images, flat):
+        with pytest.raises(DataError, match="gives 3 channels of 4"):
+            ChannelGraph(tf.keras.Model(start, end), handlers={Divided: lambda call: Flow((call.new(3),))})
+
+
+def test_a_number_for_each_row_of_a_fixed_batch_has_no_channels():
+    start = tf.keras.Input(batch_shape=(5, 4))
+    graph = ChannelGraph(tf.keras.Model(start, tf.reduce_max(start, axis=1)))
+    assert len(graph.flows[-1].outputs[0]) == 0
+
+
+@pytest.mark.parametrize(
+    ("shape", "width"), [((None,), 0), ((5,), 0), ((None, 3), 3), ((None, None), 0), ((None, 8, 8, 4), 4)]
+)
+def test_a_tensor_has_as_many_channels_as_its_last_axis_behind_the_batch(shape, width):
+    assert width_of(shape) == width
+
+
+def test_a_weight_is_named_by_what_stands_behind_the_last_stroke():
+    assert weight_name("model/block_1/kernel:0") == "kernel"
+    assert weight_name("gamma") == "gamma"
 
 
 def test_layers_can_be_pinned_and_tied_by_expressions():

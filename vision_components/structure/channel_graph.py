@@ -19,7 +19,7 @@ from vision_components.structure.calls import LayerCalls, Step
 from vision_components.structure.flow import Channels, Flow, Rule
 from vision_components.structure.graph_report import GraphReport
 from vision_components.structure.rules import rule_for
-from vision_components.structure.tracing import Trace, TracedCall
+from vision_components.structure.tracing import Trace, TracedCall, width_of
 
 # Booleans by a group's name: which of its channels live.
 Alive = Mapping[str, NDArray[np.bool_]]
@@ -75,7 +75,7 @@ class ChannelGraph:
         trace = Trace()
         self._traced: dict[int, Channels] = {}
         for name, number in zip(self.model.input_names, self.calls.inputs, strict=True):
-            self._traced[number] = trace.new(_width(self.calls.shapes[number]), name)
+            self._traced[number] = trace.new(width_of(self.calls.shapes[number]), name)
             trace.pin(self._traced[number], f"{name} is an input")
         self.flows = self._follow(trace, handlers or {})
         for leaf in tf.nest.flatten(self.calls.outputs):
@@ -290,8 +290,3 @@ def _by_reason(trace: Trace, reasons: Mapping[int, list[str]]) -> dict[str, tupl
     for root, why in reasons.items():
         found[trace.makers[root]].update(dict.fromkeys(why))
     return {maker: tuple(why) for maker, why in found.items()}
-
-
-def _width(shape: tuple[int | None, ...]) -> int:
-    """Channels of a tensor: the size of its last axis behind the batch; none without such an axis or if it is open."""
-    return (shape[-1] or 0) if len(shape) > 1 else 0

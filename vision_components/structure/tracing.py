@@ -72,7 +72,7 @@ class TracedCall:
 
     def pinned(self, reason: str) -> Flow:
         """All that it reads and returns stays."""
-        outputs = tuple(self.new((shape[-1] or 0) if len(shape) > 1 else 0) for shape in self.output_shapes)
+        outputs = tuple(self.new(width_of(shape)) for shape in self.output_shapes)
         for channels in (*self.inputs, *outputs):
             self.pin(channels, reason)
         return Flow(outputs)
@@ -109,3 +109,8 @@ class TracedCall:
 def weight_name(name: str) -> str:
     """The weight's own name: `kernel` of `block_1/conv/kernel:0`."""
     return name.rsplit("/", 1)[-1].split(":")[0]
+
+
+def width_of(shape: tuple[int | None, ...]) -> int:
+    """Channels of a tensor: the size of its last axis behind the batch; none without such an axis or if it is open."""
+    return (shape[-1] or 0) if len(shape) > 1 else 0
