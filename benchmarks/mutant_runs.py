@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FunctionType
+from typing import Any
 
 import pytest
 from coverage import Coverage
@@ -225,8 +226,14 @@ def _renew_defaults(function: FunctionType, mutant: Mutant) -> None:
         nodes = [one for node in nodes for one in getattr(node, "body", []) if getattr(one, "name", "") == name]
     [definition] = nodes
     assert isinstance(definition, ast.FunctionDef)
-    values = [eval(ast.unparse(one), function.__globals__) for one in definition.args.defaults]
-    function.__defaults__ = tuple(values) or None
+    arguments = definition.args
+    function.__defaults__ = tuple(_value(one, function) for one in arguments.defaults) or None
+    named = zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True)
+    function.__kwdefaults__ = {one.arg: _value(default, function) for one, default in named if default} or None
+
+
+def _value(default: ast.expr, function: FunctionType) -> Any:
+    return eval(ast.unparse(default), function.__globals__)
 
 
 def _inner(code: CodeType, name: str) -> CodeType:

@@ -12,10 +12,10 @@ from benchmarks.mutants import CORES
 from tests.house.modules import ROOT
 
 SHOP = """
-def price(count, unit=2):
+def price(count, unit=2, *, gift=False):
     if count < 0:
         raise ValueError(f"count: {count}; give 0 or more")
-    return count * unit
+    return 0 if gift else count * unit
 
 
 class Basket:
@@ -63,10 +63,14 @@ def test_every_change_is_killed_survives_or_is_not_reached(tmp_path):
     assert finished.returncode == 0, finished.stdout + finished.stderr
     done = [json.loads(line) for line in (tmp_path / "done.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {one["key"].removeprefix("shop.py:"): one["status"] for one in done} == {
-        "price: def price(count, unit=2): => def price(count, unit=3):": "killed",
+        "price: def price(count, unit=2, *, gift=False): => def price(count, unit=3, *, gift=False):": "killed",
+        "price: def price(count, unit=2, *, gift=False): => def price(count, unit=2, *, gift=True):": "killed",
         "price: if count < 0: => if count <= 0:": "killed",
         "price: if count < 0: => if count < 1:": "killed",
-        "price: return count * unit => return count / unit": "killed",
+        "price: return 0 if gift else count * unit => return 1 if gift else count * unit": "survived",
+        "price: return 0 if gift else count * unit => return 0 if (gift) and False else count * unit": "survived",
+        "price: return 0 if gift else count * unit => return 0 if (gift) or True else count * unit": "killed",
+        "price: return 0 if gift else count * unit => return 0 if gift else count / unit": "killed",
         "Basket.total: return one + 1 => return one - 1": "killed",
         "Basket.total: return one + 1 => return one + 2": "survived",
         "Basket.total: return sum(map(paid, prices)) => return sum(map(prices))": "killed",
