@@ -162,9 +162,9 @@ def torn(data):
     [
         ("torn.parquet", None, "is not a readable Parquet file"),
         ("text.parquet", b"just some text, long enough", "is not a readable Parquet file"),
-        ("torn.csv.gz", torn(gzip.compress(b"request_id,item_id\n" * 99)), "is not a readable CSV file"),
-        ("torn.jsonl.gz", torn(gzip.compress(b'{"request_id": 1}\n' * 99)), "is not a readable JSON lines file"),
-        ("torn.txt.gz", torn(gzip.compress(b"1 qid:1 1:0.5\n" * 99)), "is not a readable SVMLight file"),
+        ("torn.csv.gz", torn(gzip.compress(b"request_id,item_id\n" * 99, mtime=0)), "is not a readable CSV file"),
+        ("torn.jsonl.gz", torn(gzip.compress(b'{"request_id": 1}\n' * 99, mtime=0)), "is not a readable JSON lines file"),
+        ("torn.txt.gz", torn(gzip.compress(b"1 qid:1 1:0.5\n" * 99, mtime=0)), "is not a readable SVMLight file"),
         ("plain.txt.gz", b"1 qid:1 1:0.5\n", "is not a readable SVMLight file"),
         ("latin.csv", b"request_id,item_id\nr\xe9,a\n", "is not a readable CSV file"),
     ],
