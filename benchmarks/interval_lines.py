@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
+from typing import Any
 
 from pipelines.report.plots.scale import scale_for
 
@@ -31,6 +32,13 @@ class IntervalLine:
     high: float
     ours: bool
     note: str = ""
+
+
+def accuracy_line(row: Mapping[str, Any], group: str, ours: bool, note: str = "") -> IntervalLine:
+    """The line of a row with `method`, `test accuracy` and its `standard error`: %, two errors to both sides."""
+    value, error = row["test accuracy"], 2 * (row["standard error"] or 0.0)
+    low, high = 100 * (value - error), 100 * (value + error)
+    return IntervalLine(group, f"{group} {row['method']}", 100 * value, low, high, ours, note)
 
 
 def interval_lines(title: str, heading: str, lines: Sequence[IntervalLine], label: int = LABEL) -> str:

@@ -134,6 +134,27 @@ def structure_search(result: Row) -> str:
     )
 
 
+def multi_hashing(result: Row) -> str:
+    """Networks of as many variables: accuracy, and the lead of structured multi-hashing over each."""
+    heads = ["size", "network", "variables", "checkpoint", "test accuracy", "structured minus this, interval"]
+    return markdown_table(
+        heads,
+        [
+            [
+                row["size"],
+                row["method"],
+                f"{row['variables']:,}",
+                f"{row['checkpoint kB']:,.0f} kB",
+                f"{100 * row['test accuracy']:.1f} %",
+                f"{100 * row['structured minus this']:+.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
+                if row["structured minus this"] != ""
+                else "",
+            ]
+            for row in result["rows"]
+        ],
+    )
+
+
 def distillation(result: Row) -> str:
     """Networks put together of parts, and trained end to end: accuracy and seconds on one machine."""
     heads = ["network", "test accuracy", "with statistics of real images", "seconds", "million multiply-adds"]
@@ -190,6 +211,7 @@ PAGE_TABLES = (
     PageTable("rate_constraints.md", "rate_constraints", rate_constraints),
     PageTable("operations.md", "serving", capacity),
     PageTable("structure_search.md", "structure_search", structure_search),
+    PageTable("multi_hashing.md", "multi_hashing", multi_hashing),
     PageTable("distillation.md", "distillation", distillation),
     PageTable("labeller.md", "structured", labeller),
     PageTable("sky.md", "sky", sky),

@@ -15,6 +15,7 @@ from benchmarks.closed_loop_plot import clicks_plot, wanted_plot
 from benchmarks.codec_plot import codec_plot
 from benchmarks.harness import RESULTS
 from benchmarks.markdown_table import markdown_table
+from benchmarks.multi_hashing_plot import multi_hashing_plot
 from benchmarks.needs import all_needs
 from benchmarks.off_policy_plot import off_policy_plot
 from benchmarks.page_tables import DOCS, MUTANTS, PAGE_TABLES
@@ -34,6 +35,7 @@ DRAWN = (
     ("cascades", "cascades.svg", cascade_plot),
     ("codec", "codec.svg", codec_plot),
     ("structure_search", "structure_search.svg", structure_plot),
+    ("multi_hashing", "multi_hashing.svg", multi_hashing_plot),
     ("off_policy_traffic", "off_policy_traffic.svg", off_policy_plot),
     ("closed_loop", "closed_loop_clicks.svg", clicks_plot),
     ("closed_loop", "closed_loop_wanted.svg", wanted_plot),

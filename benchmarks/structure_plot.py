@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from benchmarks.interval_lines import IntervalLine, interval_lines
+from benchmarks.interval_lines import IntervalLine, accuracy_line, interval_lines
 
 
 def structure_plot(rows: list[dict[str, Any]]) -> str:
@@ -21,14 +21,5 @@ def structure_plot(rows: list[dict[str, Any]]) -> str:
 
 
 def _line(row: dict[str, Any]) -> IntervalLine:
-    value = row["test accuracy"]
-    error = 2 * row["standard error"] if row["standard error"] != "" else 0.0
-    return IntervalLine(
-        row["budget"],
-        f"{row['budget']} {row['method']}",
-        100 * value,
-        100 * (value - error),
-        100 * (value + error),
-        row["method"].startswith(("FiGS", "MorphNet")),
-        "" if row["time left"] == "" else f"{row['time left']:.0%}",
-    )
+    note = "" if row["time left"] == "" else f"{row['time left']:.0%}"
+    return accuracy_line(row, row["budget"], row["method"].startswith(("FiGS", "MorphNet")), note)
