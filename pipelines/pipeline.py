@@ -79,22 +79,25 @@ def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
     # Item lists differ in length from request to request, so a feature has no fixed shape.
     schema = SchemaGen(statistics=statistics.outputs["statistics"], infer_feature_shape=False)
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
-    # The stages read standardisation constants from the graph, so nothing needs materialising.
-    transform = Transform(
-        examples=examples,
-        schema=schema.outputs["schema"],
-        preprocessing_fn=PREPROCESSING,
-        custom_config={
-            "context": list(columns.context),
-            "candidate": list(columns.candidate),
-            "log1p": log1p,
-        },
-        materialize=False,
-        disable_statistics=True,
-    )
-    graph = transform.outputs["transform_graph"]
-    components: list[BaseNode] = [*image_components, example_gen, statistics, schema, validator, transform]
-    stages, clicks = {}, {}
+    components: list[BaseNode] = [*image_components, example_gen, statistics, schema, validator]
+    stages, clicks, graph = {}, {}, None
+    # Trees take features as they are.
+    if config.gate is not None or config.seq2slate is not None or config.clicks.source == "simulate":
+        # The stages read standardisation constants from the graph, so nothing needs materialising.
+        transform = Transform(
+            examples=examples,
+            schema=schema.outputs["schema"],
+            preprocessing_fn=PREPROCESSING,
+            custom_config={
+                "context": list(columns.context),
+                "candidate": list(columns.candidate),
+                "log1p": log1p,
+            },
+            materialize=False,
+            disable_statistics=True,
+        )
+        graph = transform.outputs["transform_graph"]
+        components.append(transform)
 
     if config.base_ranker is not None:
         base_ranker = BaseRanker(examples=examples, settings=config.base_ranker.model_dump_json(), **trained)

@@ -28,7 +28,7 @@ def _page_opens(found):
 LONG_RUNNING = {
     ("serve",): (re.compile(r"^serving seriatim\.v1\.RankingService on (\S+);"), _asked_for_health),
     ("report", "serve"): (re.compile(r"^runs of .* on (http\S+);"), _page_opens),
-    ("schedule", "start"): (re.compile(r"^the scheduler runs on"), lambda found: None),
+    ("schedule", "start"): (re.compile(r"the scheduler runs on "), lambda found: None),
 }
 
 
