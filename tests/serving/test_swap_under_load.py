@@ -129,7 +129,8 @@ def test_a_bundle_that_is_written_slowly_disturbs_nobody(service, traffic, made,
     # The manifest first, as a careless copy would: the version is refused until all is there.
     names = sorted(path.relative_to(made[V2]) for path in made[V2].rglob("*") if path.is_file())
     for name in sorted(names, key=lambda name: name.name != MANIFEST_FILE):
+        # Before each file and not behind it: with the last one the version is whole, and may be served at once.
+        traffic.until_more(V1, 10)
         (destination / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(made[V2] / name, destination / name)
-        traffic.until_more(V1, 10)
     traffic.until_more(V2)
