@@ -11,7 +11,6 @@ import os
 import random
 import subprocess
 import sys
-import time
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +104,6 @@ def main() -> None:
         return
     rows: list[dict[str, Any]] = []
     unexplained: list[str] = []
-    started = time.monotonic()
     for name, core in CORES.items():
         minutes = str(options.budget / len(CORES))
         command = [sys.executable, "-m", __spec__.name, "--core", name, "--work", str(work), "--budget", minutes]
@@ -120,7 +118,6 @@ def main() -> None:
         "mutants": sum(row["mutants"] for row in rows),
         "tried": sum(row["tried"] for row in rows),
         "killed": sum(row["killed"] for row in rows),
-        "minutes": (time.monotonic() - started) / 60,
     }
     report(options, {"cores": len(CORES)}, figures, rows)
     if unexplained:

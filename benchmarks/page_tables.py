@@ -123,9 +123,7 @@ def structure_search(result: Row) -> str:
                 row["budget"],
                 row["method"],
                 f"{100 * row['test accuracy']:.1f} %",
-                f"{100 * row['minus uniform']:+.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
-                if row["minus uniform"] != ""
-                else "",
+                _lead(row, "minus uniform"),
                 f"{100 * row['time left']:.0f} %" if row["time left"] != "" else "",
                 f"{row['parameters']:,}",
             ]
@@ -146,13 +144,18 @@ def multi_hashing(result: Row) -> str:
                 f"{row['variables']:,}",
                 f"{row['checkpoint kB']:,.0f} kB",
                 f"{100 * row['test accuracy']:.1f} %",
-                f"{100 * row['structured minus this']:+.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
-                if row["structured minus this"] != ""
-                else "",
+                _lead(row, "structured minus this"),
             ]
             for row in result["rows"]
         ],
     )
+
+
+def _lead(row: Row, name: str) -> str:
+    """A difference of shares with its interval, in percentage points; nothing where there is none."""
+    if row[name] == "":
+        return ""
+    return f"{100 * row[name]:+.1f} [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}]"
 
 
 def distillation(result: Row) -> str:

@@ -68,7 +68,7 @@ def main() -> None:
 def update_pages() -> list[str]:
     """Render every published result into docs/benchmarks.md, with the pictures and what other pages say of them.
 
-    A table or picture that a small result has not all for stays as it was; their names are told and returned.
+    A table or picture that a result is absent or too small for stays as it was; their names are told and returned.
     """
     made: list[tuple[Path, Callable[[], str]]] = [(DOCS / table.page, table.placed) for table in PAGE_TABLES]
     made += [(PICTURES / picture, partial(_drawn, name, draw)) for name, picture, draw in DRAWN]
@@ -76,8 +76,8 @@ def update_pages() -> list[str]:
     for path, make in made:
         try:
             path.write_text(make(), encoding="utf-8")
-        except (LookupError, ValueError, StopIteration) as error:
-            print(f"{path.name} stays as it was: the result lacks what it shows ({error!r})")
+        except (FileNotFoundError, LookupError, ValueError, StopIteration) as error:
+            print(f"{path.name} stays as it was: no result has what it shows ({error!r})")
             kept.append(path.name)
     pictures = {name: [picture for drawn, picture, _ in DRAWN if drawn == name] for name, _, _ in DRAWN}
     write_page(RESULTS, PAGE, HEAD + _needed() + WITHOUT_GPU, pictures)

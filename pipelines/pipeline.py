@@ -81,7 +81,7 @@ def build_pipeline(inputs: PipelineInputs) -> list[BaseNode]:
     validator = ExampleValidator(statistics=statistics.outputs["statistics"], schema=schema.outputs["schema"])
     components: list[BaseNode] = [*image_components, example_gen, statistics, schema, validator]
     stages, clicks, graph = {}, {}, None
-    # Trees take features as they are.
+    # A base ranker and a labeller take features as they are.
     if config.gate is not None or config.seq2slate is not None or config.clicks.source == "simulate":
         # The stages read standardisation constants from the graph, so nothing needs materialising.
         transform = Transform(

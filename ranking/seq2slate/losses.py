@@ -40,8 +40,8 @@ def smooth_hinge(
 ) -> tf.Tensor:
     """A smooth form of `max(0, 1 - min_{clicked} s + max_{not clicked} s)` over the remaining items.
 
-    Minimum, maximum and the hinge itself are softened by `smoothness` (gamma); arguments as in
-    `cross_entropy`.
+    Minimum, maximum and the hinge itself are softened by `smoothness` (gamma, at least 1e-6, so that masked items stay
+    out of reach); other arguments as in `cross_entropy`.
 
     Returns:
         float `[...]`, >= 0; 0 where no clicked or no unclicked item remains.

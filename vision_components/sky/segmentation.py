@@ -76,11 +76,7 @@ def load_unet(path: Path) -> tf.keras.Model:
 
 def keras_network(model: tf.keras.Model) -> SkyNetwork:
     """A Keras model as the photo chain asks it; an exported one is faster on processors."""
-    run = tf.function(
-        lambda photos: model(tf.cast(photos, tf.float32), training=False)[..., 0],
-        reduce_retracing=True,
-        autograph=False,
-    )
+    run = tf.function(lambda photos: model(tf.cast(photos, tf.float32), training=False)[..., 0], reduce_retracing=True)
 
     def probabilities(photos: NDArray[np.uint8]) -> NDArray[np.float32]:
         return run(tf.constant(photos)).numpy()

@@ -66,7 +66,7 @@ def train(
     )
     optimizer.build(model.trainable_variables)
 
-    @tf.function(reduce_retracing=True, autograph=False)
+    @tf.function(reduce_retracing=True)
     def step(photos: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             lost = tf.keras.losses.binary_crossentropy(targets, model(photos, training=True))
